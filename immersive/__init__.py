@@ -1,0 +1,18 @@
+"""A prompt becomes a walkable scene behind a link."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Public name -> module that defines it; imported on first use so that `import immersive` stays light.
+_PUBLIC = {"create": "immersive.pipeline", "SceneRecord": "immersive.catalog"}
+__all__ = ["SceneRecord", "__version__", "create"]  # noqa: F822 (resolved lazily below)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'immersive' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)

@@ -1,0 +1,81 @@
+"""A scene ready to stream: chunks in one pack, and the manifest that describes them.
+
+A pack is the chunks' bytes, one after another, in the order of `SplatAsset.chunks`; each is a GLB of its
+own. Level 0 is the coarsest. Chunk c replaces the splats [range_start, range_stop) of its parent chunk,
+so a finer chunk can be shown without waiting for its siblings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from reconstruction.reports import QualityReport, WalkabilityReport
+
+ChunkKind = Literal["splats", "sh", "collider"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkInfo:
+    """One GLB in the pack. `index` is its place in `SplatAsset.chunks` and its name on the wire."""
+
+    index: int
+    kind: ChunkKind
+    level: int  # 0 = coarsest; 0 for the collider
+    parent: int  # chunk index, -1 for roots and for the collider
+    range_start: int  # first splat of the parent that this chunk replaces
+    range_stop: int  # one past the last; 0 for roots
+    splat_count: int  # 0 for the collider
+    byte_offset: int  # in the pack
+    byte_length: int
+    sha256: str  # of the GLB, hex
+    center: tuple[float, float, float]  # metres
+    radius: float  # metres, of a sphere around the splats' means grown by 3 standard deviations
+    error: float  # appearance error left while this chunk's children are missing; 0 for leaves
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Where a visitor begins."""
+
+    position: tuple[float, float, float]  # feet, metres
+    yaw_deg: float  # heading, turned about +Y; 0 looks along -Z
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a viewer must know before and beside the splats. Serialises to one JSON object."""
+
+    title: str
+    splat_count: int  # of the finest level, without the merged ones
+    sh_degree: int
+    level_count: int
+    bounds_min: tuple[float, float, float]  # metres
+    bounds_max: tuple[float, float, float]
+    spawn: Spawn
+    eye_height_m: float
+    background: tuple[float, float, float]  # sRGB 0..1, behind everything
+    is_generated: bool  # True: the page must say that it is AI-made
+    recipe: dict[str, Any]  # prompt, seed, backend, versions, hashes
+    quality: QualityReport | None  # None for imported files, where there is no truth to compare with
+    walkability: WalkabilityReport | None
+    camera_path: tuple[tuple[float, float, float, float], ...] = field(default=())  # x y z yaw_deg
+
+
+@dataclass(frozen=True, slots=True)
+class SplatAsset:
+    """A manifest, the chunk table and the pack bytes they index."""
+
+    manifest: Manifest
+    chunks: tuple[ChunkInfo, ...]
+    pack: bytes
+
+    def chunk_bytes(self, index: int) -> bytes:
+        """Return the GLB of one chunk."""
+        info = self.chunks[index]
+        return self.pack[info.byte_offset : info.byte_offset + info.byte_length]
+
+    @property
+    def byte_length(self) -> int:
+        """Bytes of the whole pack."""
+        return len(self.pack)
