@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 
 # Public name -> module that defines it; imported on first use so that `import immersive` stays light.
 _PUBLIC = {"create": "immersive.pipeline", "SceneRecord": "immersive.catalog"}
-__all__ = ["SceneRecord", "__version__", "create"]  # noqa: F822 (resolved lazily below)
+__all__ = ["SceneRecord", "__version__", "create"]
 
 
 def __getattr__(name: str) -> Any:

