@@ -66,4 +66,3 @@ def test_digests_follow_every_input_and_nothing_else() -> None:
         len({one, stage_digest("fit", {"a": 1, "b": 3}, "x"), stage_digest("lift", {"a": 1, "b": 2}, "x")})
         == 3
     )
-    assert json.dumps(one)
