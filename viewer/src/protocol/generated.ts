@@ -1,0 +1,390 @@
+// Made by `python -m streaming.codegen` from streaming/messages.py. Do not edit.
+
+/** Bytes from the server that do not follow the protocol. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+}
+
+type Vec3 = readonly [number, number, number];
+
+export const SUBPROTOCOL = "splat.v1";
+export const PROTOCOL_VERSION = 1;
+export const CHUNK_HEADER_BYTES = 16;
+export const TREE_HASH_BYTES = 16;
+export const HASH_PREFIX_BYTES = 8;
+export const MAX_CLIENT_MESSAGE_BYTES = 65536;
+export const MAX_CREDIT_BYTES = 4194304;
+export const MAX_BUDGET_SPLATS = 50000000;
+export const ChunkKind = { splats: 0, sh: 1, collider: 2 } as const;
+export const CloseCode = { badMessage: 4400, ticketExpired: 4401, linkRevoked: 4403, notFound: 4404, tooSlow: 4408, tooMany: 4429 } as const;
+export const NackReason = { hash: 1, decode: 2 } as const;
+/** C->S. What the viewer can hold and already has. Only needed when the upgrade query gave no credit. */
+export interface HelloMessage {
+  readonly type: "hello";
+  /** PROTOCOL_VERSION */
+  readonly version: number;
+  /** as Budget.max_splats */
+  readonly maxSplats: number;
+  /** first window in bytes, as Credit.bytes */
+  readonly credit: number;
+  /** first 8 bytes of the sha256 of each chunk held */
+  readonly have: Uint8Array;
+}
+
+/** C->S. Where the viewer looks from now; chunks not yet sent are put in a new order. */
+export interface PoseMessage {
+  readonly type: "pose";
+  /** grows with every pose; older poses are ignored */
+  readonly epoch: number;
+  /** eye (between the eyes), metres, world */
+  readonly position: Vec3;
+  /** viewing direction, world, any length but 0 */
+  readonly forward: Vec3;
+  /** full angle of the cone that holds the picture, 1..180 */
+  readonly fovDeg: number;
+}
+
+/** C->S. The viewer took in `bytes` more; the server may send as many more. */
+export interface CreditMessage {
+  readonly type: "credit";
+  /** whole chunk messages, headers included */
+  readonly bytes: number;
+}
+
+/** C->S. How many splats the viewer wants to hold at most. */
+export interface BudgetMessage {
+  readonly type: "budget";
+  /** splats alive at once, replaced ones not counted */
+  readonly maxSplats: number;
+}
+
+/** C->S. Chunks that the viewer dropped; the server may send them again. */
+export interface EvictedMessage {
+  readonly type: "evicted";
+  /** chunk indices */
+  readonly chunks: Uint32Array;
+}
+
+/** C->S. A chunk that arrived broken; it is sent again once. */
+export interface NackMessage {
+  readonly type: "nack";
+  /** chunk index */
+  readonly chunk: number;
+  /** NACK_REASONS */
+  readonly reason: number;
+}
+
+/** Both. Browsers hide WebSocket pings from scripts, so the round trip is measured with these. */
+export interface PingMessage {
+  readonly type: "ping";
+  /** the sender's clock */
+  readonly timeMs: number;
+}
+
+/** Both. The answer to a Ping, with its time. */
+export interface PongMessage {
+  readonly type: "pong";
+  /** copied from the Ping */
+  readonly timeMs: number;
+}
+
+/** S->C. The manifest. Comes after the root chunks: the first picture does not wait for it. */
+export interface SceneMessage {
+  readonly type: "scene";
+  /** {id, version, chunk_count, byte_length, manifest} */
+  readonly json: string;
+}
+
+/** S->C. One row per chunk of the scene, in pack order. The collider and the roots have parent -1. */
+export interface TreeMessage {
+  readonly type: "tree";
+  readonly count: number;
+  /** chunk index of the parent, or -1 */
+  readonly parent: Int32Array;
+  /** first splat of the parent that it replaces */
+  readonly rangeStart: Uint32Array;
+  /** one past the last */
+  readonly rangeStop: Uint32Array;
+  /** 0 for colliders */
+  readonly splatCount: Uint32Array;
+  /** of the GLB; offsets are their running sum */
+  readonly byteLength: Uint32Array;
+  /** metres */
+  readonly center: Float32Array;
+  /** metres */
+  readonly radius: Float32Array;
+  /** left while its children are missing */
+  readonly error: Float32Array;
+  /** index into CHUNK_KINDS */
+  readonly kind: Uint8Array;
+  /** 0 = coarsest */
+  readonly level: Uint8Array;
+  /** first 16 bytes of the GLB's sha256 */
+  readonly hash: Uint8Array;
+}
+
+/** S->C. One GLB. A parent always comes before its children, unless the viewer said it has it. */
+export interface ChunkMessage {
+  readonly type: "chunk";
+  /** index into CHUNK_KINDS */
+  readonly kind: number;
+  /** 0 = coarsest */
+  readonly level: number;
+  /** index, the row of Tree */
+  readonly chunk: number;
+  /** of the pose that chose it */
+  readonly epoch: number;
+  /** 0, 1, 2 ... in this connection */
+  readonly seq: number;
+  /** the GLB */
+  readonly glb: Uint8Array;
+}
+
+/** S->C. Nothing more to send for this pose and budget. */
+export interface BatchDoneMessage {
+  readonly type: "batchDone";
+  /** of the newest pose */
+  readonly epoch: number;
+  /** chunks kept back by the budget; 0: the whole scene is there */
+  readonly leftOut: number;
+}
+
+/** S->C. This server is going down or full: connect again, with Hello.have. */
+export interface RedirectMessage {
+  readonly type: "redirect";
+  /** wait this long first */
+  readonly retryMs: number;
+}
+
+/** S->C. Why the socket closes now. */
+export interface ErrorMessage {
+  readonly type: "error";
+  /** CLOSE_CODES */
+  readonly code: number;
+  /** one sentence for a person */
+  readonly text: string;
+}
+
+export type ClientMessage = HelloMessage | PoseMessage | CreditMessage | BudgetMessage | EvictedMessage | NackMessage | PingMessage | PongMessage;
+
+export type ServerMessage = SceneMessage | TreeMessage | ChunkMessage | BatchDoneMessage | RedirectMessage | ErrorMessage | PingMessage | PongMessage;
+
+const text = new TextDecoder("utf-8", { fatal: true });
+
+function start(type: number, headBytes: number, tailBytes: number): [Uint8Array<ArrayBuffer>, DataView] {
+  const bytes = new Uint8Array(headBytes + tailBytes);
+  bytes[0] = type;
+  return [bytes, new DataView(bytes.buffer)];
+}
+
+function check(name: string, length: number, least: number, isOpenEnded: boolean): void {
+  if (length < least || (length > least && !isOpenEnded)) {
+    const rule = `${isOpenEnded ? "at least " : ""}${least} bytes`;
+    throw new ProtocolError(`${name} must hold ${rule}, got ${length}`);
+  }
+}
+
+/** Return the bytes of a message to the server. */
+export function encodeClientMessage(message: ClientMessage): Uint8Array<ArrayBuffer> {
+  switch (message.type) {
+    case "hello": {
+      const [bytes, view] = start(0x01, 10, message.have.length);
+      view.setUint8(1, message.version);
+      view.setUint32(2, message.maxSplats, true);
+      view.setUint32(6, message.credit, true);
+      bytes.set(message.have, 10);
+      return bytes;
+    }
+    case "pose": {
+      const [bytes, view] = start(0x02, 33, 0);
+      view.setUint32(1, message.epoch, true);
+      view.setFloat32(5, message.position[0], true);
+      view.setFloat32(9, message.position[1], true);
+      view.setFloat32(13, message.position[2], true);
+      view.setFloat32(17, message.forward[0], true);
+      view.setFloat32(21, message.forward[1], true);
+      view.setFloat32(25, message.forward[2], true);
+      view.setFloat32(29, message.fovDeg, true);
+      return bytes;
+    }
+    case "credit": {
+      const [bytes, view] = start(0x03, 5, 0);
+      view.setUint32(1, message.bytes, true);
+      return bytes;
+    }
+    case "budget": {
+      const [bytes, view] = start(0x04, 5, 0);
+      view.setUint32(1, message.maxSplats, true);
+      return bytes;
+    }
+    case "evicted": {
+      const [bytes, view] = start(0x05, 1, 4 * message.chunks.length);
+      message.chunks.forEach((value, index) => view.setUint32(1 + 4 * index, value, true));
+      return bytes;
+    }
+    case "nack": {
+      const [bytes, view] = start(0x06, 6, 0);
+      view.setUint32(1, message.chunk, true);
+      view.setUint8(5, message.reason);
+      return bytes;
+    }
+    case "ping": {
+      const [bytes, view] = start(0x30, 9, 0);
+      view.setFloat64(1, message.timeMs, true);
+      return bytes;
+    }
+    case "pong": {
+      const [bytes, view] = start(0x31, 9, 0);
+      view.setFloat64(1, message.timeMs, true);
+      return bytes;
+    }
+  }
+}
+
+/**
+ * Return the message in `data`, or undefined for a type that this version does not know.
+ * Byte and column fields are views into `data`, not copies.
+ *
+ * @throws ProtocolError The bytes do not follow the layout.
+ */
+export function decodeServerMessage(data: ArrayBuffer): ServerMessage | undefined {
+  const view = new DataView(data);
+  check("a message", data.byteLength, 1, true);
+  switch (view.getUint8(0)) {
+    case 0x11: {
+      check("Scene", data.byteLength, 1, true);
+      return {
+        type: "scene",
+        json: text.decode(new Uint8Array(data, 1)),
+      };
+    }
+    case 0x12: {
+      check("Tree", data.byteLength, 4, true);
+      const count = (data.byteLength - 4) / 58;
+      if (!Number.isInteger(count)) {
+        throw new ProtocolError(`Tree must hold whole rows of 58 bytes`);
+      }
+      return {
+        type: "tree",
+        count,
+        parent: new Int32Array(data, 4, count),
+        rangeStart: new Uint32Array(data, 4 + 4 * count, count),
+        rangeStop: new Uint32Array(data, 4 + 8 * count, count),
+        splatCount: new Uint32Array(data, 4 + 12 * count, count),
+        byteLength: new Uint32Array(data, 4 + 16 * count, count),
+        center: new Float32Array(data, 4 + 20 * count, 3 * count),
+        radius: new Float32Array(data, 4 + 32 * count, count),
+        error: new Float32Array(data, 4 + 36 * count, count),
+        kind: new Uint8Array(data, 4 + 40 * count, count),
+        level: new Uint8Array(data, 4 + 41 * count, count),
+        hash: new Uint8Array(data, 4 + 42 * count, 16 * count),
+      };
+    }
+    case 0x13: {
+      check("Chunk", data.byteLength, 16, true);
+      return {
+        type: "chunk",
+        kind: view.getUint8(1),
+        level: view.getUint8(2),
+        chunk: view.getUint32(3, true),
+        epoch: view.getUint32(7, true),
+        seq: view.getUint32(11, true),
+        glb: new Uint8Array(data, 16),
+      };
+    }
+    case 0x14: {
+      check("BatchDone", data.byteLength, 9, false);
+      return {
+        type: "batchDone",
+        epoch: view.getUint32(1, true),
+        leftOut: view.getUint32(5, true),
+      };
+    }
+    case 0x15: {
+      check("Redirect", data.byteLength, 5, false);
+      return {
+        type: "redirect",
+        retryMs: view.getUint32(1, true),
+      };
+    }
+    case 0x16: {
+      check("Error", data.byteLength, 3, true);
+      return {
+        type: "error",
+        code: view.getUint16(1, true),
+        text: text.decode(new Uint8Array(data, 3)),
+      };
+    }
+    case 0x30: {
+      check("Ping", data.byteLength, 9, false);
+      return {
+        type: "ping",
+        timeMs: view.getFloat64(1, true),
+      };
+    }
+    case 0x31: {
+      check("Pong", data.byteLength, 9, false);
+      return {
+        type: "pong",
+        timeMs: view.getFloat64(1, true),
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
+// The JSON inside SceneMessage.json; its names are those of streaming/asset.py.
+export interface SceneJson {
+  readonly id: string;
+  readonly version: string;
+  readonly chunk_count: number;
+  readonly byte_length: number;
+  readonly manifest: Manifest;
+}
+
+/** Where a visitor begins. */
+export interface Spawn {
+  readonly position: readonly [number, number, number];
+  readonly yaw_deg: number;
+}
+
+/** How well the splats show views that they never saw. */
+export interface QualityReport {
+  readonly psnr_db: number;
+  readonly ssim: number;
+  readonly held_out_frames: number;
+  readonly train_psnr_db: number;
+  readonly coverage: number;
+  readonly splat_count: number;
+  readonly verdict: "good" | "usable" | "poor";
+  readonly reasons: readonly string[];
+}
+
+/** Whether a person can walk in the scene; falls are counted before any rescue. */
+export interface WalkabilityReport {
+  readonly reachable_m2: number;
+  readonly fall_count: number;
+  readonly stuck_share: number;
+  readonly open_ray_share: number;
+  readonly verdict: "good" | "usable" | "poor";
+  readonly reasons: readonly string[];
+}
+
+/** What a viewer must know before and beside the splats. Serialises to one JSON object. */
+export interface Manifest {
+  readonly title: string;
+  readonly splat_count: number;
+  readonly sh_degree: number;
+  readonly level_count: number;
+  readonly bounds_min: readonly [number, number, number];
+  readonly bounds_max: readonly [number, number, number];
+  readonly spawn: Spawn;
+  readonly eye_height_m: number;
+  readonly background: readonly [number, number, number];
+  readonly is_generated: boolean;
+  readonly recipe: Readonly<Record<string, unknown>>;
+  readonly quality: QualityReport | null;
+  readonly walkability: WalkabilityReport | null;
+  readonly camera_path: readonly (readonly [number, number, number, number])[];
+}
