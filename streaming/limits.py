@@ -26,3 +26,24 @@ MAX_BUDGET_SPLATS = 50_000_000
 # Messages a viewer may send: poses come at 10 Hz and credits at one per chunk.
 CLIENT_MESSAGES_PER_SECOND = 60
 CLIENT_MESSAGE_BURST = 120
+
+# --- Files ------------------------------------------------------------------------------------------
+
+# Nothing larger is read whole into memory; 20 M splats in the widest format (PLY, degree 3) are 5 GB.
+MAX_FILE_BYTES = 6 * 2**30
+
+# The largest public captures hold 6 to 10 M splats; 20 M are 1.1 GB at degree 0 once decoded.
+MAX_SPLATS_PER_FILE = 20_000_000
+
+# What one compressed file or chunk may expand to, whatever it claims.
+MAX_INFLATED_BYTES = 2 * 2**30
+
+# Deflate cannot do better than 1032 to 1, so a count beyond this ratio is a lie.
+MAX_DEFLATE_RATIO = 1032
+
+# The JSON of a scene with thousands of nodes stays under a tenth of it.
+MAX_GLTF_JSON_BYTES = 32 * 2**20
+MAX_GLTF_NODES = 100_000
+
+# A PLY header of a thousand properties stays under it.
+MAX_PLY_HEADER_BYTES = 64 * 2**10

@@ -1,0 +1,82 @@
+"""Moving a whole cloud: the frames of other formats are left at the door, here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reconstruction.conventions import multiply_quats, quats_from_rotmats, rotmats_from_quats
+from reconstruction.spherical_harmonics import rotate
+from reconstruction.splats import SplatCloud
+
+from .errors import AssetFormatError
+
+
+def transform(cloud: SplatCloud, world_from_local: NDArray) -> SplatCloud:
+    """Return `cloud` moved by an affine map [4, 4]: turns, shifts and positive scales, as glTF allows.
+
+    Raises:
+        AssetFormatError: The map mirrors or flattens, which KHR_gaussian_splatting forbids.
+    """
+    if np.array_equal(world_from_local, np.eye(4)):
+        return cloud
+    linear = np.asarray(world_from_local, np.float64)[:3, :3]
+    determinant = np.linalg.det(linear)
+    if not determinant > 0:
+        raise AssetFormatError(f"a splat node must not mirror or flatten, got determinant {determinant:.3g}")
+    means = cloud.means @ linear.T + world_from_local[:3, 3]
+    factors = np.linalg.norm(linear, axis=0)
+    rotation = linear / factors
+    if np.allclose(factors, factors[0], rtol=1e-5):
+        quats = multiply_quats(quats_from_rotmats(rotation), cloud.quats.astype(np.float64))
+        scales = cloud.scales * factors[0]
+    else:
+        # Unequal scales bend the principal axes: take them from the covariance itself.
+        axes = linear @ (rotmats_from_quats(cloud.quats.astype(np.float64)) * cloud.scales[:, None, :])
+        vectors, spread, _ = np.linalg.svd(axes)
+        vectors[np.linalg.det(vectors) < 0, :, 0] *= -1
+        quats, scales = quats_from_rotmats(vectors), np.maximum(spread, 1e-12)
+    return SplatCloud(
+        means.astype(np.float32),
+        unit_quats(quats),
+        scales.astype(np.float32),
+        cloud.opacities,
+        rotate(cloud.sh, rotation).astype(np.float32),
+    )
+
+
+def flip_axes(cloud: SplatCloud, signs: tuple[int, int, int]) -> SplatCloud:
+    """Return `cloud` with axes negated where `signs` is -1; an odd number of them mirrors the scene.
+
+    A mirrored Gaussian is still a Gaussian: its rotation R becomes S R S, which is a rotation again.
+    """
+    x, y, z = signs
+    sh = rotate(cloud.sh, np.diag(np.array(signs, np.float64)))
+    return SplatCloud(
+        cloud.means * np.array(signs, np.float32),
+        cloud.quats * np.array([1, y * z, x * z, x * y], np.float32),
+        cloud.scales,
+        cloud.opacities,
+        sh.astype(np.float32),
+    )
+
+
+def join_clouds(clouds: Iterable[SplatCloud]) -> SplatCloud:
+    """Return at least one cloud end to end, SH padded with zeros to the highest degree among them."""
+    clouds = list(clouds)
+    bases = max(cloud.sh.shape[1] for cloud in clouds)
+    sh = [np.pad(c.sh, ((0, 0), (0, bases - c.sh.shape[1]), (0, 0))) for c in clouds]
+    return SplatCloud(
+        np.concatenate([c.means for c in clouds]),
+        np.concatenate([c.quats for c in clouds]),
+        np.concatenate([c.scales for c in clouds]),
+        np.concatenate([c.opacities for c in clouds]),
+        np.concatenate(sh),
+    )
+
+
+def unit_quats(quats: NDArray) -> NDArray[np.float32]:
+    """Return quaternions [N, 4], none of them zero, at unit length."""
+    return (quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32)
