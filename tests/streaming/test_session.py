@@ -1,0 +1,321 @@
+"""ViewerSession without a socket: order, credit, budget, resume, and what hostile viewers may say."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streaming.asset import SplatAsset
+from streaming.errors import AssetFormatError, ProtocolError
+from streaming.limits import MAX_CREDIT_BYTES
+from streaming.messages import (
+    CHUNK_HEADER_BYTES,
+    NACK_HASH,
+    PROTOCOL_VERSION,
+    BatchDone,
+    Budget,
+    Chunk,
+    Credit,
+    Evicted,
+    Hello,
+    Nack,
+    Ping,
+    Pong,
+    Pose,
+    Scene,
+    ServerMessage,
+    Tree,
+    decode_from_server,
+    encode,
+)
+from streaming.session import StreamedScene, ViewerSession
+from tests.streaming.opaque_asset import opaque_asset
+
+ASSET = opaque_asset()
+SCENE = StreamedScene.prepare(ASSET, "scene-1", "v1")
+COLLIDER = 8
+ALL = 1_000_000
+
+
+def drain(session: ViewerSession) -> list[ServerMessage]:
+    messages: list[ServerMessage] = []
+    while (data := session.next_to_send()) is not None:
+        message = decode_from_server(data)
+        assert message is not None
+        messages.append(message)
+    return messages
+
+
+def chunk_order(messages: list[ServerMessage]) -> list[int]:
+    return [message.chunk for message in messages if isinstance(message, Chunk)]
+
+
+def looking(epoch: int, position: tuple[float, float, float], forward: tuple[float, float, float]) -> bytes:
+    return encode(Pose(epoch, position, forward, 70.0))
+
+
+def have(*indices: int) -> tuple[bytes, ...]:
+    return tuple(bytes.fromhex(ASSET.chunks[index].sha256)[:8] for index in indices)
+
+
+def test_everything_arrives_once_roots_first_then_description_then_floor_then_detail() -> None:
+    messages = drain(ViewerSession(SCENE, credit=ALL))
+
+    kinds = [type(message) for message in messages]
+    assert kinds[:5] == [Chunk, Chunk, Scene, Tree, Chunk]
+    assert kinds[-1] is BatchDone
+    order = chunk_order(messages)
+    assert set(order[:2]) == {0, 1}
+    assert order[2] == COLLIDER
+    assert sorted(order) == list(range(9))
+    seqs = [message.seq for message in messages if isinstance(message, Chunk)]
+    assert seqs == list(range(9))
+
+
+def test_a_chunk_message_carries_the_very_bytes_of_the_pack() -> None:
+    for message in drain(ViewerSession(SCENE, credit=ALL)):
+        if isinstance(message, Chunk):
+            assert message.glb == ASSET.chunk_bytes(message.chunk)
+            assert message.level == ASSET.chunks[message.chunk].level
+
+
+def test_the_scene_message_holds_the_manifest() -> None:
+    scene = next(m for m in drain(ViewerSession(SCENE, credit=ALL)) if isinstance(m, Scene))
+
+    told = json.loads(scene.json)
+    assert told["id"] == "scene-1"
+    assert told["version"] == "v1"
+    assert told["chunk_count"] == 9
+    assert told["byte_length"] == len(ASSET.pack)
+    assert told["manifest"]["walkability"]["reachable_m2"] == 61.0
+    assert told["manifest"]["spawn"]["position"] == [0.0, 0.0, 2.0]
+
+
+def test_nothing_leaves_before_credit_or_hello() -> None:
+    session = ViewerSession(SCENE)
+    assert drain(session) == []
+
+    session.receive(encode(Hello(PROTOCOL_VERSION, 10_000, ALL, ())))
+
+    assert len(chunk_order(drain(session))) == 9
+
+
+def test_a_viewer_gets_its_window_and_at_most_one_chunk_more() -> None:
+    window = 4000
+    session = ViewerSession(SCENE, credit=window)
+
+    first = drain(session)
+
+    # 1516 + 1116 leave 1368, enough to begin the collider (3316); then the window is overdrawn.
+    assert chunk_order(first) == [0, 1, COLLIDER]
+    assert session.credit == window - session.sent_chunk_bytes
+    assert session.credit <= 0
+    assert session.is_starved
+    session.receive(encode(Credit(-session.credit)))
+    assert chunk_order(drain(session)) == []
+    session.receive(encode(Credit(1)))
+    assert len(chunk_order(drain(session))) == 1
+
+
+def test_credit_cannot_be_piled_up() -> None:
+    session = ViewerSession(SCENE, credit=MAX_CREDIT_BYTES)
+    for _ in range(3):
+        session.receive(encode(Credit(MAX_CREDIT_BYTES)))
+    assert session.credit == MAX_CREDIT_BYTES
+
+
+@pytest.mark.parametrize("forward", [(0.0, 0.0, -1.0), (0.0, 0.0, 1.0)])
+def test_what_the_viewer_looks_at_comes_first(forward: tuple[float, float, float]) -> None:
+    pose = Pose(0, (0.5, 1.6, 1.0), forward, 70.0)
+    order = chunk_order(drain(ViewerSession(SCENE, pose=pose, credit=ALL)))
+
+    behind, ahead = (4, 2) if forward[2] < 0 else (2, 4)
+    assert order.index(ahead) < order.index(behind)
+
+
+def test_a_newer_pose_reorders_what_is_left_and_an_older_one_does_not() -> None:
+    session = ViewerSession(SCENE, pose=Pose(0, (0.5, 1.6, 1.0), (0, 0, -1), 70.0), credit=6000)
+    assert chunk_order(drain(session)) == [0, 1, COLLIDER, 2]
+
+    session.receive(looking(5, (0.5, 1.6, 1.0), (0, 0, 1)))
+    session.receive(looking(4, (-4.0, 1.6, -6.0), (0, 0, -1)))
+    session.receive(encode(Credit(10_000)))
+
+    chunk = next(m for m in drain(session) if isinstance(m, Chunk))
+    assert (chunk.chunk, chunk.epoch) == (4, 5)
+
+
+def test_a_parent_is_sent_before_its_children_from_any_pose() -> None:
+    for x in (-30.0, -4.0, 0.0, 6.0):
+        pose = Pose(0, (x, 1.0, -6.5), (0.3, -0.2, 1.0), 60.0)
+        order = chunk_order(drain(ViewerSession(SCENE, pose=pose, credit=ALL)))
+        for index in order:
+            parent = ASSET.chunks[index].parent
+            assert parent < 0 or order.index(parent) < order.index(index)
+
+
+def test_the_budget_keeps_chunks_back_and_says_how_many() -> None:
+    # Roots are 150; chunk 2 adds 400 - 50. Nothing else fits under 520.
+    session = ViewerSession(SCENE, credit=ALL, max_splats=520)
+    messages = drain(session)
+
+    sent = chunk_order(messages)
+    alive = sum(ASSET.chunks[i].splat_count for i in sent)
+    alive -= sum(ASSET.chunks[i].range_stop - ASSET.chunks[i].range_start for i in sent)
+    assert alive <= 520
+    assert messages[-1] == BatchDone(0, 9 - len(sent))
+
+    session.receive(encode(Budget(100_000)))
+    assert sorted(sent + chunk_order(drain(session))) == list(range(9))
+
+
+def test_roots_and_floor_come_even_without_any_budget() -> None:
+    assert chunk_order(drain(ViewerSession(SCENE, credit=ALL, max_splats=0))) == [0, 1, COLLIDER]
+
+
+def test_a_returning_viewer_is_sent_nothing_that_it_holds() -> None:
+    held = (0, 1, 2, 5, COLLIDER)
+    session = ViewerSession(SCENE)
+    session.receive(encode(Hello(PROTOCOL_VERSION, 100_000, ALL, have(*held))))
+
+    messages = drain(session)
+
+    assert sorted(chunk_order(messages)) == [3, 4, 6, 7]
+    assert [type(m) for m in messages[:2]] == [Scene, Tree]
+    lengths = sum(ASSET.chunks[i].byte_length + CHUNK_HEADER_BYTES for i in (3, 4, 6, 7))
+    assert session.sent_chunk_bytes == lengths
+
+
+def test_a_viewer_that_holds_everything_costs_no_chunk_bytes() -> None:
+    session = ViewerSession(SCENE)
+    session.receive(encode(Hello(PROTOCOL_VERSION, 100_000, ALL, have(*range(9)))))
+
+    assert [type(m) for m in drain(session)] == [Scene, Tree, BatchDone]
+    assert session.sent_chunk_bytes == 0
+
+
+def test_dropped_chunks_come_again_when_the_viewer_looks_there_and_not_before() -> None:
+    session = ViewerSession(SCENE, pose=Pose(0, (0.5, 1.6, 2.0), (0, 0, 1), 50.0), credit=ALL)
+    drain(session)
+
+    session.receive(encode(Evicted((2,))))  # behind the viewer; takes its child 5 with it
+    assert chunk_order(drain(session)) == []
+
+    session.receive(looking(1, (0.5, 1.6, 2.0), (-0.4, 0, -1)))
+    assert chunk_order(drain(session)) == [2, 5]
+
+
+def test_dropping_makes_room_in_the_budget() -> None:
+    session = ViewerSession(SCENE, pose=Pose(0, (0, 1.6, 2.0), (0, 0, -1), 60.0), credit=ALL, max_splats=850)
+    before = chunk_order(drain(session))
+    assert 2 in before and 3 in before and 4 not in before
+
+    session.receive(looking(1, (0, 1.6, 2.0), (0, 0, 1)))
+    session.receive(encode(Evicted((2, 3))))
+
+    assert chunk_order(drain(session)) == [4]
+
+
+def test_a_broken_chunk_is_sent_again_once() -> None:
+    session = ViewerSession(SCENE, credit=ALL)
+    drain(session)
+
+    for expected in ([3], []):
+        session.receive(encode(Nack(3, NACK_HASH)))
+        assert chunk_order(drain(session)) == expected
+
+
+def test_ping_is_answered_before_chunks() -> None:
+    session = ViewerSession(SCENE, credit=ALL)
+    session.receive(encode(Ping(12.5)))
+    assert drain(session)[0] == Pong(12.5)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Evicted((9,)),
+        Nack(9, NACK_HASH),
+        Evicted((2**32 - 1,)),
+        Hello(PROTOCOL_VERSION + 1, 1, 1, ()),
+    ],
+)
+def test_messages_that_name_nothing_real_are_refused(message: Evicted | Nack | Hello) -> None:
+    with pytest.raises(ProtocolError):
+        ViewerSession(SCENE, credit=ALL).receive(encode(message))
+
+
+def test_a_second_hello_is_refused() -> None:
+    session = ViewerSession(SCENE)
+    session.receive(encode(Hello(PROTOCOL_VERSION, 1, 1, ())))
+    with pytest.raises(ProtocolError, match="once"):
+        session.receive(encode(Hello(PROTOCOL_VERSION, 1, 1, ())))
+
+
+_actions = st.one_of(
+    st.binary(max_size=80),
+    st.builds(lambda c: encode(Credit(c)), st.integers(0, 60_000)),
+    st.builds(lambda b: encode(Budget(b)), st.integers(0, 9_000)),
+    st.builds(lambda i: encode(Evicted(tuple(i))), st.lists(st.integers(0, 8), max_size=4)),
+    st.builds(lambda i: encode(Nack(i, NACK_HASH)), st.integers(0, 8)),
+    st.builds(
+        lambda e, x, z, a, b: looking(e, (x, 1.0, z), (a, 0.1, b)),
+        st.integers(0, 9),
+        st.floats(-50, 50, width=32),
+        st.floats(-50, 50, width=32),
+        st.floats(-1, 1, width=32),
+        st.floats(-1, 1, width=32),
+    ),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_actions, max_size=30))
+def test_whatever_a_viewer_says_parents_lead_and_credit_and_budget_hold(actions: list[bytes]) -> None:
+    session = ViewerSession(SCENE, credit=5_000, max_splats=2_000)
+    held: set[int] = set()
+    for action in actions:
+        credit_before = session.credit
+        try:
+            session.receive(action)
+        except ProtocolError:
+            break
+        assert session.credit >= credit_before
+        held = {i for i in range(9) if session._sent[i]}
+        before = session.credit
+        for message in drain(session):
+            if isinstance(message, Chunk):
+                parent = ASSET.chunks[message.chunk].parent
+                assert message.chunk not in held
+                assert parent < 0 or parent in held
+                assert before > 0
+                before -= len(message.glb) + CHUNK_HEADER_BYTES
+                held.add(message.chunk)
+        assert before == session.credit
+        assert session._alive == sum(int(SCENE.splat_growth[i]) for i in held)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"parent": 7}, "parent"),
+        ({"parent": -2}, "parent"),
+        ({"center": (float("nan"), 0.0, 0.0)}, "finite"),
+        ({"error": -1.0}, "error"),
+    ],
+)
+def test_a_chunk_table_that_breaks_a_rule_is_refused(change: dict[str, object], message: str) -> None:
+    chunks = list(ASSET.chunks)
+    chunks[5] = dataclasses.replace(chunks[5], **change)  # type: ignore[arg-type]
+    with pytest.raises(AssetFormatError, match=message):
+        StreamedScene.prepare(SplatAsset(ASSET.manifest, tuple(chunks), ASSET.pack), "s", "v")
+
+
+def test_a_manifest_that_is_not_json_is_refused() -> None:
+    manifest = dataclasses.replace(ASSET.manifest, recipe={"learning_rate": float("nan")})
+    with pytest.raises(AssetFormatError, match="JSON"):
+        StreamedScene.prepare(SplatAsset(manifest, ASSET.chunks, ASSET.pack), "s", "v")
