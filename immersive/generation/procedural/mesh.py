@@ -209,7 +209,7 @@ def prism(
     """Return a convex `outline` [P, 2] of (x, z) points pulled up from y = `low` to y = `high`."""
     flat = np.asarray(outline, np.float64)
     x, z = flat[:, 0], flat[:, 1]
-    # Seen from above (+Y towards us) +Z points down the page, so a negative shoelace sum is counter-clockwise.
+    # Seen from above +Z points down the page, so a negative shoelace sum is counter-clockwise.
     if np.sum(x * np.roll(z, -1) - np.roll(x, -1) * z) > 0:
         flat = flat[::-1]
     count = len(flat)

@@ -72,11 +72,15 @@ class Sun:
 
 @dataclass(frozen=True, slots=True)
 class Lamp:
-    """A small glowing ball; the shade around it is geometry with an emissive material."""
+    """A small glowing ball. Emissive materials only look bright; lighting other things is a lamp's part.
+
+    Nothing within `clear_m` of the middle casts its shadow, so a shade of that size may surround it.
+    """
 
     position: RGB  # metres
     power: RGB  # radiant intensity: irradiance at one metre, facing it
-    radius: float = 0.08  # metres
+    radius: float = 0.08  # metres; wider is softer shade
+    clear_m: float = 0.25  # metres
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +114,18 @@ class Lighting:
 
 @dataclass(frozen=True, slots=True)
 class Atmosphere:
-    """Fog in the world: its density depends on height only and its colour is one for all directions.
+    """Fog as it looks from the middle of the walk: what it hides depends on the place, not on the camera.
 
-    Both are what makes fog the same place from every camera.
+    Real fog thins as one walks into it, which no fixed set of splats can show; this one stays where it is
+    and has one colour for all directions.
     """
 
     colour: RGB = (0.7, 0.75, 0.8)
     density: float = 0.0  # extinction per metre at y = `base`; 0 is clear air
     falloff: float = 0.03  # per metre of height above `base`
     base: float = 0.0  # metres
-    clear_m: float = 4.0  # no fog nearer than this, so that the ground at one's feet keeps its colour
+    centre: RGB = (0.0, 1.65, 0.0)  # metres; the middle of the walk at eye height
+    clear_m: float = 8.0  # around `centre` there is no fog
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,8 @@ class GroundCover:
     shore: RGB = (0.22, 0.18, 0.125)
     rock: RGB = (0.15, 0.143, 0.132)
     snow: RGB = (0.72, 0.75, 0.8)
+    snow_amount: float = 0.0  # 0 bare .. 1 covered
+    grass_amount: float = 1.0  # 0 bare .. 1 lush
 
 
 @dataclass(frozen=True, slots=True)
