@@ -33,6 +33,7 @@ POINTS = 0
 TRIANGLES = 4
 
 _DTYPES: dict[int, str] = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+SIGNED_INTEGERS = (5120, 5122)
 _COMPONENT_TYPES = {np.dtype(dtype): code for code, dtype in _DTYPES.items()}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 _TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}

@@ -184,6 +184,15 @@ def is_splat_primitive(primitive: Any) -> bool:
     return isinstance(extensions, dict) and isinstance(extensions.get(EXTENSION), dict)
 
 
+def is_log_scale(document: gltf.Gltf, primitive: dict[str, Any], scales: NDArray) -> bool:
+    """Tell whether SCALE holds logarithms, as drafts of the extension before April 2026 did.
+
+    Linear scales are unsigned, so a signed component type or a negative value gives the older draft away.
+    """
+    accessor = document.item("accessors", primitive["attributes"].get(_SCALE))
+    return accessor.get("componentType") in gltf.SIGNED_INTEGERS or bool((scales < 0).any())
+
+
 def linear_from_srgb(values: NDArray) -> NDArray:
     """Decode sRGB values 0..1 to linear light (IEC 61966-2-1)."""
     return np.where(values <= 0.04045, values / 12.92, ((np.maximum(values, 0.04045) + 0.055) / 1.055) ** 2.4)
@@ -242,10 +251,10 @@ def _decode_attributes(document: gltf.Gltf, primitive: dict[str, Any]) -> SplatC
         degree += 1
     sh = np.stack([column(name, 3, count) for name, _ in _sh_names(degree)], axis=1)
     scales = column(_SCALE, 3, count)
+    if is_log_scale(document, primitive, scales):
+        scales = np.exp(scales)
     opacities = column(_OPACITY, 1, count)[:, 0]
     quats = column(_ROTATION, 4, count)
-    if (scales < 0).any():
-        raise AssetFormatError("splat scales must not be negative")
     if (np.linalg.norm(quats, axis=1) < 1e-6).any():
         raise AssetFormatError("splat rotations must not be zero")
     # Quantised scales may round to zero; the smallest positive size keeps the covariance invertible.

@@ -1,0 +1,222 @@
+"""From a finished cloud to an asset: tree, chunks, collider, manifest."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reconstruction.frames import Provenance
+from reconstruction.placement import EYE_HEIGHT_M
+from reconstruction.reports import QualityReport
+from reconstruction.splats import SplatCloud
+
+from . import gltf
+from .asset import ChunkInfo, ChunkKind, Manifest, Spawn, SplatAsset
+from .chunks import Piece, cut
+from .errors import AssetFormatError
+from .khr_gaussian_splatting import decode, encode, round_cloud
+from .limits import MAX_DEFLATE_RATIO, MAX_INFLATED_BYTES
+from .lod import build_tree
+from .transform import join_clouds
+
+if TYPE_CHECKING:
+    from reconstruction.walkable import WalkableSpace
+
+GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_LEVEL = 9
+# Three standard deviations: where the extension cuts a splat off.
+_CUT_OFF = 3.0
+
+
+def build_asset(
+    cloud: SplatCloud,
+    *,
+    title: str,
+    walkable: WalkableSpace | None = None,
+    quality: QualityReport | None = None,
+    recipe: Mapping[str, Any] | None = None,
+    provenance: Provenance,
+    camera_path: Sequence[tuple[float, float, float, float]] = (),
+    background: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> SplatAsset:
+    """Return the asset of a scene; equal input gives equal bytes.
+
+    Args:
+        cloud: At least one splat, world frame. Fully transparent splats are left out.
+        title: What people call the scene.
+        walkable: Collider, spawn and bounds. None: the visitor floats at the middle of the splats.
+        quality: None for imported files, where there is no truth to compare with.
+        recipe: What the scene was made from: prompt, seed, backend, versions, hashes. Plain JSON values.
+        provenance: Decides the AI label; kept in the recipe under "provenance".
+        camera_path: x, y, z in metres and yaw in degrees, in the order walked.
+        background: sRGB 0..1 behind everything.
+
+    Raises:
+        AssetFormatError: No visible splats.
+    """
+    cloud = cloud.subset(np.flatnonzero(cloud.opacities > 0))
+    if len(cloud) == 0:
+        raise AssetFormatError("a scene must hold at least one visible splat, got 0")
+    # Rounding first lets the tree merge exactly what the leaves will show.
+    cloud = round_cloud(cloud)
+    levels = build_tree(cloud)
+    pack = _PackBuilder()
+    for piece in cut(levels):
+        pack.add_splats(piece)
+    if walkable is not None:
+        pack.add_collider(walkable.vertices, walkable.faces)
+    low, high = _bounds(cloud, walkable)
+    manifest = Manifest(
+        title=title,
+        splat_count=len(cloud),
+        sh_degree=cloud.sh_degree,
+        level_count=len(levels),
+        bounds_min=low,
+        bounds_max=high,
+        spawn=_spawn(cloud, walkable),
+        eye_height_m=EYE_HEIGHT_M if walkable is None else float(walkable.eye_height_m),
+        background=background,
+        is_generated=provenance.is_generated,
+        recipe={**(recipe or {}), "provenance": asdict(provenance)},
+        quality=quality,
+        walkability=None if walkable is None else walkable.report,
+        camera_path=tuple(camera_path),
+    )
+    return SplatAsset(manifest, tuple(pack.chunks), bytes(pack.data))
+
+
+def chunk_glb(asset: SplatAsset, index: int) -> bytes:
+    """Return the GLB of one chunk, unpacked.
+
+    Raises:
+        AssetFormatError: The bytes are neither a GLB nor a gzip member, or expand beyond reason.
+    """
+    data = asset.chunk_bytes(index)
+    if data[:4] == gltf.MAGIC:
+        return data
+    if data[:2] != GZIP_MAGIC:
+        raise AssetFormatError(f"chunk {index} must begin as glTF or gzip does, got {data[:4]!r}")
+    limit = min(len(data) * MAX_DEFLATE_RATIO, MAX_INFLATED_BYTES)
+    unpacker = zlib.decompressobj(31)
+    try:
+        unpacked = unpacker.decompress(data, limit)
+    except zlib.error as error:
+        raise AssetFormatError(f"chunk {index} must unpack, got {error}") from error
+    if not unpacker.eof:
+        raise AssetFormatError(f"chunk {index} must be a whole gzip member of at most {limit} bytes unpacked")
+    return unpacked
+
+
+def finest_cloud(asset: SplatAsset) -> SplatCloud:
+    """Return the splats of the finest level, in pack order: nothing that an export needs is lost."""
+    last = asset.manifest.level_count - 1
+    found = [c.index for c in asset.chunks if c.kind == "splats" and c.level == last]
+    return join_clouds(decode(chunk_glb(asset, index)) for index in found)
+
+
+def collider_mesh(asset: SplatAsset) -> tuple[NDArray[np.float32], NDArray[np.uint32]] | None:
+    """Return vertices [V, 3] and faces [T, 3] of the collider, or None if the asset has none."""
+    for chunk in asset.chunks:
+        if chunk.kind == "collider":
+            document = gltf.decode(chunk_glb(asset, chunk.index))
+            primitive = document.item("meshes", 0)["primitives"][0]
+            vertices = gltf.read_accessor(document, primitive["attributes"]["POSITION"])
+            return vertices, gltf.read_accessor(document, primitive["indices"]).reshape(-1, 3)
+    return None
+
+
+def encode_collider(vertices: NDArray, faces: NDArray) -> bytes:
+    """Return a GLB of one triangle mesh, in the world frame."""
+    builder = gltf.BufferBuilder()
+    primitive = add_collider(builder, vertices, faces)
+    return builder.finish(
+        {
+            "asset": {"version": "2.0", "generator": "immersive"},
+            "scene": 0,
+            "scenes": [{"nodes": [0]}],
+            "nodes": [{"mesh": 0, "name": "collider"}],
+            "meshes": [{"primitives": [primitive]}],
+        }
+    )
+
+
+def add_collider(builder: gltf.BufferBuilder, vertices: NDArray, faces: NDArray) -> dict[str, Any]:
+    """Append a triangle mesh to `builder` and return its primitive."""
+    # A 1/1024 m grid is finer than a foot can feel and leaves round numbers, which compress.
+    rounded = (np.rint(np.asarray(vertices, np.float64) * 1024) / 1024 + 0.0).astype(np.float32)
+    indices = np.ascontiguousarray(faces, np.uint32).reshape(-1)
+    return {
+        "mode": gltf.TRIANGLES,
+        "attributes": {"POSITION": builder.add(rounded)},
+        "indices": builder.add(indices, target=gltf.ELEMENT_ARRAY_BUFFER, bounds=False),
+    }
+
+
+class _PackBuilder:
+    def __init__(self) -> None:
+        self.chunks: list[ChunkInfo] = []
+        self.data = bytearray()
+
+    def add_splats(self, piece: Piece) -> None:
+        glb = encode(piece.cloud, layout="compact", with_fallback_color=False)
+        self._add("splats", glb, piece.cloud.means, piece.cloud.scales.max(axis=1) * _CUT_OFF, piece)
+
+    def add_collider(self, vertices: NDArray, faces: NDArray) -> None:
+        self._add("collider", encode_collider(vertices, faces), vertices, np.zeros(len(vertices)), None)
+
+    def _add(self, kind: ChunkKind, glb: bytes, points: NDArray, reach: NDArray, piece: Piece | None) -> None:
+        data = gzip.compress(glb, _GZIP_LEVEL, mtime=0)
+        low = (points - reach[:, None]).min(axis=0).astype(np.float64)
+        high = (points + reach[:, None]).max(axis=0).astype(np.float64)
+        center = (low + high) / 2
+        radius = float((np.linalg.norm(points - center, axis=1) + reach).max())
+        self.chunks.append(
+            ChunkInfo(
+                index=len(self.chunks),
+                kind=kind,
+                level=piece.level if piece else 0,
+                parent=piece.parent if piece else -1,
+                range_start=piece.range_start if piece else 0,
+                range_stop=piece.range_stop if piece else 0,
+                splat_count=len(piece.cloud) if piece else 0,
+                byte_offset=len(self.data),
+                byte_length=len(data),
+                sha256=hashlib.sha256(data).hexdigest(),
+                center=_triple(center),
+                radius=radius,
+                error=piece.error if piece else 0.0,
+            )
+        )
+        self.data.extend(data)
+
+
+def _triple(values: NDArray) -> tuple[float, float, float]:
+    x, y, z = (float(v) for v in values)
+    return x, y, z
+
+
+def _bounds(
+    cloud: SplatCloud, walkable: WalkableSpace | None
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    if walkable is not None:
+        return _triple(walkable.bounds_min), _triple(walkable.bounds_max)
+    # A few stray splats would make the scene look kilometres wide.
+    low, high = np.percentile(cloud.means, [1, 99], axis=0)
+    return _triple(low), _triple(high)
+
+
+def _spawn(cloud: SplatCloud, walkable: WalkableSpace | None) -> Spawn:
+    if walkable is not None:
+        return Spawn(_triple(walkable.spawn_position), float(walkable.spawn_yaw_deg))
+    # In front of the scene, eyes at the height of its middle, looking along -Z.
+    low, high = np.percentile(cloud.means, [1, 99], axis=0)
+    middle = (low + high) / 2
+    depth = max(high[2] - low[2], high[0] - low[0], high[1] - low[1])
+    return Spawn((float(middle[0]), float(middle[1] - EYE_HEIGHT_M), float(middle[2] + depth)), 0.0)

@@ -1,0 +1,108 @@
+"""A LoD tree cut into chunks: each replaces one range of its parent's splats and can be shown alone."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reconstruction.splats import SplatCloud
+
+from .lod import Level
+
+# Of 1024 to 65 536 splats, 4096 cost 5.6 % more bytes than the largest and give the finest choice under 15 %.
+MAX_CHUNK_SPLATS = 4096
+_MORTON_BITS = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """A chunk before it has bytes. Parents come before their children in a list of pieces."""
+
+    level: int
+    parent: int  # index of a piece, -1 for roots
+    range_start: int
+    range_stop: int
+    cloud: SplatCloud
+    error: float
+
+
+def cut(levels: Sequence[Level], *, max_splats: int = MAX_CHUNK_SPLATS) -> list[Piece]:
+    """Cut a tree, coarsest level first, so that every prefix of the result can be shown.
+
+    Pieces of one parent split its splats into contiguous ranges; inside each range splats follow a Morton
+    curve, which brings equal bytes together.
+    """
+    families = [_Family(level.parents, len(coarser.cloud)) for coarser, level in pairwise(levels)]
+    pieces: list[Piece] = []
+    waiting: deque[tuple[int, NDArray, int, int, int]] = deque()
+    for root in _split(levels[0].cloud.means, np.arange(len(levels[0].cloud)), None, max_splats):
+        waiting.append((0, root, -1, 0, 0))
+    while waiting:
+        depth, members, parent, start, stop = waiting.popleft()
+        level = levels[depth]
+        parts = [members]
+        if depth + 1 < len(levels):
+            counts = families[depth].counts
+            parts = _split(level.cloud.means, members, counts, max_splats)
+        parts = [part[np.argsort(_morton(level.cloud.means[part]), kind="stable")] for part in parts]
+        order = np.concatenate(parts)
+        index = len(pieces)
+        if depth + 1 < len(levels):
+            at = 0
+            for part in parts:
+                waiting.append((depth + 1, families[depth].children(part), index, at, at + len(part)))
+                at += len(part)
+        error = float(level.errors[order].sum(dtype=np.float64))
+        pieces.append(Piece(depth, parent, start, stop, level.cloud.subset(order), error))
+    return pieces
+
+
+class _Family:
+    """Which splats of a finer level each splat of a coarser one stands for."""
+
+    def __init__(self, parents: NDArray[np.int64], count: int) -> None:
+        self._members = np.argsort(parents, kind="stable")
+        self.counts = np.bincount(parents, minlength=count)
+        self._starts = np.concatenate([[0], np.cumsum(self.counts)])
+
+    def children(self, coarse: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the finer splats of several coarser ones."""
+        counts = self.counts[coarse]
+        first = np.repeat(self._starts[coarse] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+        return self._members[first + np.arange(counts.sum())]
+
+
+def _split(
+    means: NDArray, members: NDArray[np.int64], counts: NDArray[np.int64] | None, most: int
+) -> list[NDArray[np.int64]]:
+    """Split `members` in space until each part stands for at most `most` splats (one by one when None)."""
+    weights = np.ones(len(members), np.int64) if counts is None else counts[members]
+    total = int(weights.sum())
+    if total <= most or len(members) < 2:
+        return [members]
+    # Uneven halves of a whole number of parts leave fuller chunks than halving does.
+    parts = -(-total // most)
+    share = (parts // 2) / parts
+    points = means[members]
+    axis = int(np.argmax(points.max(axis=0) - points.min(axis=0)))
+    order = np.argsort(points[:, axis], kind="stable")
+    sums = np.cumsum(weights[order])
+    middle = int(np.clip(np.searchsorted(sums, total * share), 1, len(members) - 1))
+    left, right = members[order[:middle]], members[order[middle:]]
+    return _split(means, left, counts, most) + _split(means, right, counts, most)
+
+
+def _morton(points: NDArray) -> NDArray[np.int64]:
+    low, high = points.min(axis=0), points.max(axis=0)
+    top = 2**_MORTON_BITS - 1
+    cells = np.rint((points - low) / np.maximum(high - low, 1e-9) * top).astype(np.int64).clip(0, top)
+    code = np.zeros(len(points), np.int64)
+    for bit in range(_MORTON_BITS):
+        for axis in range(3):
+            code |= ((cells[:, axis] >> bit) & 1) << (3 * bit + axis)
+    return code
