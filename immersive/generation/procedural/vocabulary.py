@@ -144,55 +144,115 @@ OUTDOOR_KINDS = (
     Kind("mountains", (), False, ("mountains", "hills", "mountain range", "peaks"), most=1),
 )
 
+_SEATING = ("sofa", "armchair", "coffee_table", "rug", "floor_lamp", "window", "curtain", "plant", "picture")
+
 INDOOR_SETTINGS = (
     Setting(
         "living_room",
         True,
-        ("sofa", "armchair", "coffee_table", "rug", "bookshelf", "floor_lamp", "window", "plant", "picture"),
+        (*_SEATING, "bookshelf", "cushion", "door"),
         ("living room", "lounge", "sitting room", "parlour", "den", "room"),
     ),
     Setting(
         "bedroom",
         True,
-        ("bed", "nightstand", "rug", "wardrobe", "table_lamp", "window", "picture", "plant"),
+        (
+            *("bed", "nightstand", "table_lamp", "rug", "wardrobe", "window", "curtain"),
+            *("picture", "plant", "door"),
+        ),
         ("bedroom", "guest room", "dormitory"),
     ),
     Setting(
         "study",
         True,
-        ("desk", "chair", "bookshelf", "rug", "table_lamp", "window", "picture"),
-        ("study", "office", "library", "reading room", "studio"),
+        ("desk", "chair", "bookshelf", "rug", "table_lamp", "armchair", "window", "picture", "plant", "door"),
+        ("study", "office", "home office"),
+    ),
+    Setting(
+        "library",
+        True,
+        ("bookshelf", "armchair", "coffee_table", "rug", "floor_lamp", "desk", "window", "plant", "door"),
+        ("library", "reading room", "bookshop"),
     ),
     Setting(
         "kitchen",
         True,
-        ("counter", "dining_table", "chair", "window", "pendant_lamp", "plant"),
-        ("kitchen", "dining room", "cafe"),
+        ("counter", "dining_table", "chair", "pendant_lamp", "window", "plant", "door"),
+        ("kitchen",),
+    ),
+    Setting(
+        "dining_room",
+        True,
+        ("dining_table", "chair", "pendant_lamp", "sideboard", "rug", "window", "curtain", "picture", "door"),
+        ("dining room",),
+    ),
+    Setting(
+        "cafe",
+        True,
+        ("cafe_table", "chair", "counter", "pendant_lamp", "window", "plant", "picture", "door"),
+        ("cafe", "coffee shop", "bistro"),
+    ),
+    Setting(
+        "gallery",
+        True,
+        ("picture", "sculpture", "bench_seat", "window", "door"),
+        ("gallery", "museum"),
+    ),
+    Setting(
+        "workshop",
+        True,
+        ("desk", "chair", "bookshelf", "pendant_lamp", "picture", "window", "plant", "door"),
+        ("workshop", "studio", "atelier"),
     ),
 )
 
+# Every colour that fabrics, walls and painted wood are mixed in.
+COLOURS = (
+    *("red", "orange", "yellow", "green", "teal", "blue", "purple", "pink"),
+    *("brown", "white", "cream", "grey", "black"),
+)
+
 INDOOR_KINDS = (
-    Kind("sofa", (), True, ("sofa", "couch", "settee"), most=2, attributes=("blue", "red", "green", "grey")),
-    Kind("armchair", (), True, ("armchair", "easy chair", "recliner"), most=4),
-    Kind("chair", (), True, ("chair", "stool", "seat"), most=8),
-    Kind("coffee_table", (), True, ("coffee table", "low table"), most=1),
-    Kind("dining_table", (), True, ("dining table", "table", "kitchen table"), most=1),
-    Kind("desk", (), True, ("desk", "writing desk", "workbench"), most=2),
-    Kind("bed", (), True, ("bed", "bunk"), most=2),
-    Kind("nightstand", (), True, ("nightstand", "bedside table"), most=2),
-    Kind("wardrobe", (), True, ("wardrobe", "closet", "cupboard", "cabinet"), most=2),
-    Kind("bookshelf", (), True, ("bookshelf", "bookcase", "shelf", "books", "book"), most=4),
-    Kind("rug", (), True, ("rug", "carpet"), most=1, attributes=("red", "blue", "persian")),
+    Kind("sofa", (), True, ("sofa", "couch"), most=2, attributes=(*COLOURS, "leather", "fabric")),
+    Kind(
+        "armchair", (), True, ("armchair", "easy chair"), most=4, attributes=(*COLOURS, "leather", "fabric")
+    ),
+    Kind("chair", (), True, ("chair", "stool", "seat"), most=8, attributes=(*COLOURS, "wooden")),
+    Kind("coffee_table", (), True, ("coffee table", "low table"), attributes=(*COLOURS, "round")),
+    Kind("dining_table", (), True, ("dining table", "table"), attributes=(*COLOURS, "round")),
+    Kind("cafe_table", ("cafe",), True, ("cafe table",), most=4, attributes=COLOURS),
+    Kind("desk", (), True, ("desk", "writing desk", "workbench"), attributes=COLOURS),
+    Kind("bed", (), True, ("bed", "bunk"), most=2, attributes=COLOURS),
+    Kind("nightstand", (), True, ("nightstand", "bedside table"), most=2, attributes=COLOURS),
+    Kind("wardrobe", (), True, ("wardrobe", "closet", "cupboard", "cabinet"), most=2, attributes=COLOURS),
+    Kind("sideboard", (), True, ("sideboard", "dresser"), attributes=COLOURS),
+    Kind("bookshelf", (), True, ("bookshelf", "bookcase", "shelf", "book"), most=5, attributes=COLOURS),
+    Kind("rug", (), True, ("rug", "carpet"), attributes=(*COLOURS, "persian", "round")),
     Kind("floor_lamp", (), True, ("floor lamp", "lamp", "standing lamp"), most=3),
     Kind("table_lamp", (), True, ("table lamp", "desk lamp", "reading lamp"), most=2),
     Kind("pendant_lamp", (), True, ("pendant lamp", "chandelier", "ceiling lamp"), most=3),
-    Kind("fireplace", (), True, ("fireplace", "hearth", "stove"), most=1),
-    Kind("window", (), True, ("window", "bay window"), most=6),
-    Kind("curtain", (), True, ("curtain", "drapes", "blinds"), most=1),
-    Kind("door", (), True, ("door", "doorway"), most=2),
-    Kind("plant", (), True, ("plant", "houseplant", "potted plant", "fern"), most=6),
-    Kind("picture", (), True, ("picture", "painting", "poster", "photo"), most=6),
-    Kind("counter", (), True, ("counter", "kitchen counter", "worktop", "sink"), most=1),
+    Kind("fireplace", (), True, ("fireplace", "hearth", "stove"), attributes=("stone", "brick", "white")),
+    Kind(
+        "window",
+        (),
+        True,
+        ("window", "bay window"),
+        most=4,
+        attributes=(
+            *("large", "small", "forest_view", "water_view", "mountain_view"),
+            *("meadow_view", "desert_view", "snow_view"),
+        ),
+    ),
+    Kind("curtain", (), True, ("curtain", "drapes"), attributes=COLOURS),
+    Kind("cushion", (), True, ("cushion", "pillow"), most=4, attributes=COLOURS),
+    Kind("door", (), True, ("door", "doorway"), attributes=COLOURS),
+    Kind("plant", (), True, ("plant", "houseplant", "potted plant"), most=4, attributes=("tall", "small")),
+    Kind("picture", (), True, ("picture", "painting", "poster"), most=8, attributes=("large", "small")),
+    Kind("counter", (), True, ("counter", "kitchen counter", "worktop", "sink"), attributes=COLOURS),
+    Kind("sculpture", (), True, ("sculpture", "pedestal", "vase"), most=3),
+    Kind("bench_seat", (), True, ("bench seat",), most=2),
+    Kind("wall", (), True, ("wall", "wallpaper"), attributes=(*COLOURS, "wooden", "brick", "stone")),
+    Kind("floor", (), True, ("floor", "floorboard"), attributes=("wooden", "stone", "tiled")),
 )
 
 SETTINGS = {setting.name: setting for setting in (*OUTDOOR_SETTINGS, *INDOOR_SETTINGS)}

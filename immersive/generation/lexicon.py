@@ -1,0 +1,662 @@
+"""English words and what each becomes in a scene: pure data, matched longest entry first.
+
+Every word of a prompt is one of: an entry here, a function word, or left out. A concept's name is its
+identity; the generator's vocabulary decides which concepts a given kind of world can build.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+# slot -> concept -> "gloss | word, word, two words". The gloss is what sentence meanings are compared with.
+_TABLE: dict[str, dict[str, str]] = {
+    # Where we are, outdoors. Each is a setting of the outdoor world, or a compound of one.
+    "setting": {
+        "forest": (
+            "a forest with many trees | forest, woods, wood, woodland, grove, copse, thicket, wildwood"
+        ),
+        "pine_forest": (
+            "a pine forest with conifer trees | pine forest, pine wood, pine woods, conifer forest, "
+            "evergreen forest, fir forest, spruce forest, taiga, boreal forest"
+        ),
+        "birch_forest": (
+            "a light forest of birch trees | birch forest, birch wood, birch grove, aspen grove"
+        ),
+        "broadleaf_forest": (
+            "a broadleaf forest of oak and maple trees | broadleaf forest, deciduous forest, oak forest, "
+            "beech forest, maple forest, oak grove, beech wood"
+        ),
+        "meadow": (
+            "a grassy meadow with wild flowers | meadow, grassland, prairie, field, pasture, lea, plain, "
+            "steppe, countryside, hillside, moor, heath, clearing, glade, farmland, park, valley"
+        ),
+        "garden": "a garden with flowers and bushes | garden, flower garden, orchard, yard, backyard",
+        "lake_shore": (
+            "the shore of a lake | lake shore, lakeside, lakeshore, waterside, riverbank, riverside, "
+            "shore of a lake, edge of a lake, banks of a lake, fjord"
+        ),
+        "desert": (
+            "a sandy desert with dunes | desert, dune, sahara, wasteland, badlands, canyon, mars, martian"
+            " landscape, savanna"
+        ),
+        "mountain": (
+            "high rocky mountains | mountain, alps, peak, summit, alpine valley, mountain valley, "
+            "highlands, mountain pass, mountainside, ridge, crag, alpine"
+        ),
+        "beach": (
+            "a sandy beach at the sea | beach, shore, seaside, coast, seashore, coastline, bay, cove, "
+            "lagoon, island, islet"
+        ),
+        "snow_field": (
+            "a snowy arctic tundra with ice | tundra, arctic, glacier, snow field, snowfield, snowscape, "
+            "ice field, polar plain"
+        ),
+    },
+    # Where we are, indoors.
+    "room": {
+        "living_room": (
+            "a living room with a sofa | living room, livingroom, lounge, sitting room, parlour, parlor, "
+            "family room, drawing room, den, apartment, flat, loft, salon, home interior, room, interior,"
+            " indoors, snug"
+        ),
+        "bedroom": (
+            "a bedroom with a bed | bedroom, bed chamber, bedchamber, guest room, sleeping room, hotel "
+            "room, nursery, dormitory, bed room"
+        ),
+        "library": (
+            "a library full of bookshelves | library, reading room, reading nook, archive, bookshop, "
+            "bookstore, book room"
+        ),
+        "study": "a study or home office with a desk | study, study room, home office, office, workroom",
+        "kitchen": "a kitchen with counters | kitchen, kitchenette, pantry",
+        "cafe": (
+            "the inside of a coffee shop or restaurant | cafe, café, coffee shop, coffeehouse, coffee "
+            "house, bistro, tea room, tearoom, restaurant, diner, pub, tavern, bar, canteen"
+        ),
+        "dining_room": "a dining room with a table and chairs | dining room, dining hall, breakfast room",
+        "workshop": "a workshop with a workbench | workshop, studio, atelier, artist studio, garage",
+        "gallery": ("an art gallery hall with pictures | gallery, art gallery, museum, exhibition, showroom"),
+    },
+    # Things. Some are known but built nowhere, so that no likeness of meaning turns them into something else.
+    "element": {
+        "pine": (
+            "pine trees | pine, conifer, spruce, fir, evergreen, cedar, larch, pine tree, fir tree, "
+            "spruce tree, christmas tree"
+        ),
+        "birch": "birch trees | birch, birch tree, aspen",
+        "broadleaf": (
+            "oak and maple trees | broadleaf, oak, maple, beech, oak tree, maple tree, broadleaf tree, "
+            "linden, poplar, willow, elm, apple tree, cherry tree, fruit tree, deciduous tree, beech tree"
+        ),
+        "dead_tree": "a dead bare tree | dead tree, bare tree, snag, leafless tree",
+        "tree": "trees | tree, sapling",
+        "palm": "palm trees | palm, palm tree, coconut tree, coconut palm",
+        "cactus": "cactus plants | cactus, cacti, saguaro, succulent",
+        "bush": "bushes and shrubs | bush, shrub, hedge, undergrowth, fern, bramble, heather",
+        "grass": "grass | grass, lawn, tall grass, turf, tuft",
+        "reed": "reeds and rushes | reed, cattail, rush, rushes, sedge, bulrush",
+        "flower": (
+            "colourful flowers | flower, wildflower, wild flower, blossom, tulip, lavender, poppy, daisy,"
+            " rose, bluebell, sunflower"
+        ),
+        "mushroom": "giant mushrooms | mushroom, toadstool, fungus, fungi",
+        "rock": "rocks and stones | rock, stone, pebble, outcrop, scree",
+        "boulder": (
+            "huge boulders and standing stones | boulder, megalith, standing stone, big rock, menhir, "
+            "stone circle"
+        ),
+        "cliff": "a high cliff | cliff, precipice, cliff face",
+        "log": "fallen logs | log, fallen tree, driftwood, fallen log, tree trunk",
+        "stump": "tree stumps | stump, tree stump",
+        "cabin": (
+            "a wooden cabin hut | cabin, log cabin, hut, shack, lodge, chalet, cottage, house, home, "
+            "farmhouse, barn, bungalow, log house, homestead, croft, hunting lodge, boathouse, shed"
+        ),
+        "tower": "a tall stone tower | tower, watchtower, turret, keep, bell tower",
+        "lighthouse": "a lighthouse | lighthouse, beacon",
+        "windmill": "a windmill | windmill, mill",
+        "castle": "a medieval castle with towers | castle, fortress, citadel, stronghold",
+        "ruin": ("ancient stone ruins and columns | ruin, column, pillar, temple, ruined temple, old temple"),
+        "bridge": "a bridge over water | bridge, footbridge, stone bridge, wooden bridge",
+        "dock": "a wooden jetty on the water | dock, jetty, pier, landing stage, boardwalk, wharf",
+        "fence": "a wooden fence | fence, railing, picket fence, paling",
+        "bench": "a wooden bench | bench, park bench",
+        "boat": "a rowing boat | boat, rowboat, canoe, rowing boat, dinghy, skiff",
+        "tent": "a camping tent | tent, campsite, camp, teepee, tipi, yurt",
+        "campfire": "a campfire with flames | campfire, bonfire, camp fire, firepit, fire pit",
+        "lantern": (
+            "street lamps and lanterns | lantern, street lamp, streetlight, lamp post, lamppost, stone "
+            "lantern, paper lantern"
+        ),
+        "torii": "a japanese torii gate | torii, torii gate, shrine",
+        "well": "a stone well | well, stone well, wishing well",
+        "signpost": "a wooden signpost | signpost, sign, signboard, waymarker",
+        "statue": "a statue | statue, sculpture, monument, obelisk",
+        "path": "a footpath | path, trail, track, footpath, walkway, lane, dirt road, road",
+        "lake": "a lake | lake, tarn, loch, pond, reservoir, water, pool, mere, oasis",
+        "river": "a flowing river or brook | river, stream, brook, creek, rivulet, canal",
+        "sea": "the sea | sea, ocean, surf, wave",
+        "waterfall": "a waterfall | waterfall, cascade",
+        "mountains": (
+            "mountains in the distance | distant mountain, mountain range, mountains in the distance, "
+            "mountains behind, hill, hilltop, rolling hill, snowy peak, snow capped peak, snow capped "
+            "mountain, snow capped summit"
+        ),
+        "sofa": "a sofa or couch | sofa, couch, settee, loveseat, chesterfield, divan",
+        "armchair": "an armchair | armchair, easy chair, wing chair, recliner, reading chair, club chair",
+        "chair": "chairs | chair, dining chair, seat, stool",
+        "dining_table": "a dining table | table, dining table, kitchen table, round table",
+        "coffee_table": "a coffee table | coffee table, low table, side table, end table",
+        "cafe_table": "a cafe table | cafe table, bistro table",
+        "bench_seat": "a bench seat | bench seat, window seat",
+        "desk": "a desk | desk, writing desk, workbench, work bench, bureau, writing table, work table",
+        "bed": "a bed | bed, double bed, four poster, bunk, mattress, cot",
+        "bookshelf": (
+            "bookshelves full of books | bookshelf, bookshelves, bookcase, shelf, shelves, book, novel, "
+            "shelf of books, shelves of books, bookshelf of books, shelves full of books, wall of books, "
+            "books on shelves"
+        ),
+        "rug": "a carpet or rug | rug, carpet, mat, kilim",
+        "floor_lamp": "a floor lamp | lamp, floor lamp, standing lamp, lampshade, lamplight, lamp light",
+        "table_lamp": "a table lamp | table lamp, desk lamp, reading lamp, bedside lamp",
+        "pendant_lamp": (
+            "a ceiling lamp or chandelier | pendant lamp, chandelier, ceiling lamp, pendant light, "
+            "hanging lamp"
+        ),
+        "plant": (
+            "a potted house plant | plant, houseplant, house plant, potted plant, indoor plant, monstera,"
+            " ficus, greenery, pot plant, fern in a pot"
+        ),
+        "picture": (
+            "pictures on the wall | picture, painting, poster, artwork, art, framed picture, portrait, "
+            "photograph, print, canvas"
+        ),
+        "fireplace": (
+            "a fireplace with burning logs | fireplace, hearth, chimney, open fire, log fire, wood stove,"
+            " stove, fire, crackling fire, roaring fire, fireside"
+        ),
+        "window": "a window | window, bay window, windows, skylight, window view",
+        "curtain": "curtains | curtain, drape, drapes, drapery",
+        "cushion": "cushions | cushion, pillow, throw pillow",
+        "nightstand": "a bedside table | nightstand, bedside table, night table",
+        "wardrobe": "a wardrobe or cupboard | wardrobe, closet, cupboard, cabinet, armoire",
+        "sideboard": (
+            "a sideboard or chest of drawers | sideboard, dresser, chest of drawers, commode, credenza"
+        ),
+        "counter": "a kitchen counter | counter, kitchen counter, worktop, sink, kitchen island",
+        "wall": "the walls of a room | wall, wallpaper, panelling, paneling",
+        "floor": "the floor | floor, floorboard, wooden floor, parquet, flooring, hardwood floor",
+        "door": "a door | door, doorway",
+        "sculpture": "a sculpture on a plinth | plinth, pedestal, vase, pottery, bust",
+    },
+    "time": {
+        "dawn": (
+            "early morning dawn at sunrise | dawn, sunrise, daybreak, first light, early morning, "
+            "morning, early light, break of day"
+        ),
+        "day": (
+            "bright midday daylight | day, noon, midday, daytime, daylight, afternoon, sunlit, sunlight, "
+            "sun, sunbeam, broad daylight, high noon, by day"
+        ),
+        "dusk": (
+            "dusk, twilight after sunset | dusk, twilight, sunset, evening, late evening, sundown, golden"
+            " hour, late afternoon, gloaming, nightfall, blue hour, low sun, golden light, setting sun"
+        ),
+        "night": (
+            "night with stars and moonlight | night, midnight, moonlight, moonlit, starry, star, moon, "
+            "after dark, milky way, starlight, starlit, nocturnal, night sky, full moon, northern lights,"
+            " aurora"
+        ),
+    },
+    "weather": {
+        "clear": (
+            "clear blue sky, sunny weather | clear, sunny, cloudless, blue sky, clear sky, fair weather, "
+            "sunshine, bright sun, fine weather"
+        ),
+        "overcast": (
+            "overcast grey cloudy sky | overcast, cloudy, gloomy, cloud, grey sky, gray sky, dull "
+            "weather, leaden sky"
+        ),
+        "fog": "mist and fog | fog, foggy, mist, misty, haze, hazy, smoky, fogbound, mist covered, murky",
+        "rain": (
+            "rain falling | rain, rainy, raining, drizzle, storm, stormy, downpour, wet, thunderstorm, "
+            "drizzly, rainstorm, shower"
+        ),
+        "snow": (
+            "snow falling | snow, snowy, snowfall, snowing, snowstorm, blizzard, snow covered, snowbound,"
+            " snow capped, frosty, frost, snowed in"
+        ),
+    },
+    "season": {
+        "spring": "spring season | spring, springtime, vernal",
+        "summer": "summer season | summer, summertime, summery, midsummer",
+        "autumn": (
+            "autumn fall leaves, orange foliage | autumn, autumnal, fall, fall colours, fall colors, "
+            "golden leaves, autumn leaves, indian summer"
+        ),
+        "winter": "winter season, cold | winter, wintry, midwinter, wintertime",
+    },
+    "style": {
+        "cozy": (
+            "cosy warm homely mood | cozy, cosy, homely, warm, inviting, comfortable, comfy, hygge, "
+            "welcoming, intimate"
+        ),
+        "rustic": (
+            "rustic old-fashioned farmhouse | rustic, old, vintage, weathered, antique, traditional, "
+            "country style, old fashioned, victorian, worn, aged"
+        ),
+        "minimal": (
+            "minimalist modern scandinavian design | minimal, minimalist, modern, scandinavian, nordic, "
+            "sleek, contemporary, simple, japandi, clean, uncluttered"
+        ),
+        "eerie": (
+            "eerie spooky haunted mood | eerie, spooky, haunted, creepy, ominous, sinister, dark, "
+            "abandoned, mysterious"
+        ),
+        "fantasy": (
+            "magical fantasy enchanted mood | magical, fantasy, enchanted, fairytale, fairy tale, "
+            "mystical, dreamy, dreamlike, whimsical, ethereal"
+        ),
+        "serene": (
+            "serene calm peaceful mood | serene, calm, peaceful, quiet, tranquil, still, silent, gentle, "
+            "soft, restful, sleepy, idyllic"
+        ),
+        "bright": (
+            "bright airy full of light | bright, airy, light, light filled, sun drenched, cheerful, "
+            "vivid, colourful, colorful, vibrant"
+        ),
+        "lush": "lush green overgrown vegetation | lush, overgrown, verdant, dense, leafy, wild",
+        "grand": (
+            "grand elegant luxurious | grand, elegant, luxurious, majestic, stately, opulent, palatial"
+        ),
+    },
+    # Descriptions of things.
+    "material": {
+        "wooden": (
+            "made of wood | wooden, timber, oaken, wood panelled, wood paneled, made of wood, walnut, "
+            "teak, bamboo, mahogany"
+        ),
+        "stone": "made of stone | made of stone, of stone, stony, rocky, granite, marble, cobbled, slate",
+        "brick": "made of brick | brick, brickwork",
+        "leather": "made of leather | leather",
+        "fabric": (
+            "made of woven cloth | velvet, linen, woollen, woolen, wool, fabric, cotton, knitted, woven, "
+            "corduroy"
+        ),
+        "metal": "made of metal | metal, iron, steel, brass, copper, bronze, metallic, wrought iron",
+        "glass": "made of glass | glass",
+        "tiled": "covered with tiles | tiled, tile",
+        "sandy": "covered with sand | sandy, sand, white sand",
+        "mossy": "covered with moss | mossy, moss covered, moss",
+        "grassy": "covered with grass | grassy, turfed",
+        "persian": "persian or oriental pattern | persian, oriental, patterned",
+        "frozen": "frozen to ice | frozen, icy, ice, ice covered, iced over, frozen over",
+    },
+    "colour": {
+        "red": "red | red, crimson, scarlet, ruby, burgundy, maroon, vermilion",
+        "orange": "orange | orange, terracotta, rust, amber, apricot",
+        "yellow": "yellow | yellow, golden, mustard, lemon, ochre, gold",
+        "green": "green | green, emerald, olive, sage, mint, jade, forest green, dark green, light green",
+        "teal": "teal | teal, turquoise, cyan, aqua",
+        "blue": "blue | blue, navy, azure, cobalt, indigo, sky blue, dark blue, light blue, navy blue",
+        "purple": "purple | purple, violet, lilac, plum, mauve",
+        "pink": "pink | pink, rose coloured, salmon, magenta, blush",
+        "brown": "brown | brown, chestnut, chocolate, tan, caramel, tawny",
+        "white": "white | white, ivory, whitewashed, pale, off white",
+        "cream": "cream | cream, beige, sand coloured",
+        "grey": "grey | grey, gray, silver, ash",
+        "black": "black | black, charcoal, ebony, jet black",
+    },
+    "extent": {
+        "small": "small | small, little, tiny, miniature, compact, petite, narrow",
+        "large": (
+            "large | large, big, huge, giant, enormous, vast, spacious, wide, massive, immense, gigantic,"
+            " sprawling, great, broad"
+        ),
+        "tall": "tall | tall, high, towering, lofty, soaring",
+        "round": "round | round, circular, oval",
+    },
+}
+
+# Words that carry grammar, position or nothing that can be drawn. Closed on purpose: a word is only ever
+# skipped because it stands here.
+FUNCTION_WORDS = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "this",
+        "that",
+        "these",
+        "those",
+        "there",
+        "here",
+        "it",
+        "its",
+        "his",
+        "her",
+        "their",
+        "my",
+        "our",
+        "your",
+        "i",
+        "we",
+        "you",
+        "they",
+        "he",
+        "she",
+        "of",
+        "with",
+        "in",
+        "on",
+        "at",
+        "by",
+        "to",
+        "from",
+        "under",
+        "over",
+        "beside",
+        "besides",
+        "near",
+        "nearby",
+        "behind",
+        "before",
+        "above",
+        "below",
+        "beneath",
+        "between",
+        "among",
+        "amongst",
+        "amid",
+        "amidst",
+        "around",
+        "about",
+        "along",
+        "across",
+        "against",
+        "through",
+        "throughout",
+        "into",
+        "onto",
+        "upon",
+        "up",
+        "down",
+        "off",
+        "out",
+        "inside",
+        "outside",
+        "within",
+        "beyond",
+        "next",
+        "front",
+        "back",
+        "middle",
+        "centre",
+        "center",
+        "side",
+        "edge",
+        "end",
+        "top",
+        "bottom",
+        "left",
+        "right",
+        "corner",
+        "far",
+        "close",
+        "towards",
+        "toward",
+        "where",
+        "while",
+        "when",
+        "which",
+        "who",
+        "whose",
+        "as",
+        "like",
+        "than",
+        "then",
+        "and",
+        "or",
+        "but",
+        "so",
+        "also",
+        "plus",
+        "just",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "being",
+        "been",
+        "has",
+        "have",
+        "had",
+        "having",
+        "do",
+        "does",
+        "can",
+        "could",
+        "will",
+        "would",
+        "should",
+        "may",
+        "might",
+        "must",
+        "some",
+        "any",
+        "many",
+        "much",
+        "several",
+        "few",
+        "lot",
+        "lots",
+        "plenty",
+        "more",
+        "most",
+        "very",
+        "quite",
+        "rather",
+        "really",
+        "too",
+        "all",
+        "every",
+        "each",
+        "both",
+        "other",
+        "another",
+        "same",
+        "own",
+        "such",
+        "please",
+        "make",
+        "create",
+        "show",
+        "draw",
+        "render",
+        "generate",
+        "build",
+        "give",
+        "want",
+        "imagine",
+        "scene",
+        "view",
+        "place",
+        "image",
+        "world",
+        "landscape",
+        "setting",
+        "environment",
+        "set",
+        "kind",
+        "sort",
+        "type",
+        "style",
+        "mood",
+        "stand",
+        "stands",
+        "standing",
+        "stood",
+        "sit",
+        "sits",
+        "sitting",
+        "lie",
+        "lies",
+        "lying",
+        "lay",
+        "surround",
+        "surrounded",
+        "surrounding",
+        "cover",
+        "covered",
+        "fill",
+        "filled",
+        "full",
+        "lined",
+        "line",
+        "lining",
+        "overlook",
+        "overlooks",
+        "overlooking",
+        "face",
+        "faces",
+        "facing",
+        "lead",
+        "leads",
+        "leading",
+        "wind",
+        "winding",
+        "run",
+        "runs",
+        "running",
+        "flow",
+        "flows",
+        "flowing",
+        "lit",
+        "rise",
+        "rises",
+        "rising",
+        "hang",
+        "hangs",
+        "hanging",
+        "look",
+        "looks",
+        "looking",
+        "see",
+        "seen",
+        "cast",
+        "rest",
+        "rests",
+        "resting",
+        "pass",
+        "passing",
+        "cross",
+        "crossing",
+        "come",
+        "comes",
+        "coming",
+        "go",
+        "goes",
+        "going",
+        "made",
+        "built",
+        "painted",
+        "placed",
+        "arranged",
+        "set",
+        "beautiful",
+        "nice",
+        "lovely",
+        "pretty",
+        "pair",
+    ]
+)
+
+NEGATIONS = frozenset(
+    ["no", "without", "not", "never", "neither", "nor", "minus", "lacking", "excluding", "except"]
+)
+
+NUMBERS = {
+    word: value
+    for value, words in {
+        1: "one single lone solitary",
+        2: "two twin double couple pair",
+        3: "three triple",
+        4: "four",
+        5: "five",
+        6: "six",
+        7: "seven",
+        8: "eight",
+        9: "nine",
+        10: "ten",
+        11: "eleven",
+        12: "twelve dozen",
+        20: "twenty",
+        50: "fifty",
+        100: "hundred",
+    }.items()
+    for word in words.split()
+}
+
+_IRREGULAR = {
+    "leaves": "leaf",
+    "shelves": "shelf",
+    "bookshelves": "bookshelf",
+    "cacti": "cactus",
+    "knives": "knife",
+    "wolves": "wolf",
+    "men": "man",
+    "women": "woman",
+    "children": "child",
+    "people": "person",
+    "woods": "woods",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """One meaning: a slot of the brief and its value."""
+
+    slot: str
+    name: str
+    gloss: str  # a sentence-like description, for comparing meanings
+
+
+def singular(word: str) -> str:
+    """Return the singular of a lower-case English noun; other words come back unchanged or harmlessly cut."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes", "zes")):
+        return word[:-2]
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+@cache
+def concepts() -> tuple[Concept, ...]:
+    """Return every concept, in table order."""
+    return tuple(
+        Concept(slot, name, entry.split(" | ")[0])
+        for slot, names in _TABLE.items()
+        for name, entry in names.items()
+    )
+
+
+@cache
+def entries() -> dict[tuple[str, ...], Concept]:
+    """Return word sequences (one to four words, singular) and their concept; the first in the table wins."""
+    found: dict[tuple[str, ...], Concept] = {}
+    by_name = {(concept.slot, concept.name): concept for concept in concepts()}
+    for slot, names in _TABLE.items():
+        for name, entry in names.items():
+            for phrase in entry.split(" | ")[1].split(", "):
+                words = tuple(singular(word) for word in phrase.split())
+                found.setdefault(words, by_name[slot, name])
+    return found
+
+
+LONGEST_ENTRY = 4  # words

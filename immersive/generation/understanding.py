@@ -1,0 +1,131 @@
+"""A prompt becomes a `SceneBrief`: the lexicon first, sentence meanings for what it does not know.
+
+Every content word ends up in `understood` or in `left_out`; what the prompt does not say is filled in and
+listed in `guessed`. The same prompt and seed give the same brief.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+from typing import get_args
+
+import numpy as np
+
+from immersive.brief import Detail, SceneBrief, Size
+from immersive.generation.brief_assembly import assemble
+from immersive.generation.lexicon import Concept, concepts
+from immersive.generation.prompt_reading import Guess, read_items
+from immersive.generation.sentence_embedding import SentenceEmbedding, load_sentence_embedding
+from reconstruction.errors import InvalidInputError
+
+LONGEST_PROMPT = 2_000  # characters; a page of text, and far more than a scene can answer
+
+# Cosine of a phrase and a concept's gloss from which the phrase is taken to mean it; chosen on labelled
+# prompts (tests/immersive/labelled_prompts.py). Descriptions are single words and attract more by accident.
+_LIKE_A_THING = 0.45
+_LIKE_A_DESCRIPTION = 0.50
+
+_DESCRIPTIONS = frozenset({"style", "material", "weather", "time", "season"})
+
+# Meanings that no world can build. They compete for unknown words, so that "dragon" is left out
+# rather than taken for the nearest piece of furniture.
+_UNBUILDABLE = (
+    "a person, people, man or woman",
+    "an animal, bird, dog, cat or horse",
+    "a monster, dragon or ghost",
+    "a vehicle, car, train, ship or aeroplane",
+    "a robot, computer or machine",
+    "a city street with tall buildings",
+    "food and drink",
+    "clothes",
+    "music and sound",
+    "a smell or taste",
+    "a feeling, thought or story",
+    "writing, text or a name",
+    "a photograph, film or camera lens",
+    "a weapon or war",
+    "a planet in space",
+    "a game or sport",
+)
+
+
+def understand(
+    prompt: str,
+    *,
+    seed: int = 0,
+    size: Size = "medium",
+    detail: Detail = "draft",
+    use_sentence_meanings: bool = True,
+) -> SceneBrief:
+    """Return the brief of a prompt.
+
+    Args:
+        prompt: English text, 1 to 2,000 characters.
+        seed: Chooses among the scenes that answer the prompt.
+        size: Size of the scene unless the prompt gives one.
+        detail: How finely the scene is rendered.
+        use_sentence_meanings: False: the lexicon alone, as where the sentence model is not installed.
+
+    Raises:
+        InvalidInputError: The prompt is not text that can be read, or another argument is out of range.
+    """
+    text = _checked_prompt(prompt)
+    for name, value, choices in (("size", size, get_args(Size)), ("detail", detail, get_args(Detail))):
+        if value not in choices:
+            raise InvalidInputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    model = load_sentence_embedding() if use_sentence_meanings else None
+    items = read_items(text, None if model is None else _guess_with(model))
+    how = "lexicon and sentence meanings" if model is not None else "lexicon alone"
+    return assemble(text, items, seed=seed, size=size, detail=detail, how=how)
+
+
+def _checked_prompt(prompt: object) -> str:
+    hint = 'Describe a place in a sentence, for example "a cabin in a misty pine forest at dusk".'
+    if not isinstance(prompt, str):
+        raise InvalidInputError(f"prompt must be text, got {type(prompt).__name__}", hint=hint)
+    if len(prompt) > LONGEST_PROMPT:
+        raise InvalidInputError(
+            f"prompt must have at most {LONGEST_PROMPT:,} characters, got {len(prompt):,}", hint=hint
+        )
+    for character in prompt:
+        if unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\r\t":
+            raise InvalidInputError(
+                f"prompt must not hold control characters, got U+{ord(character):04X}", hint=hint
+            )
+    text = " ".join(unicodedata.normalize("NFC", prompt).split())
+    if not any(character.isalnum() for character in text):
+        raise InvalidInputError("prompt must hold at least one word, got none", hint=hint)
+    return text
+
+
+def _guess_with(model: SentenceEmbedding) -> Guess:
+    def guess(phrase: str, is_description: bool) -> Concept | None:
+        known = _glosses()[1]
+        likeness = _meanings(model) @ model([phrase.casefold()])[0]
+        if is_description:
+            allowed = [concept is not None and concept.slot in _DESCRIPTIONS for concept in known]
+            likeness = np.where(allowed, likeness, -1.0)
+        best = int(np.argmax(likeness))
+        threshold = _LIKE_A_DESCRIPTION if is_description else _LIKE_A_THING
+        return known[best] if likeness[best] >= threshold else None
+
+    return guess
+
+
+@cache
+def _glosses() -> tuple[tuple[str, ...], tuple[Concept | None, ...]]:
+    """Return what unknown words are compared with, and the concept of each; None is unbuildable."""
+    glosses: list[str] = []
+    known: list[Concept | None] = []
+    for concept in concepts():
+        if concept.slot in ("colour", "extent"):
+            continue  # the lexicon has the colours people write; likeness would add "rusty -> orange" to them
+        glosses.append(concept.gloss)
+        known.append(concept)
+    return (*glosses, *_UNBUILDABLE), (*known, *(None for _ in _UNBUILDABLE))
+
+
+@cache
+def _meanings(model: SentenceEmbedding) -> np.ndarray:
+    return model(_glosses()[0])
