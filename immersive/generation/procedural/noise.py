@@ -13,14 +13,15 @@ from .jit import inlined, kernel
 @inlined
 def hash01(ix, iy, iz, seed):
     """Return a number in [0, 1) that looks random in four integers."""
+    # numba widens uint32 products to 64 bits, so every step is cut back to 32.
     h = (
         np.uint32(ix) * np.uint32(374761393)
         + np.uint32(iy) * np.uint32(668265263)
         + np.uint32(iz) * np.uint32(2246822519)
         + np.uint32(seed) * np.uint32(974634777)
-    )
-    h = (h ^ (h >> np.uint32(13))) * np.uint32(1274126177)
-    h = (h ^ (h >> np.uint32(16))) * np.uint32(2654435761)
+    ) & np.uint32(0xFFFFFFFF)
+    h = ((h ^ (h >> np.uint32(13))) * np.uint32(1274126177)) & np.uint32(0xFFFFFFFF)
+    h = ((h ^ (h >> np.uint32(16))) * np.uint32(2654435761)) & np.uint32(0xFFFFFFFF)
     h = h ^ (h >> np.uint32(15))
     return float(h >> np.uint32(8)) * 5.9604644775390625e-08
 
