@@ -7,7 +7,7 @@ from __future__ import annotations
 # A client has nothing longer to say than the hashes it holds; 8 bytes each, so 8000 chunks.
 MAX_CLIENT_MESSAGE_BYTES = 64 * 1024
 
-# TREE carries 62 bytes per chunk; past 20 000 chunks (1.2 MB) it would need pages of its own.
+# TREE carries 58 bytes per chunk; past 20 000 chunks (1.2 MB) it would need pages of its own.
 MAX_CHUNKS = 20_000
 
 # A manifest travels whole before the scene can be walked; it holds a camera path, never splats.

@@ -1,0 +1,224 @@
+"""The scenes of one data folder: what they are, and where their packs lie.
+
+`publish` returns only when pack and row are on the disk: pack first, row second, so that a crash leaves
+at most a pack that nothing mentions, which the next start removes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from reconstruction.errors import InvalidInputError
+from reconstruction.reports import QualityReport, WalkabilityReport
+from streaming.asset import SplatAsset
+from streaming.pack import read_asset, write_pack
+
+from .blobs import Blobs
+from .database import Database
+from .errors import StoreError, UnknownSceneError
+from .home import make_private
+
+MAX_TITLE_CHARACTERS = 200  # a line in a list, not a text
+
+
+@dataclass(frozen=True, slots=True)
+class SceneRecord:
+    """One published scene."""
+
+    id: str  # 12 hex digits
+    title: str
+    created_at: float  # seconds since 1970
+    version: str  # 64 hex digits; sha256 of manifest and chunks
+    splat_count: int
+    byte_length: int  # of the pack
+    is_generated: bool
+    prompt: str | None  # None: made from footage or a file
+    backend: str  # what made it: "procedural", "clip", "import", ...
+    brief_digest: str | None
+    quality: QualityReport | None
+    walkability: WalkabilityReport | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain lists, strings and numbers, for JSON."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
+
+
+class Catalog:
+    """The scenes below `home`. `now` is the clock, in seconds since 1970."""
+
+    def __init__(self, home: Path, *, now: Callable[[], float] = time.time) -> None:
+        self.home = make_private(home)
+        self.now = now
+        self.blobs = Blobs(home / "scenes")
+        self.database = Database(home / "catalog.sqlite")
+
+    def publish(
+        self,
+        asset: SplatAsset,
+        *,
+        prompt: str | None = None,
+        backend: str = "import",
+        brief_digest: str | None = None,
+    ) -> SceneRecord:
+        """Store a scene and return its record; an equal asset gives the record that is already there.
+
+        Raises:
+            DiskFullError: No room. Nothing of the scene is left.
+            StoreError: The disk refuses for another reason.
+        """
+        version = version_of(asset)
+        title = _checked_title(asset.manifest.title)
+        with self.blobs.exclusive():
+            self.blobs.put(version, lambda folder: write_pack(asset, folder))
+            known = self.database.read("SELECT * FROM scene WHERE version = ?", (version,))
+            if known:
+                return _record(known[0])
+            record = SceneRecord(
+                id=secrets.token_hex(6),
+                title=title,
+                created_at=self.now(),
+                version=version,
+                splat_count=asset.manifest.splat_count,
+                byte_length=asset.byte_length,
+                is_generated=asset.manifest.is_generated,
+                prompt=prompt,
+                backend=backend,
+                brief_digest=brief_digest,
+                quality=asset.manifest.quality,
+                walkability=asset.manifest.walkability,
+            )
+            try:
+                with self.database.transaction():
+                    self._insert(record)
+            except BaseException:
+                self.blobs.delete(version)
+                raise
+        return record
+
+    def _insert(self, record: SceneRecord) -> None:
+        values = asdict(record)
+        for name in ("quality", "walkability"):
+            values[name] = None if values[name] is None else json.dumps(values[name])
+        marks = ", ".join("?" * len(values))
+        self.database.write(
+            f"INSERT INTO scene ({', '.join(values)}) VALUES ({marks})", tuple(values.values())
+        )
+
+    def list(self) -> list[SceneRecord]:
+        """Return all scenes, newest first."""
+        rows = self.database.read("SELECT * FROM scene ORDER BY created_at DESC, id")
+        return [_record(row) for row in rows]
+
+    def get(self, scene_id: str) -> SceneRecord:
+        """Return the scene with this id, or the only one whose id begins with it.
+
+        Raises:
+            UnknownSceneError: There is none, or more than one.
+        """
+        exact = self.database.read("SELECT * FROM scene WHERE id = ?", (scene_id,))
+        if exact:
+            return _record(exact[0])
+        # No LIKE: its wildcards would make "%" the beginning of everything.
+        rows = self.database.read(
+            "SELECT * FROM scene WHERE substr(id, 1, ?) = ? LIMIT 2", (len(scene_id), scene_id)
+        )
+        if not scene_id or not rows:
+            raise UnknownSceneError(scene_id)
+        if len(rows) > 1:
+            raise UnknownSceneError(scene_id, "is the beginning of more than one id")
+        return _record(rows[0])
+
+    def asset(self, scene_id: str) -> SplatAsset:
+        """Read a scene's pack; the title is the current one.
+
+        Raises:
+            UnknownSceneError: No such scene.
+            StoreError: Its pack is missing.
+            AssetFormatError: Its pack is damaged.
+        """
+        record = self.get(scene_id)
+        asset = read_asset(self.pack_folder(record))
+        return replace(asset, manifest=replace(asset.manifest, title=record.title))
+
+    def pack_folder(self, record: SceneRecord) -> Path:
+        """Return the folder of a scene's pack.
+
+        Raises:
+            StoreError: It is missing.
+        """
+        folder = self.blobs.folder(record.version)
+        if not folder.is_dir():
+            raise StoreError(
+                f"scene {record.id!r} has lost its pack", hint="Create it again; that restores the pack."
+            )
+        return folder
+
+    def rename(self, scene_id: str, title: str) -> SceneRecord:
+        """Give a scene another title and return its new record.
+
+        Raises:
+            UnknownSceneError: No such scene.
+            InvalidInputError: The title is empty, too long, or not one line.
+        """
+        record = self.get(scene_id)
+        with self.database.transaction():
+            self.database.write("UPDATE scene SET title = ? WHERE id = ?", (_checked_title(title), record.id))
+        return self.get(record.id)
+
+    def delete(self, scene_id: str) -> SceneRecord:
+        """Remove a scene, its links and its pack; return what it was.
+
+        Raises:
+            UnknownSceneError: No such scene.
+        """
+        record = self.get(scene_id)
+        with self.blobs.exclusive():
+            with self.database.transaction():
+                self.database.write("DELETE FROM scene WHERE id = ?", (record.id,))
+            self.blobs.delete(record.version)
+        return record
+
+    def sweep(self) -> None:
+        """Remove what interrupted processes left on the disk."""
+        with self.blobs.exclusive():
+            rows = self.database.read("SELECT version FROM scene")
+            self.blobs.sweep({row["version"] for row in rows})
+
+    def close(self) -> None:
+        """Close the database. Safe to call twice."""
+        self.database.close()
+
+
+def version_of(asset: SplatAsset) -> str:
+    """Return the hex sha256 of the manifest and of every chunk: equal versions are equal scenes."""
+    digest = hashlib.sha256(json.dumps(asdict(asset.manifest), sort_keys=True).encode())
+    for chunk in asset.chunks:
+        digest.update(json.dumps(asdict(chunk), sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _checked_title(title: str) -> str:
+    title = title.strip()
+    if not 0 < len(title) <= MAX_TITLE_CHARACTERS or not title.isprintable():
+        raise InvalidInputError(
+            f"title must be one line of 1 to {MAX_TITLE_CHARACTERS} characters, got {title[:40]!r}"
+        )
+    return title
+
+
+def _record(row: Any) -> SceneRecord:
+    values = dict(row)
+    values["is_generated"] = bool(values["is_generated"])
+    for name, report in (("quality", QualityReport), ("walkability", WalkabilityReport)):
+        if values[name] is not None:
+            plain = json.loads(values[name])
+            values[name] = report(**{**plain, "reasons": tuple(plain["reasons"])})
+    return SceneRecord(**values)

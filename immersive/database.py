@@ -1,0 +1,121 @@
+"""The SQLite file behind catalog and links: one connection, numbered migrations, durable commits."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import DiskFullError, StoreError
+from .home import make_private
+
+# Each entry takes the schema from its index to the next; never change one that was released.
+_MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE scene (
+            id TEXT PRIMARY KEY,
+            title TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            version TEXT NOT NULL UNIQUE,
+            splat_count INTEGER NOT NULL,
+            byte_length INTEGER NOT NULL,
+            is_generated INTEGER NOT NULL,
+            prompt TEXT,
+            backend TEXT NOT NULL,
+            brief_digest TEXT,
+            quality TEXT,
+            walkability TEXT
+        ) STRICT""",
+        "CREATE INDEX scene_by_time ON scene (created_at)",
+        """CREATE TABLE link (
+            id TEXT PRIMARY KEY,
+            scene_id TEXT NOT NULL REFERENCES scene (id) ON DELETE CASCADE,
+            secret_sha256 BLOB NOT NULL,
+            scope TEXT NOT NULL CHECK (scope = 'view'),
+            is_private INTEGER NOT NULL,
+            created_at REAL NOT NULL,
+            expires_at REAL,
+            revoked_at REAL
+        ) STRICT""",
+        "CREATE INDEX link_by_scene ON link (scene_id)",
+    ),
+)
+
+
+class Database:
+    """One SQLite file. Statements from several threads take turns; other processes may write too."""
+
+    def __init__(self, path: Path) -> None:
+        make_private(path.parent)
+        self._lock = threading.RLock()
+        with _explained(path):
+            self._connection = sqlite3.connect(
+                path, isolation_level=None, timeout=30.0, check_same_thread=False
+            )
+            self._connection.row_factory = sqlite3.Row
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+                self._connection.execute(f"PRAGMA {pragma}")
+            path.chmod(0o600)
+        self._path = path
+        self._migrate()
+
+    def _migrate(self) -> None:
+        with self.transaction():
+            found = int(self.read("PRAGMA user_version")[0][0])
+            if found > len(_MIGRATIONS):
+                raise StoreError(
+                    f"catalog must be of format {len(_MIGRATIONS)} or older, got {found}",
+                    hint="A newer immersive wrote it; install that or set IMMERSIVE_HOME to another folder.",
+                )
+            for statements in _MIGRATIONS[found:]:
+                for statement in statements:
+                    self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Write everything done inside, durably, or nothing of it.
+
+        Raises:
+            DiskFullError: No room; nothing was written.
+            StoreError: The file cannot be written.
+        """
+        with self._lock, _explained(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # A full disk may have rolled back already.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def read(self, statement: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """Return all rows of a query."""
+        with self._lock, _explained(self._path):
+            return self._connection.execute(statement, values).fetchall()
+
+    def write(self, statement: str, values: Sequence[Any] = ()) -> int:
+        """Run one statement inside `transaction` and return how many rows it changed."""
+        with self._lock:
+            return self._connection.execute(statement, values).rowcount
+
+    def close(self) -> None:
+        """Close the file. Safe to call twice."""
+        with self._lock:
+            self._connection.close()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+            raise DiskFullError("the disk has no room for the catalog, nothing was stored") from error
+        hint = f"Check {path}; moving it away starts an empty catalog."
+        raise StoreError(f"catalog cannot be used: {error}", hint=hint) from error

@@ -1,0 +1,70 @@
+"""This package's branch of the error tree: stores, links and the server."""
+
+from __future__ import annotations
+
+import errno
+
+from reconstruction.errors import ImmersiveError
+
+
+class DiskFullError(ImmersiveError, OSError):
+    """There is no room for a result; nothing was left half-written."""
+
+    code = "disk_full"
+    hint = (
+        "Free some space, or set IMMERSIVE_HOME to a folder on another disk, and run the same command again."
+    )
+
+
+class StoreError(ImmersiveError, OSError):
+    """The catalog or a pack cannot be read or written."""
+
+    code = "store_failed"
+
+
+class UnknownSceneError(ImmersiveError, KeyError):
+    """No scene has this id."""
+
+    code = "scene_unknown"
+    hint = "See `immersive list` for the ids."
+
+    def __init__(self, scene_id: str, why: str = "does not exist") -> None:
+        super().__init__(f"scene {scene_id!r} {why}")
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would quote the sentence
+
+
+class LinkError(ImmersiveError, PermissionError):
+    """A share link does not open its scene. Each subclass has its own code."""
+
+    hint = "Ask whoever sent it for a new link."
+
+
+class UnknownLinkError(LinkError):
+    """No such link, or its secret is wrong; which of the two is not told."""
+
+    code = "link_unknown"
+
+
+class ExpiredLinkError(LinkError):
+    """The link's time is over."""
+
+    code = "link_expired"
+
+
+class RevokedLinkError(LinkError):
+    """The owner took the link back."""
+
+    code = "link_revoked"
+
+
+class ServerError(ImmersiveError, OSError):
+    """The server cannot listen where it was told to."""
+
+    code = "cannot_serve"
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether `error` says that the disk or the user's share of it is used up."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
