@@ -1,0 +1,173 @@
+"""Where a body can stand on a collider, and how far it gets from there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from .conventions import F32
+from .fusion import Collider
+from .ground import Ground, Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """An upright capsule, in metres. The page walks with the same numbers."""
+
+    radius_m: float = 0.22  # shoulders are wider, but people turn in doorways of 60 cm
+    height_m: float = 1.7
+    eye_height_m: float = 1.6
+    step_m: float = 0.35  # a high stair is 0.2; fused ground adds its roughness
+    slope_deg: float = 45.0  # steeper is climbing
+
+    @property
+    def axis_heights(self) -> F32:
+        """Heights over the feet of spheres that fill the capsule above what feet step over."""
+        low, high = self.step_m + self.radius_m, self.height_m - self.radius_m
+        count = int(np.ceil((high - low) / (2 * self.radius_m))) + 1
+        return np.linspace(low, high, count).astype(np.float32)
+
+
+def is_clear(collider: Collider, feet: NDArray, body: Body) -> Mask:
+    """Return whether [P] a body with its feet at [P, 3] touches nothing above stepping height."""
+    clear = np.ones(len(feet), bool)
+    for height in body.axis_heights:
+        still = np.nonzero(clear)[0]
+        if not len(still):
+            break
+        centres = feet[still] + np.array([0.0, height, 0.0], np.float32)
+        clear[still] = collider.distance(centres) >= body.radius_m
+    return clear
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reach:
+    """Cells a body can get to; NaN where it cannot."""
+
+    feet: F32  # [Z, X] height of the feet, metres
+    cell_m: float
+
+    @property
+    def cells(self) -> Mask:
+        """Reached cells [Z, X]."""
+        return np.isfinite(self.feet)
+
+    @property
+    def area_m2(self) -> float:
+        """Area of the reached cells, in plan: a slope counts by its shadow, a floor above another once."""
+        return float(self.cells.sum()) * self.cell_m**2
+
+
+def standing_cells(collider: Collider, ground: Ground, region: Mask, body: Body) -> F32:
+    """Return the height [Z, X] at which a body can stand on each cell of `region`, else NaN.
+
+    Looks down from a step above the height field: what is lower than a step is stood upon.
+    """
+    feet = np.full(ground.shape, np.nan, np.float32)
+    x, z = ground.centres()
+    row, column = np.nonzero(region)
+    if not len(row):
+        return feet
+    above = np.stack([x[region], ground.heights[region] + body.step_m, z[region]], axis=1)
+    height, steepness = collider.ground_below(above)
+    good = np.isfinite(height) & (steepness >= np.cos(np.radians(body.slope_deg)))
+    good &= above[:, 1] - height < 2 * body.step_m
+    points = np.stack([above[:, 0], height, above[:, 2]], axis=1)
+    good[good] = is_clear(collider, points[good], body)
+    feet[row[good], column[good]] = height[good]
+    return feet
+
+
+def reach(collider: Collider, ground: Ground, start: tuple[int, int], body: Body) -> Reach:
+    """Flood the grid with a body's steps from cell `start` (row, column).
+
+    A step goes to one of eight neighbour cells when the collider has ground there, at most `step_m` higher
+    or lower, not steeper than `slope_deg`, on which the body stands clear. The ground of each cell is found
+    from the cell it is stepped from, so stairs and bridges count; each cell counts once.
+    """
+    feet = np.full(ground.shape, np.nan, np.float32)
+    x, z = ground.centres()
+    above = np.array([[x[start], ground.heights[start] + body.step_m, z[start]]], np.float32)
+    height, _ = collider.ground_below(above)
+    if not np.isfinite(height[0]):
+        return Reach(feet, ground.cell_m)
+    feet[start] = height[0]
+    rows, columns = ground.shape
+    around = np.array([(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if (r, c) != (0, 0)])
+    front = np.array([start])
+    while len(front):
+        cells = (front[:, None] + around).reshape(-1, 2)
+        before = np.repeat(feet[front[:, 0], front[:, 1]], len(around))
+        inside = ((cells >= 0) & (cells < (rows, columns))).all(axis=1)
+        cells, before = cells[inside], before[inside]
+        new = np.isnan(feet[cells[:, 0], cells[:, 1]])
+        cells, before = cells[new], before[new]
+        # Of several ways into a cell the highest is tried: it sees most of what can be stepped on.
+        order = np.lexsort((-before, cells[:, 1], cells[:, 0]))
+        cells, before = cells[order], before[order]
+        first = np.ones(len(cells), bool)
+        first[1:] = (cells[1:] != cells[:-1]).any(axis=1)
+        cells, before = cells[first], before[first]
+        if not len(cells):
+            break
+        row, column = cells.T
+        above = np.stack([x[row, column], before + body.step_m, z[row, column]], axis=1)
+        height, steepness = collider.ground_below(above)
+        good = np.abs(height - before) <= body.step_m
+        good &= steepness >= np.cos(np.radians(body.slope_deg))
+        points = np.stack([above[:, 0], height, above[:, 2]], axis=1)
+        good[good] = is_clear(collider, points[good], body)
+        front = cells[good]
+        feet[front[:, 0], front[:, 1]] = height[good]
+    return Reach(feet, ground.cell_m)
+
+
+def choose_start(standing: F32, ground: Ground, first_camera: NDArray, body: Body) -> tuple[int, int] | None:
+    """Choose the cell (row, column) to begin at: near the first camera, in the open, in the largest piece.
+
+    Args:
+        standing: [Z, X] from `standing_cells`.
+        first_camera: [3] position of the first camera.
+
+    Returns:
+        None when a body can stand nowhere.
+    """
+    free = np.isfinite(standing)
+    if not free.any():
+        return None
+    labels, _ = ndimage.label(free, np.ones((3, 3)))
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    x, z = ground.centres()
+    away_m = np.hypot(x - first_camera[0], z - first_camera[2])
+    near = np.unique(labels[free & (away_m < 3.0)])
+    piece = near[sizes[near].argmax()] if len(near) else sizes.argmax()
+    if sizes[piece] < 0.2 * sizes.max():
+        piece = sizes.argmax()
+    room_m = ndimage.distance_transform_edt(np.pad(free, 1))[1:-1, 1:-1] * ground.cell_m
+    # One metre of room is enough to feel free; beyond that, nearness to the first picture counts.
+    score = np.where(labels == piece, np.minimum(room_m, 1.0) - 0.25 * away_m, -np.inf)
+    return tuple(int(i) for i in np.unravel_index(score.argmax(), score.shape))  # type: ignore[return-value]
+
+
+def choose_heading(collider: Collider, eye: NDArray, forward: NDArray, *, boundary_start: int) -> float:
+    """Return the yaw in degrees that faces the content from `eye` [3].
+
+    Yaw 0 looks along -Z and grows to the left, as three.js turns about +Y. The heading of the first camera
+    is kept unless something visible stands within 2 m of the nose; then the nearest heading with a free view.
+    """
+    level = np.array([forward[0], forward[2]])
+    wanted = float(np.degrees(np.arctan2(-level[0], -level[1]))) if np.linalg.norm(level) > 1e-6 else 0.0
+    offsets = np.array(sorted(range(-165, 181, 15), key=abs), float)
+    spread = np.array([-20.0, -10.0, 0.0, 10.0, 20.0])
+    yaws = np.radians(wanted + offsets[:, None] + spread).ravel()
+    directions = np.stack([-np.sin(yaws), np.zeros(len(yaws)), -np.cos(yaws)], axis=1)
+    distances, triangles = collider.cast(np.broadcast_to(eye, directions.shape), directions)
+    distances[triangles >= boundary_start] = np.inf
+    view_m = np.median(distances.reshape(len(offsets), -1), axis=1)
+    open_ahead = np.nonzero(view_m >= 2.0)[0]
+    best = offsets[open_ahead[0]] if len(open_ahead) else offsets[view_m.argmax()]
+    return float((wanted + best + 180.0) % 360.0 - 180.0)
