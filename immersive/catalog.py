@@ -41,7 +41,7 @@ class SceneRecord:
     is_generated: bool
     prompt: str | None  # None: made from footage or a file
     backend: str  # what made it: "procedural", "clip", "import", ...
-    brief_digest: str | None
+    recipe_digest: str | None
     quality: QualityReport | None
     walkability: WalkabilityReport | None
 
@@ -66,7 +66,7 @@ class Catalog:
         *,
         prompt: str | None = None,
         backend: str = "import",
-        brief_digest: str | None = None,
+        recipe_digest: str | None = None,
     ) -> SceneRecord:
         """Store a scene and return its record; an equal asset gives the record that is already there.
 
@@ -91,7 +91,7 @@ class Catalog:
                 is_generated=asset.manifest.is_generated,
                 prompt=prompt,
                 backend=backend,
-                brief_digest=brief_digest,
+                recipe_digest=recipe_digest,
                 quality=asset.manifest.quality,
                 walkability=asset.manifest.walkability,
             )

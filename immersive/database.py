@@ -25,7 +25,7 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             is_generated INTEGER NOT NULL,
             prompt TEXT,
             backend TEXT NOT NULL,
-            brief_digest TEXT,
+            recipe_digest TEXT,
             quality TEXT,
             walkability TEXT
         ) STRICT""",

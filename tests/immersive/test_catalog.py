@@ -38,7 +38,7 @@ def stored_files(home: Path) -> list[str]:
 
 def test_a_published_scene_comes_back_whole_from_another_process(catalog: Catalog) -> None:
     asset = opaque_asset()
-    record = catalog.publish(asset, prompt="a cabin", backend="procedural", brief_digest="ab" * 32)
+    record = catalog.publish(asset, prompt="a cabin", backend="procedural", recipe_digest="ab" * 32)
 
     again = Catalog(catalog.home)
     assert again.get(record.id) == record
