@@ -8,6 +8,7 @@ Source: KhronosGroup/glTF, extensions/2.0/Khronos/KHR_gaussian_splatting (releas
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -191,6 +192,56 @@ def is_log_scale(document: gltf.Gltf, primitive: dict[str, Any], scales: NDArray
     """
     accessor = document.item("accessors", primitive["attributes"].get(_SCALE))
     return accessor.get("componentType") in gltf.SIGNED_INTEGERS or bool((scales < 0).any())
+
+
+def problems(document: gltf.Gltf) -> list[str]:
+    """Return what a strict reader would hold against the splats of a document, one sentence each."""
+    found = []
+    used, required = document.items("extensionsUsed"), document.items("extensionsRequired")
+    if EXTENSION not in used:
+        found.append(f"extensionsUsed must list {EXTENSION}")
+    found += [
+        f"it requires {name!r}, which most splat viewers lack" for name in required if name != EXTENSION
+    ]
+    primitives = [
+        primitive
+        for mesh in document.items("meshes")
+        for primitive in mesh.get("primitives", [])
+        if is_splat_primitive(primitive)
+    ]
+    # One sentence for all primitives that share a fault.
+    counts = Counter(line for primitive in primitives for line in _primitive_problems(document, primitive))
+    several = len(primitives) > 1
+    found += [
+        f"{line} ({n} of {len(primitives)} primitives)" if several else line for line, n in counts.items()
+    ]
+    return found
+
+
+def _primitive_problems(document: gltf.Gltf, primitive: dict[str, Any]) -> list[str]:
+    found = []
+    attributes = primitive.get("attributes", {})
+    if primitive.get("mode") != gltf.POINTS:
+        found.append(f"mode must be {gltf.POINTS} (points), got {primitive.get('mode')!r}")
+    if "COLOR_0" not in attributes:
+        found.append("without COLOR_0, viewers that lack the extension show white points")
+    if SPZ_EXTENSIONS[0] in (primitive["extensions"][EXTENSION].get("extensions") or {}):
+        return [*found, "its SPZ compression is a draft that Babylon, PlayCanvas and three cannot read"]
+    position = document.item("accessors", attributes.get("POSITION"))
+    if "min" not in position or "max" not in position:
+        found.append("POSITION must state min and max")
+    for name, index in attributes.items():
+        accessor = document.item("accessors", index)
+        view = document.item("bufferViews", accessor.get("bufferView"))
+        if (accessor.get("byteOffset", 0) | view.get("byteOffset", 0) | view.get("byteStride", 0)) % 4:
+            found.append(f"{name} must be aligned to 4 bytes")
+    scales = gltf.read_accessor(document, attributes.get(_SCALE))
+    if is_log_scale(document, primitive, scales):
+        found.append("its scales are logarithms, as drafts before April 2026 stored them")
+    lengths = np.linalg.norm(gltf.read_accessor(document, attributes.get(_ROTATION)), axis=1)
+    if (np.abs(lengths - 1) > 0.02).any():
+        found.append("rotations must have unit length")
+    return found
 
 
 def linear_from_srgb(values: NDArray) -> NDArray:

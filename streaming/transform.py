@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from reconstruction.conventions import multiply_quats, quats_from_rotmats, rotmats_from_quats
+from reconstruction.conventions import WORLD_FROM_RDF, multiply_quats, quats_from_rotmats, rotmats_from_quats
 from reconstruction.spherical_harmonics import rotate
 from reconstruction.splats import SplatCloud
 
@@ -47,7 +47,11 @@ def transform(cloud: SplatCloud, world_from_local: NDArray) -> SplatCloud:
     )
 
 
-def flip_axes(cloud: SplatCloud, signs: tuple[int, int, int]) -> SplatCloud:
+# Right, down, forward (INRIA, COLMAP) <-> right, up, back (ours).
+RDF_SIGNS = tuple(int(sign) for sign in np.diag(WORLD_FROM_RDF)[:3])
+
+
+def flip_axes(cloud: SplatCloud, signs: tuple[int, ...]) -> SplatCloud:
     """Return `cloud` with axes negated where `signs` is -1; an odd number of them mirrors the scene.
 
     A mirrored Gaussian is still a Gaussian: its rotation R becomes S R S, which is a rotation again.

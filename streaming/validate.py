@@ -1,0 +1,195 @@
+"""What a file is and what is wrong with it; and the one door through which splat files come in and go out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from reconstruction.errors import InvalidInputError
+from reconstruction.splats import SplatCloud
+
+from . import gltf, khr_gaussian_splatting, ply, splat_file, spz
+from .assemble import GZIP_MAGIC, finest_cloud
+from .errors import AssetFormatError
+from .export import XMP_EXTENSION, encode_scene, write_whole
+from .limits import MAX_FILE_BYTES
+from .pack import MANIFEST_NAME, read_asset
+
+FileFormat = Literal["PLY", "compressed PLY", "SPZ", ".splat", "glTF", "asset"]
+Frame = Literal["auto", "rub", "rdf"]
+
+_HINT = "Splat files end in .ply, .spz, .splat, .glb or .gltf."
+_NEEDLE = 1000.0  # longest over middle axis
+_STRAY = 20.0  # times the extent of the inner 98 %
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """What `inspect` found. Counts and bounds are 0 when the splats cannot be read; problems say why."""
+
+    name: str
+    format: FileFormat
+    version: str  # of the format; "" where it has none
+    byte_length: int
+    splat_count: int
+    sh_degree: int
+    bounds_min: tuple[float, float, float]  # of the means, metres, world frame
+    bounds_max: tuple[float, float, float]
+    has_collider: bool
+    is_labelled_generated: bool  # carries a machine-readable statement that it is AI-made
+    problems: tuple[str, ...]  # one sentence each; empty is good
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the splats could be read."""
+        return self.splat_count > 0
+
+
+def read_splats(path: Path, *, frame: Frame = "auto") -> SplatCloud:
+    """Return the splats of a file or of an asset folder, in the world frame.
+
+    Args:
+        path: Its first bytes decide the format; `.splat` has none, so there the name does.
+        frame: What the stored axes mean, for formats that do not say: "rub" (right, up, back) or "rdf"
+            (right, down, forward). "auto" follows each format's owner. glTF always says.
+
+    Raises:
+        InvalidInputError: No such file.
+        AssetFormatError: Not a splat file, or a damaged one.
+    """
+    kind, data = _open(path)
+    return _read(kind, data, path, frame)
+
+
+def write_splats(cloud: SplatCloud, path: Path) -> None:
+    """Write splats in the format that the name ends in: .ply, .spz (version 3), .splat or .glb.
+
+    Raises:
+        AssetFormatError: Another ending, or values that the format cannot hold.
+    """
+    encoders: dict[str, Callable[[SplatCloud], bytes]] = {
+        ".ply": ply.encode,
+        ".spz": spz.encode,
+        ".splat": splat_file.encode,
+        ".glb": encode_scene,
+    }
+    if path.suffix.lower() not in encoders:
+        raise AssetFormatError(f"a file to write must end in {', '.join(encoders)}, got {path.name!r}")
+    write_whole(path, encoders[path.suffix.lower()](cloud))
+
+
+def inspect(path: Path) -> FileReport:
+    """Say what a file is; a damaged file gets a report with its problem, not an exception.
+
+    Raises:
+        InvalidInputError: No such file.
+        AssetFormatError: Nothing in it points to a known format.
+    """
+    kind, data = _open(path)
+    size = len(data) if data else sum(p.stat().st_size for p in path.iterdir() if p.is_file())
+    zero = (0.0, 0.0, 0.0)
+    report = FileReport(path.name, kind, "", size, 0, 0, zero, zero, False, False, ())
+    try:
+        report, problems = _describe(report, data, path)
+        cloud = _read(kind, data, path, "auto")
+    except AssetFormatError as error:
+        return replace(report, problems=(*report.problems, str(error)))
+    low, high = cloud.means.min(axis=0), cloud.means.max(axis=0)
+    return replace(
+        report,
+        splat_count=len(cloud),
+        sh_degree=cloud.sh_degree,
+        bounds_min=tuple(float(v) for v in low),
+        bounds_max=tuple(float(v) for v in high),
+        problems=(*problems, *_cloud_problems(cloud)),
+    )
+
+
+def _open(path: Path) -> tuple[FileFormat, bytes]:
+    if path.is_dir() and (path / MANIFEST_NAME).is_file():
+        return "asset", b""
+    if not path.is_file():
+        raise InvalidInputError(f"{path.name!r} must be a file, found none", hint=_HINT)
+    size = path.stat().st_size
+    if not 0 < size <= MAX_FILE_BYTES:
+        raise AssetFormatError(f"a splat file must be 1 to {MAX_FILE_BYTES} bytes, got {size}", hint=_HINT)
+    data = path.read_bytes()
+    if data[:4] == gltf.MAGIC or data.lstrip()[:1] == b"{":
+        return "glTF", data
+    if data[:2] == GZIP_MAGIC or data[:4] == spz.MAGIC.to_bytes(4, "little"):
+        return "SPZ", data
+    if data[:3] == ply.MAGIC:
+        return "compressed PLY" if b"packed_position" in data[:4096] else "PLY", data
+    if path.suffix.lower() == ".splat":
+        return ".splat", data
+    raise AssetFormatError(f"{path.name!r} must be a known splat format, got {data[:4]!r} first", hint=_HINT)
+
+
+def _read(kind: FileFormat, data: bytes, path: Path, frame: Frame) -> SplatCloud:
+    match kind:
+        case "asset":
+            return finest_cloud(read_asset(path))
+        case "glTF":
+            return khr_gaussian_splatting.decode(data)
+        case "SPZ":
+            return spz.decode(data, frame=frame)
+        case "PLY" | "compressed PLY":
+            return ply.decode(data, frame=frame)
+        case ".splat":
+            return splat_file.decode(data, frame=frame)
+
+
+def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, list[str]]:
+    problems: list[str] = []
+    match report.format:
+        case "asset":
+            manifest = read_asset(path).manifest
+            report = replace(
+                report,
+                version="1",
+                has_collider=manifest.walkability is not None,
+                is_labelled_generated=manifest.is_generated,
+            )
+        case "glTF":
+            document = gltf.decode(data)
+            problems = khr_gaussian_splatting.problems(document)
+            packets = str(document.document.get("extensions", {}).get(XMP_EXTENSION, ""))
+            report = replace(
+                report,
+                version=str(document.document["asset"]["version"]),
+                has_collider=any(n.get("name") == "collider" for n in document.items("nodes")),
+                is_labelled_generated="lgorithmicMedia" in packets,
+            )
+        case "SPZ":
+            version, is_antialiased, states_frame = spz.describe(data)
+            report = replace(report, version=str(version))
+            if is_antialiased:
+                problems.append(
+                    "it was trained with anti-aliasing; viewers without it show thin things too thick"
+                )
+            if not states_frame:
+                problems.append("it does not say which way is up; right, up, back is assumed (see --frame)")
+        case "PLY" | "compressed PLY":
+            report = replace(report, version=f"1.0 {ply.read_header(data).format}")
+    return report, problems
+
+
+def _cloud_problems(cloud: SplatCloud) -> list[str]:
+    found = []
+    clear = int((cloud.opacities < 1 / 255).sum())
+    if clear:
+        found.append(f"{clear} of {len(cloud)} splats are invisible (opacity below 1/255)")
+    axes = np.sort(cloud.scales, axis=1)
+    needles = int((axes[:, 2] > _NEEDLE * axes[:, 1]).sum())
+    if needles:
+        found.append(f"{needles} splats are needles, more than {_NEEDLE:.0f} times as long as wide")
+    low, high = np.percentile(cloud.means, [1, 99], axis=0)
+    reach = np.abs(cloud.means - (low + high) / 2).max(axis=1)
+    strays = int((reach > _STRAY * max(float((high - low).max()) / 2, 1e-9)).sum())
+    if strays:
+        found.append(f"{strays} splats are strays, over {_STRAY:.0f} times further out than the inner 98 %")
+    return found
