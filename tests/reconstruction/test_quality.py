@@ -1,0 +1,160 @@
+"""The quality report tells good from bad, and pictures under wrong poses are bad."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reconstruction.cameras import Cameras, intrinsics
+from reconstruction.conventions import look_at_viewmat
+from reconstruction.errors import InvalidArrayError
+from reconstruction.frames import FrameSequence, Provenance
+from reconstruction.quality import QualityFigures, assess, held_out_pairs, judge
+from reconstruction.rasterizers.draw import draw
+from reconstruction.spherical_harmonics import SH_C0
+from reconstruction.splats import SplatCloud
+
+_HELD_OUT = (2, 5, 7)
+
+
+def _cloud() -> SplatCloud:
+    """A lopsided hall of coloured splats around the cameras."""
+    random = np.random.default_rng(11)
+    count = 4000
+    ways = random.normal(size=(count, 3))
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    means = ways * np.array([6.0, 3.5, 8.0]) + np.array([1.0, 0.4, -1.5])
+    colors = 0.5 + 0.4 * np.sin(means @ random.normal(0, 1.4, (3, 3)) + np.array([0.0, 1.0, 2.0]))
+    return SplatCloud(
+        means=means.astype(np.float32),
+        quats=np.tile(np.array([1, 0, 0, 0], np.float32), (count, 1)),
+        scales=random.uniform(0.15, 0.3, (count, 3)).astype(np.float32),
+        opacities=np.full(count, 0.95, np.float32),
+        sh=((colors[:, None] - 0.5) / SH_C0).astype(np.float32),
+    )
+
+
+@pytest.fixture(scope="module")
+def scene() -> tuple[SplatCloud, FrameSequence]:
+    cloud = _cloud()
+    angles = np.linspace(0, 2 * np.pi, 9, endpoint=False)
+    viewmats = []
+    for k, angle in enumerate(angles):
+        eye = np.array([0.3 * k, 0.2 * np.sin(angle), 0.0])
+        viewmats.append(look_at_viewmat(eye, eye + np.array([np.sin(angle), 0.1, -np.cos(angle)])))
+    K = intrinsics(90.0, 120, 68)
+    cameras = Cameras(np.stack(viewmats), np.repeat(K[None], 9, axis=0), 120, 68)
+    images = np.rint(np.clip(draw(cloud, cameras).images, 0, 1) * 255).astype(np.uint8)
+    frames = FrameSequence(images, Provenance("procedural", True), cameras, held_out=_HELD_OUT)
+    return cloud, frames
+
+
+def test_splats_that_made_the_pictures_are_good(scene) -> None:
+    cloud, frames = scene
+
+    report = assess(cloud, frames)
+
+    assert report.psnr_db > 45  # only the rounding to 8 bits differs
+    assert report.ssim > 0.99
+    assert report.held_out_frames == 3
+    assert report.splat_count == 4000
+    assert report.coverage > 0.99
+    assert report.verdict == "good"
+    assert report.reasons
+
+
+def test_pictures_under_shuffled_poses_are_poor(scene) -> None:
+    cloud, frames = scene
+    order = np.roll(np.arange(9), 2)
+    shuffled = replace(frames, cameras=frames.cameras.subset(order.tolist()))
+
+    report = assess(cloud, shuffled)
+
+    assert report.verdict == "poor"
+    assert "worse than a heavy blur" in report.reasons[0]
+
+
+def test_a_small_shift_of_every_splat_costs_the_good_verdict(scene) -> None:
+    cloud, frames = scene
+    shifted = replace(cloud, means=cloud.means + np.float32(0.2))
+
+    report = assess(shifted, frames)
+
+    assert report.verdict in ("usable", "poor")
+    assert report.psnr_db < 35
+
+
+def test_a_cloud_with_a_hole_says_how_much_of_the_view_is_empty(scene) -> None:
+    cloud, frames = scene
+    holed = cloud.subset(cloud.means[:, 0] < 3.0)
+
+    report = assess(holed, frames)
+
+    assert report.coverage < 0.97
+    assert any("is empty" in reason for reason in report.reasons)
+
+
+def test_only_held_out_frames_decide(scene) -> None:
+    cloud, frames = scene
+    images = frames.images.copy()
+    images[list(frames.train)] = 255 - images[list(frames.train)]
+
+    spoiled = assess(cloud, replace(frames, images=images))
+
+    assert spoiled.psnr_db == assess(cloud, frames).psnr_db
+    assert spoiled.train_psnr_db < 20
+
+
+def test_pairs_show_truth_left_and_render_right(scene) -> None:
+    cloud, frames = scene
+
+    pairs = dict(held_out_pairs(cloud.subset(np.arange(100)), frames))
+
+    assert sorted(pairs) == sorted(_HELD_OUT)
+    assert pairs[5].shape == (68, 240, 3)
+    np.testing.assert_array_equal(pairs[5][:, :120], frames.images[5])
+    assert (pairs[5][:, 120:] == 0).mean() > 0.5
+
+
+_FINE = QualityFigures(
+    psnr_db=22.0,
+    ssim=0.6,
+    train_psnr_db=24.0,
+    coverage=0.99,
+    slight_blur_db=21.3,
+    heavy_blur_db=19.4,
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "words"),
+    [
+        ({}, "good", "slight blur"),
+        ({"psnr_db": 20.5}, "usable", "softer than a slight blur"),
+        ({"psnr_db": 19.0}, "poor", "worse than a heavy blur"),
+        ({"train_psnr_db": 27.0}, "usable", "5.0 dB better"),
+        ({"train_psnr_db": 31.5}, "poor", "9.5 dB better"),
+        ({"coverage": 0.9}, "usable", "10% of the unknown views is empty"),
+        ({"coverage": 0.7}, "poor", "30% of the unknown views is empty"),
+        # A plain wall: even a heavy blur scores 38 dB, and 31 dB still looks right.
+        ({"psnr_db": 31.0, "slight_blur_db": 41.0, "heavy_blur_db": 38.0}, "good", "31.0 dB"),
+        ({"psnr_db": 14.0, "slight_blur_db": 13.0, "heavy_blur_db": 12.0}, "poor", "15.0 dB"),
+    ],
+)
+def test_verdicts_follow_the_written_thresholds(change, verdict, words) -> None:
+    found, reasons = judge(replace(_FINE, **change))
+
+    assert found == verdict
+    assert any(words in reason for reason in reasons)
+
+
+def test_frames_that_hold_nothing_out_are_refused(scene) -> None:
+    cloud, frames = scene
+    with pytest.raises(InvalidArrayError, match="at least one frame"):
+        assess(cloud, replace(frames, held_out=()))
+    with pytest.raises(InvalidArrayError, match="must have cameras"):
+        assess(cloud, replace(frames, cameras=None))
+    with pytest.raises(InvalidArrayError, match="not all be held out"):
+        assess(cloud, replace(frames, held_out=tuple(range(9))))
