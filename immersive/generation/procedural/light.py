@@ -20,11 +20,12 @@ from .mesh import Mesh
 from .noise import hash01
 from .rays import RayScene
 from .sky import look_up
-from .world import Lamp, Sun, World
+from .world import Lamp, Portal, Sun, World
 
 _CHUNK = 32_768  # vertices; the rays of a chunk stay within the processor's cache
 _LIFT_M = 0.02  # how far rays start off the surface, so that they do not hit it
 _LAMP_RAYS = 6
+_PORTAL_RAYS = 7  # per side of the grid over an opening
 # Outdoors, surfaces that rays meet are themselves lit by about this share of the open sky.
 _SHADED_SKY = 0.4
 
@@ -55,6 +56,8 @@ def bake(
     lamps = np.zeros_like(sun)
     for number, lamp in enumerate(lighting.lamps):
         surface.add_lamp(lamp, number, lamps)
+    for portal in lighting.portals:
+        surface.add_portal(portal, table, lighting.ambient_gain, lamps)
     albedos = np.empty_like(sun)
     _paint(mesh.faces, mesh.materials, mesh.coords, mesh.normals, mesh.tints, palette, cover, albedos)
 
@@ -64,6 +67,8 @@ def bake(
         gathered += (_SHADED_SKY * open_sky).astype(np.float32)
     weld = _weld(mesh) if world.is_indoor else None
     reach = math.inf if world.is_indoor else lighting.bake_reach_m
+    # Rays that leave through an opening meet the sky that the opening has already let in.
+    gain = 0.0 if lighting.portals else lighting.ambient_gain
     for bounce in range(lighting.bounces):
         is_last = bounce == lighting.bounces - 1
         # What is only passed on may be noisier than what is seen.
@@ -80,7 +85,7 @@ def bake(
                     rays, world.is_indoor, starts, heads,
                 )  # fmt: skip
                 hits = scene.closest(starts, heads)
-                _collect(fresh[part], heads, *hits, mesh.faces, radiance, table, lighting.ambient_gain, reach)
+                _collect(fresh[part], heads, *hits, mesh.faces, radiance, table, gain, reach)
             fresh[part] *= np.float32(math.pi / rays)
 
         parts = _parts(len(sun))
@@ -158,6 +163,51 @@ class _Surface:
 
         for index, share in self._over_parts(near, shine):
             light[index] += (share / squares[index])[:, None] * power
+
+    def add_portal(self, portal: Portal, table: F32, gain: float, light: F32) -> None:
+        """Add what the sky sends through an opening to `light` [V, 3]."""
+        corner, across, up = (
+            np.array(part, np.float32) for part in (portal.corner, portal.across, portal.up)
+        )
+        inwards = np.cross(across, up)
+        share = float(np.linalg.norm(inwards)) / _PORTAL_RAYS**2
+        inwards /= np.linalg.norm(inwards)
+        inside = np.flatnonzero((self.origins - corner) @ inwards > 1e-3)
+
+        def shine(index: NDArray) -> NDArray:
+            total = np.zeros((len(index), 3), np.float32)
+            starts = self.origins[index] + np.float32(_LIFT_M) * self.normals[index]
+            facing = self.normals[index]
+            for row in range(_PORTAL_RAYS):
+                for column in range(_PORTAL_RAYS):
+                    # Alternate rows are shifted, so that a bar of the window hides no whole column.
+                    shift = 0.25 if row % 2 else 0.75
+                    spot = corner + across * np.float32((column + shift) / _PORTAL_RAYS)
+                    spot = spot + up * np.float32((row + 0.5) / _PORTAL_RAYS)
+                    towards = spot - starts
+                    squares = np.maximum((towards**2).sum(axis=1), 0.01)
+                    heads = towards / np.sqrt(squares)[:, None]
+                    cosines = self._facing((heads * facing).sum(axis=1), index)
+                    weights = cosines * np.maximum(-heads @ inwards, 0.0) * share / squares
+                    lit = np.flatnonzero(weights > 1e-6)
+                    free = self._scene.is_free(starts[lit], heads[lit])
+                    _add_sky(total, lit, free, heads, weights, table, gain)
+            return total
+
+        for index, arriving in self._over_parts(inside, shine):
+            light[index] += arriving
+
+
+@kernel
+def _add_sky(out, index, is_free, heads, weights, table, gain):
+    """Add to `out` the sky's radiance along the free ones of some rays, weighted."""
+    for k in range(len(index)):
+        if is_free[k]:
+            i = index[k]
+            r, g, b = look_up(table, heads[i, 0], heads[i, 1], heads[i, 2])
+            out[i, 0] += r * gain * weights[i]
+            out[i, 1] += g * gain * weights[i]
+            out[i, 2] += b * gain * weights[i]
 
 
 @kernel

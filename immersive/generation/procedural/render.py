@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from reconstruction.conventions import F32
 from . import shading
 from .light import bake
 from .materials import FOLIAGE, pack_ground, pack_materials
+from .mesh import Mesh
 from .rays import RayScene, ray_scene
 from .sky import sky_table
 from .world import World
@@ -85,11 +86,13 @@ class _Painter:
     ) -> None:
         self._mesh, self._settings = world.mesh, settings
         self._scene: RayScene = ray_scene(world.mesh)
+        solid = self._scene if world.backdrop_face is None else ray_scene(_solid(world))
+        self._solid: RayScene = solid
         self._table = sky_table(world.lighting)
         self._palette = pack_materials(world.materials)
         self._cover = pack_ground(world.ground_cover)
         self._parameters = _parameters(world)
-        self._light = bake(world, self._scene, self._table, self._palette, self._cover, pool, progress)
+        self._light = bake(world, solid, self._table, self._palette, self._cover, pool, progress)
         side = (np.arange(settings.samples_per_side) + 0.5) / settings.samples_per_side
         spread = 0.5 + (side - 0.5) * settings.spread_px
         self._spots = np.stack(np.meshgrid(spread, spread), -1).reshape(-1, 2)
@@ -134,11 +137,17 @@ class _Painter:
         owners = np.empty(count, np.int64)
         lit = shading.shadow_rays(sunny, points, parameters, disc, starts, towards, owners)
         if lit:
-            is_free = self._scene.is_free(starts[:lit], towards[:lit])
+            is_free = self._solid.is_free(starts[:lit], towards[:lit])
             shading.add_sun(steady, sunny, owners, is_free, lit)
         colours = np.empty((count, 3), np.float32)
         shading.finish(steady, heads, origins, distances, hits, self._table, parameters, colours)
         return colours, distances, hits, heads
+
+
+def _solid(world: World) -> Mesh:
+    """Return the mesh that light meets: all but the backdrop, with the same triangle numbers."""
+    mesh, end = world.mesh, world.backdrop_face
+    return replace(mesh, faces=mesh.faces[:end], materials=mesh.materials[:end])
 
 
 def _parameters(world: World) -> NDArray[np.float64]:

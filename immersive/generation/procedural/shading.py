@@ -81,16 +81,16 @@ def surfaces(
             nx, ny, nz = -nx, -ny, -nz
         ex, ey, ez = coords[b, 0] - coords[a, 0], coords[b, 1] - coords[a, 1], coords[b, 2] - coords[a, 2]
         fx, fy, fz = coords[c, 0] - coords[a, 0], coords[c, 1] - coords[a, 1], coords[c, 2] - coords[a, 2]
+        tr = tints[a, 0] * w + tints[b, 0] * u[i] + tints[c, 0] * v[i]
+        tg = tints[a, 1] * w + tints[b, 1] * u[i] + tints[c, 1] * v[i]
+        tb = tints[a, 2] * w + tints[b, 2] * u[i] + tints[c, 2] * v[i]
         red, green, blue = albedo(
             row, cover,
             coords[a, 0] * w + coords[b, 0] * u[i] + coords[c, 0] * v[i],
             coords[a, 1] * w + coords[b, 1] * u[i] + coords[c, 1] * v[i],
             coords[a, 2] * w + coords[b, 2] * u[i] + coords[c, 2] * v[i],
             ey * fz - ez * fy, ez * fx - ex * fz, ex * fy - ey * fx, ny,
-            tints[a, 0] * w + tints[b, 0] * u[i] + tints[c, 0] * v[i],
-            tints[a, 1] * w + tints[b, 1] * u[i] + tints[c, 1] * v[i],
-            tints[a, 2] * w + tints[b, 2] * u[i] + tints[c, 2] * v[i],
-            distances[i] * spread,
+            tr, tg, tb, distances[i] * spread,
         )  # fmt: skip
         red, green, blue = max(red, 0.002), max(green, 0.002), max(blue, 0.002)
         cosine = nx * parameters[0] + ny * parameters[1] + nz * parameters[2]
@@ -98,9 +98,15 @@ def surfaces(
             shine = max(cosine, 0.0) * _LEAF_FRONT + max(-cosine, 0.0) * _LEAF_BACK + 0.08
         else:
             shine = max(cosine, 0.0)
-        steady[i, 0] = red / math.pi * (light[a, 0] * w + light[b, 0] * u[i] + light[c, 0] * v[i]) + row[6]
-        steady[i, 1] = green / math.pi * (light[a, 1] * w + light[b, 1] * u[i] + light[c, 1] * v[i]) + row[7]
-        steady[i, 2] = blue / math.pi * (light[a, 2] * w + light[b, 2] * u[i] + light[c, 2] * v[i]) + row[8]
+        steady[i, 0] = (
+            red / math.pi * (light[a, 0] * w + light[b, 0] * u[i] + light[c, 0] * v[i]) + row[6] * tr
+        )
+        steady[i, 1] = (
+            green / math.pi * (light[a, 1] * w + light[b, 1] * u[i] + light[c, 1] * v[i]) + row[7] * tg
+        )
+        steady[i, 2] = (
+            blue / math.pi * (light[a, 2] * w + light[b, 2] * u[i] + light[c, 2] * v[i]) + row[8] * tb
+        )
         sunny[i, 0] = red / math.pi * shine * parameters[3]
         sunny[i, 1] = green / math.pi * shine * parameters[4]
         sunny[i, 2] = blue / math.pi * shine * parameters[5]

@@ -84,6 +84,15 @@ class Lamp:
 
 
 @dataclass(frozen=True, slots=True)
+class Portal:
+    """An opening through which the sky lights a room: a parallelogram, sampled rather than met by chance."""
+
+    corner: RGB  # metres
+    across: RGB  # edge from the corner, metres
+    up: RGB  # the other edge; `across` x `up` points into the room
+
+
+@dataclass(frozen=True, slots=True)
 class Sky:
     """Radiance by direction. Smooth on purpose: splats of the far shell must be able to hold it."""
 
@@ -105,6 +114,7 @@ class Lighting:
     sky: Sky
     sun: Sun | None = None
     lamps: tuple[Lamp, ...] = ()
+    portals: tuple[Portal, ...] = ()  # when there are any, the sky gives light through them only
     exposure: float = 1.0
     ambient_gain: float = 1.0  # multiplies the light that comes from the sky
     bounces: int = 1  # how often light is passed on between surfaces; rooms need 3
@@ -183,3 +193,5 @@ class World:
     route: tuple[tuple[float, float], ...] = ()  # (x, z) of a trail cameras may follow; () when there is none
     ground_cover: GroundCover = field(default_factory=GroundCover)
     eye_height_m: float = 1.65
+    # Triangles from this one on are a painted view outside the windows: cameras see it, light passes it.
+    backdrop_face: int | None = None
