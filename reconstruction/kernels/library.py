@@ -30,6 +30,21 @@ class _View(ctypes.Structure):
     )
 
 
+class AdamStep(ctypes.Structure):
+    """One step's rates and weights; the meaning of each is in `adam.h`."""
+
+    _fields_ = (
+        ("rate", ctypes.c_float * ROW_SH),
+        *(
+            (name, ctypes.c_float)
+            for name in (
+                *("sh_rate", "sh_rest_rate", "beta1", "beta2", "epsilon", "correction1", "correction2"),
+                *("opacity_weight", "scale_weight", "scale_max"),
+            )
+        ),
+    )
+
+
 _POINTER, _INT, _INT64, _FLOAT = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64, ctypes.c_float
 _SIGNATURES = {
     "raster_lanes": (_INT, ()),
@@ -37,6 +52,10 @@ _SIGNATURES = {
     "raster_create": (_POINTER, (_INT,)),
     "raster_destroy": (None, (_POINTER,)),
     "raster_pairs": (_INT64, (_POINTER,)),
+    "raster_drawn": (None, (_POINTER, _POINTER)),
+    "raster_backward": (None, (_POINTER,) * 7),
+    "raster_loss": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER, _FLOAT, _POINTER, _POINTER, _POINTER)),
+    "raster_adam": (None, (_POINTER, _POINTER, _INT64, _INT64, _INT, *[_POINTER] * 6)),
     "raster_forward": (_INT64, (_POINTER, _POINTER, _POINTER, _INT64, _INT64, *[_POINTER] * 4)),
 }
 
@@ -119,6 +138,7 @@ class SplatRaster:
         self.threads = thread_count() if threads is None else threads
         self._handle = self.kernels.raster_create(self.threads)
         self._view = _View()
+        self._count = 0
 
     def __del__(self) -> None:
         if getattr(self, "_handle", None):
@@ -160,6 +180,7 @@ class SplatRaster:
             depth: [H, W], written: the sum of weight x depth, not divided by alpha.
             median: [H, W], written: depth where half of the light is blocked, 0 where it never is.
         """
+        self._count = count
         self._view.sh_bases = (len(params) - ROW_SH) // 3
         return self.kernels.raster_forward(
             self._handle,
@@ -177,3 +198,102 @@ class SplatRaster:
     def pairs(self) -> int:
         """How many (splat, tile) pairs the last picture had."""
         return self.kernels.raster_pairs(self._handle)
+
+    def drawn(self) -> NDArray[np.bool_]:
+        """Return which splats [N] of the last picture were in view."""
+        flags = np.empty(self._count, np.uint8)
+        self.kernels.raster_drawn(self._handle, address(flags))
+        return flags.astype(bool)
+
+    def backward(
+        self,
+        params: F32,
+        count: int,
+        d_image: F32,
+        gradients: F32,
+        visible: NDArray[np.uint8] | None = None,
+        *,
+        d_alpha: F32 | None = None,
+        d_depth: F32 | None = None,
+    ) -> None:
+        """Write the gradients of the last picture; `params` and `count` must be those it was drawn from.
+
+        Args:
+            d_image: dLoss/d(image) [H, W, 3].
+            gradients: Like `params`; written for splats in view and their neighbours in memory, else left.
+            visible: [N], written: 1 where the splat was in view.
+            d_alpha: dLoss/d(alpha) [H, W]; given together with `d_depth` or not at all, and then the picture
+                must have been drawn with a depth.
+            d_depth: dLoss/d(depth sum) [H, W].
+        """
+        if count != self._count:
+            raise ValueError(f"the last picture had {self._count} splats, got {count}")
+        if visible is None:
+            visible = np.empty(count, np.uint8)
+        self.kernels.raster_backward(
+            self._handle,
+            address(params),
+            address(d_image),
+            address(d_alpha),
+            address(d_depth),
+            address(gradients),
+            address(visible),
+        )
+
+    def loss(
+        self, image: F32, target: F32, ssim_weight: float, d_image: F32, exposure: F32 | None = None
+    ) -> NDArray[np.float64]:
+        """Compare two pictures [H, W, 3] and write dLoss/d(image).
+
+        The loss is (1 - `ssim_weight`) x mean absolute error + `ssim_weight` x (1 - mean SSIM).
+
+        Args:
+            exposure: None, or gain and bias [2, 3] per channel, applied to `image` before it is compared.
+
+        Returns:
+            [9]: mean absolute error, mean SSIM (0 if its weight is 0), mean squared error, then the gradient
+            of `exposure`.
+        """
+        report = np.empty(9)
+        height, width = image.shape[:2]
+        self.kernels.raster_loss(
+            self._handle,
+            width,
+            height,
+            address(image),
+            address(target),
+            ssim_weight,
+            address(exposure),
+            address(d_image),
+            address(report),
+        )
+        return report
+
+    def adam(
+        self,
+        step: AdamStep,
+        count: int,
+        params: F32,
+        raw: F32,
+        gradients: F32,
+        first: F32,
+        second: F32,
+        visible: NDArray[np.uint8],
+    ) -> None:
+        """Move the visible splats by one Adam step.
+
+        Args:
+            params: Activated rows, updated.
+            raw: Log-scales and opacity logits [4, stride], updated.
+            gradients: Of the activated rows.
+            first: First moments, like `params`, updated.
+            second: Second moments, like `params`, updated.
+        """
+        self.kernels.raster_adam(
+            self._handle,
+            ctypes.byref(step),
+            count,
+            params.shape[1],
+            len(params),
+            *(address(array) for array in (params, raw, gradients, first, second, visible)),
+        )

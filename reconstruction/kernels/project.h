@@ -13,7 +13,7 @@ struct Projection {
   vf m[6];                              // J @ cam_from_world turn, [2, 3]
   vf mr[6], v[6];                       // m @ turn; m @ turn @ diag(scale)
   vf cov_a, cov_b, cov_c;               // with the low-pass
-  vf a, b, c;                           // inverse of the covariance
+  vf a, b, c, inv_det;                  // inverse of the covariance
   vf opacity, compensation_squared, effective;  // effective = opacity * compensation
 };
 
@@ -75,7 +75,7 @@ static inline Projection project(const View &view, const float *params, int64_t 
   // The determinant as a sum of squares (Cauchy-Binet): a thin splat would lose it to cancellation otherwise.
   vf n0 = V[1] * V[5] - V[2] * V[4], n1 = V[2] * V[3] - V[0] * V[5], n2 = V[0] * V[4] - V[1] * V[3];
   vf det0 = n0 * n0 + n1 * n1 + n2 * n2, det = det0 + kBlur * (a0 + c0) + kBlur * kBlur;
-  vf inv_det = 1.f / det;
+  vf inv_det = p.inv_det = 1.f / det;
   p.a = p.cov_c * inv_det;
   p.b = -p.cov_b * inv_det;
   p.c = p.cov_a * inv_det;

@@ -1,0 +1,191 @@
+"""Fit splats to the training frames of a sequence.
+
+Held-out frames are never looked at: neither their pixels nor their depths reach any number in here.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .conventions import F32
+from .errors import InvalidArrayError, UnliftableInputError
+from .frames import FrameSequence
+from .rasterizers.backend import resolve_rasterizer
+from .rasterizers.fused_step import FusedStep, StepWeights
+from .schedule import Rates, shrink_factor
+from .splats import SplatCloud
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """How long and towards what to fit."""
+
+    budget_cpu_s: float = 120.0  # CPU-seconds of this process, all threads together
+    iterations: int | None = None  # if given, the budget instead; then a seed decides the result exactly
+    seed: int = 0
+    sh_degree: int = 0  # view dependence costs memory and bytes; 0 suits matte scenes
+    rates: Rates = field(default_factory=Rates)
+    coarse_share: float = 0.25  # of the budget at half resolution; 0 switches that off
+    ssim_weight: float = 0.2
+    opacity_weight: float = 0.0
+    scale_weight: float = 0.0
+    antialias: bool = True  # see `draw`
+    exposure: bool = False  # fit gain and offset per photo, for cameras that choose their own
+    threads: int | None = None  # None: all cores of this process
+
+    def __post_init__(self) -> None:
+        if self.iterations is None and not self.budget_cpu_s > 0:
+            raise InvalidArrayError("budget_cpu_s", f"must be positive, got {self.budget_cpu_s}")
+        if self.iterations is not None and self.iterations < 1:
+            raise InvalidArrayError("iterations", f"must be positive, got {self.iterations}")
+        if self.sh_degree not in (0, 1, 2, 3):
+            raise InvalidArrayError("sh_degree", f"must be 0 to 3, got {self.sh_degree}")
+
+
+@dataclass(frozen=True, slots=True)
+class FitProgress:
+    """Where a fit stands."""
+
+    fraction: float  # of the budget, 0..1
+    iteration: int
+    splat_count: int
+    psnr_db: float  # running mean over the training pictures just fitted
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FitResult:
+    """A fitted cloud and what it took."""
+
+    cloud: SplatCloud
+    iterations: int
+    cpu_seconds: float
+    train_psnr_db: float  # running mean at the end
+    rasterizer: str
+
+
+def fit(
+    frames: FrameSequence,
+    initial: SplatCloud,
+    settings: FitSettings | None = None,
+    progress: Callable[[FitProgress], None] | None = None,
+    rasterizer: str = "auto",
+) -> FitResult:
+    """Return `initial` after fitting it to `frames.train`.
+
+    Args:
+        frames: Pictures with cameras; `held_out` frames are not used.
+        initial: First splats, e.g. from `lifting`; sky is ordinary far splats.
+        settings: Budget and weights.
+        progress: Called about once a second; an exception from it stops the fit and reaches the caller.
+        rasterizer: ``auto``, or a name from `rasterizers.backend`.
+
+    Raises:
+        UnliftableInputError: No cameras, no training frame, or no splat.
+        InvalidInputError: There is no such rasteriser.
+        MissingBackendError: The rasteriser cannot be used here.
+    """
+    settings = settings or FitSettings()
+    if frames.cameras is None:
+        raise UnliftableInputError("frames must have cameras to be fitted")
+    if not frames.train:
+        raise UnliftableInputError("frames must leave at least one for training, all are held out")
+    if len(initial) == 0:
+        raise UnliftableInputError("the first cloud must hold at least one splat")
+    name = resolve_rasterizer(rasterizer)
+    stepper = _stepper(name, frames, initial, settings)
+    return _Fit(frames, stepper, settings, progress, name).run()
+
+
+def _stepper(name: str, frames: FrameSequence, initial: SplatCloud, settings: FitSettings) -> FusedStep:
+    assert frames.cameras is not None
+    reach = np.linalg.norm(initial.means - frames.cameras.positions.mean(0), axis=1)
+    bases = (settings.sh_degree + 1) ** 2
+    return FusedStep(initial, bases, scale_max=0.2 * float(reach.max()) + 0.1, threads=settings.threads)
+
+
+class _Fit:
+    def __init__(
+        self,
+        frames: FrameSequence,
+        stepper: FusedStep,
+        settings: FitSettings,
+        progress: Callable[[FitProgress], None] | None,
+        name: str,
+    ) -> None:
+        assert frames.cameras is not None
+        self.frames, self.cameras, self.stepper, self.settings = frames, frames.cameras, stepper, settings
+        self.progress, self.name = progress, name
+        self.rng = np.random.default_rng(settings.seed)
+        self.iteration, self.squared_error = 0, 0.0
+        self.coarse: dict[int, F32] = {}
+        self.begin = time.process_time()
+
+    @property
+    def cpu_seconds(self) -> float:
+        return time.process_time() - self.begin
+
+    @property
+    def fraction(self) -> float:
+        if self.settings.iterations is not None:
+            return self.iteration / self.settings.iterations
+        return self.cpu_seconds / self.settings.budget_cpu_s
+
+    def run(self) -> FitResult:
+        settings, train = self.settings, self.frames.train
+        weights = StepWeights(
+            settings.ssim_weight, settings.opacity_weight, settings.scale_weight, settings.antialias
+        )
+        order: list[int] = []
+        last_report = 0.0
+        while (fraction := self.fraction) < 1.0:
+            if not order:
+                order = [train[i] for i in self.rng.permutation(len(train))]
+            index = order.pop()
+            factor = shrink_factor(fraction, self.iteration, len(train), settings.coarse_share)
+            target = self._target(index, factor)
+            height, width = target.shape[:2]
+            scale = np.array([width / self.cameras.width, height / self.cameras.height, 1], np.float32)
+            report = self.stepper.step(
+                self.cameras.viewmats[index],
+                self.cameras.Ks[index] * scale[:, None],
+                target,
+                weights,
+                settings.rates.at(fraction),
+                None,
+            )
+            self.iteration += 1
+            share = max(0.02, 1 / self.iteration)
+            self.squared_error += share * (report[2] - self.squared_error)
+            now = time.monotonic()
+            if self.progress and now - last_report > 1.0:
+                last_report = now
+                self.progress(self._progress())
+        if self.progress:
+            self.progress(self._progress())
+        return FitResult(self.stepper.cloud(), self.iteration, self.cpu_seconds, self._psnr_db(), self.name)
+
+    def _target(self, index: int, factor: int) -> F32:
+        picture = self.frames.images[index]
+        if factor == 1:
+            return np.multiply(picture, np.float32(1 / 255), dtype=np.float32)
+        if index not in self.coarse:
+            height, width = (size // factor for size in picture.shape[:2])
+            cut = picture[: height * factor, : width * factor].reshape(height, factor, width, factor, 3)
+            self.coarse[index] = cut.mean((1, 3), dtype=np.float32) / 255
+        return self.coarse[index]
+
+    def _psnr_db(self) -> float:
+        return float(-10 * np.log10(max(self.squared_error, 1e-10)))
+
+    def _progress(self) -> FitProgress:
+        return FitProgress(
+            min(1.0, self.fraction), self.iteration, len(self.stepper), self._psnr_db(), self.cpu_seconds
+        )
