@@ -1,0 +1,53 @@
+/** One chunk's bytes -> what the page draws or walks on. Runs in the worker and in tests. */
+
+import { DecodeError, readFloats, readGlb, readIndices, unwrapGzip, type Glb } from "./glb";
+import { readGaussians } from "./gaussians";
+import type { ColliderMesh, Decoded, DecodeReply, DecodeRequest } from "./messages";
+import { encodeWords } from "./words";
+
+/** A chunk holds at most 4096 splats of at most 240 bytes, a collider some 200 000 triangles. */
+const MAX_CHUNK_BYTES = 32 * 1024 * 1024;
+const TRIANGLES = 4;
+
+export async function decodeChunk(request: DecodeRequest): Promise<DecodeReply> {
+  const { id, bytes, hash } = request;
+  try {
+    if (hash && !(await matches(bytes, hash))) {
+      return { id, ok: false, reason: "hash", message: "the bytes are not those that the chunk table names" };
+    }
+    const glb = readGlb(await unwrapGzip(bytes, MAX_CHUNK_BYTES));
+    const decoded: Decoded = request.isCollider
+      ? { kind: "collider", mesh: readCollider(glb) }
+      : { kind: "splats", words: encodeWords(readGaussians(glb, request.maxShDegree)) };
+    return { id, ok: true, decoded };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { id, ok: false, reason: "decode", message };
+  }
+}
+
+/** Pages on plain http have no SubtleCrypto; there TCP's checksums have to do. */
+async function matches(bytes: ArrayBuffer, prefix: Uint8Array): Promise<boolean> {
+  const subtle = globalThis.crypto?.subtle as SubtleCrypto | undefined;
+  if (!subtle) return true;
+  const digest = new Uint8Array(await subtle.digest("SHA-256", bytes));
+  return prefix.every((byte, at) => byte === digest[at]);
+}
+
+function readCollider(glb: Glb): ColliderMesh {
+  const primitive = glb.json.meshes?.[0]?.primitives[0];
+  const position = primitive?.attributes["POSITION"];
+  if (!primitive || position === undefined || (primitive.mode ?? TRIANGLES) !== TRIANGLES) {
+    throw new DecodeError("a collider must be a mesh of triangles");
+  }
+  const positions = readFloats(glb, position, "VEC3");
+  const vertices = positions.length / 3;
+  const indices =
+    primitive.indices === undefined
+      ? Uint32Array.from({ length: vertices }, (_, vertex) => vertex)
+      : readIndices(glb, primitive.indices);
+  if (indices.length % 3 !== 0 || indices.some((vertex) => vertex >= vertices)) {
+    throw new DecodeError("collider indices must be whole triangles of vertices that exist");
+  }
+  return { positions, indices };
+}

@@ -1,0 +1,113 @@
+/** Share links: `/v/{id}#{secret}` in the address bar, and the one request that exchanges them for a ticket. */
+
+import type { QualityReport, Spawn, WalkabilityReport } from "./generated";
+
+export interface Link {
+  readonly id: string;
+  readonly secret: string;
+}
+
+/** What the server says about a scene before the stream begins. */
+export interface SceneSummary {
+  readonly id: string;
+  readonly version: string;
+  readonly title: string;
+  readonly splat_count: number;
+  readonly byte_length: number;
+  readonly is_generated: boolean;
+  readonly quality: QualityReport | null;
+  readonly walkability: WalkabilityReport | null;
+  readonly spawn: Spawn;
+  readonly eye_height_m: number;
+  readonly bounds_min: readonly [number, number, number];
+  readonly bounds_max: readonly [number, number, number];
+  readonly background: readonly [number, number, number];
+}
+
+export interface OpenedLink {
+  readonly scene: SceneSummary;
+  readonly ticket: string;
+}
+
+/** Every way in which a visit can end; `ui/strings.ts` has the words for each. */
+export type FailureCode =
+  | "no_link"
+  | "link_unknown"
+  | "link_expired"
+  | "link_revoked"
+  | "too_many_requests"
+  | "unreachable"
+  | "server_busy"
+  | "scene_gone"
+  | "scene_changed"
+  | "protocol"
+  | "webgl_missing"
+  | "webgl_lost"
+  | "page_broken";
+
+export class Failure extends Error {
+  override readonly name = "Failure";
+
+  constructor(
+    readonly code: FailureCode,
+    readonly detail = "",
+  ) {
+    super(detail ? `${code}: ${detail}` : code);
+  }
+
+  /** Whether waiting and trying again may help without the visitor doing anything. */
+  get isPassing(): boolean {
+    return this.code === "unreachable" || this.code === "server_busy" || this.code === "too_many_requests";
+  }
+}
+
+/** Return the link in an address, or undefined when there is none. */
+export function parseLink(address: { readonly pathname: string; readonly hash: string }): Link | undefined {
+  const id = /^\/v\/([A-Za-z0-9_-]{1,64})\/?$/.exec(address.pathname)?.[1];
+  return id === undefined ? undefined : { id, secret: address.hash.replace(/^#/, "") };
+}
+
+const CODES: ReadonlySet<string> = new Set<FailureCode>([
+  "link_unknown",
+  "link_expired",
+  "link_revoked",
+  "too_many_requests",
+]);
+
+/** A server that takes longer than this to open a link counts as unreachable. */
+const OPEN_TIMEOUT_MS = 15_000;
+
+/** Exchange a link for its scene and a ticket. Throws `Failure`. */
+export async function openLink(link: Link, request: typeof fetch = fetch): Promise<OpenedLink> {
+  let response: Response;
+  try {
+    response = await request(`/api/links/${encodeURIComponent(link.id)}/open`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ secret: link.secret }),
+      signal: AbortSignal.timeout(OPEN_TIMEOUT_MS),
+    });
+  } catch (error) {
+    throw new Failure("unreachable", String(error));
+  }
+  const body: unknown = await response.json().catch(() => undefined);
+  if (response.ok && isOpened(body)) return body;
+  const code = errorCode(body);
+  if (code !== undefined && CODES.has(code)) throw new Failure(code as FailureCode);
+  if (response.status === 404) throw new Failure("link_unknown");
+  if (response.status >= 500) throw new Failure("server_busy", `status ${response.status}`);
+  throw new Failure("protocol", `status ${response.status}`);
+}
+
+function errorCode(body: unknown): string | undefined {
+  if (typeof body !== "object" || body === null || !("error" in body)) return undefined;
+  const { error } = body;
+  if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}
+
+function isOpened(body: unknown): body is OpenedLink {
+  if (typeof body !== "object" || body === null) return false;
+  const { scene, ticket } = body as Partial<OpenedLink>;
+  return typeof ticket === "string" && typeof scene === "object" && typeof scene.version === "string";
+}

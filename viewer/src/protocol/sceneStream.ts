@@ -1,0 +1,314 @@
+/**
+ * One visit to a scene: opens the link, holds the socket, comes back after a loss with what it has.
+ *
+ * Chunks are handed on as they come; the owner calls `release` when one has been taken in, which is what
+ * gives the server its credit back, so a busy renderer slows the server down by itself.
+ */
+
+import { CreditWindow, FIRST_WINDOW_BYTES } from "./creditWindow";
+import {
+  CHUNK_HEADER_BYTES,
+  CloseCode,
+  HASH_PREFIX_BYTES,
+  MAX_CLIENT_MESSAGE_BYTES,
+  PROTOCOL_VERSION,
+  ProtocolError,
+  SUBPROTOCOL,
+  TREE_HASH_BYTES,
+  decodeServerMessage,
+  encodeClientMessage,
+  type ChunkMessage,
+  type ClientMessage,
+  type SceneJson,
+  type TreeMessage,
+} from "./generated";
+import { Failure, openLink, type Link, type OpenedLink, type SceneSummary } from "./link";
+
+export interface ViewPose {
+  readonly position: readonly [number, number, number];
+  readonly forward: readonly [number, number, number];
+  readonly fovDeg: number;
+}
+
+export interface StreamEvents {
+  opened(scene: SceneSummary): void;
+  scene(scene: SceneJson): void;
+  tree(tree: TreeMessage): void;
+  chunk(chunk: ChunkMessage): void;
+  /** Nothing more to come for this pose and budget. */
+  settled(leftOut: number): void;
+  reconnecting(waitMs: number): void;
+  connected(): void;
+  failed(failure: Failure): void;
+}
+
+export interface StreamOptions {
+  readonly maxSplats: number;
+  readonly host: { readonly protocol: string; readonly host: string };
+  readonly openLink?: (link: Link) => Promise<OpenedLink>;
+  readonly connect?: (url: string, subprotocol: string) => WebSocket;
+}
+
+const POSE_INTERVAL_MS = 100;
+const PING_INTERVAL_MS = 2_000;
+const FIRST_RETRY_MS = 500;
+const LONGEST_RETRY_MS = 15_000;
+/** Passing trouble is borne for this many tries in a row before the page says so and stops. */
+const MAX_RETRIES = 8;
+/** Hashes that fit one HELLO. */
+const MAX_HAVE = Math.floor((MAX_CLIENT_MESSAGE_BYTES - 16) / HASH_PREFIX_BYTES);
+
+export class SceneStream {
+  private readonly window = new CreditWindow();
+  private readonly held = new Set<number>();
+  /** Bytes of chunks that this connection brought and that still wait to be taken in. */
+  private readonly owed = new Map<number, number>();
+  private socket: WebSocket | undefined;
+  private version: string | undefined;
+  private tree: TreeMessage | undefined;
+  private pose: ViewPose | undefined;
+  private sentPose: ViewPose | undefined;
+  private poseTimer: ReturnType<typeof setInterval> | undefined;
+  private pingTimer: ReturnType<typeof setInterval> | undefined;
+  private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private retries = 0;
+  private retryAfterMs = 0;
+  private epoch = 0;
+  private ended = false;
+  private received = 0;
+
+  constructor(
+    private readonly link: Link,
+    private readonly events: StreamEvents,
+    private readonly options: StreamOptions,
+  ) {}
+
+  /** Bytes of chunks received in this visit, over all connections. */
+  get bytesReceived(): number {
+    return this.received;
+  }
+
+  start(): void {
+    this.connect().catch((error: unknown) => this.fall(error));
+  }
+
+  /** The view from now on; sent at most ten times a second, and only when it changed. */
+  setPose(pose: ViewPose): void {
+    this.pose = pose;
+  }
+
+  /** A chunk was taken in: give the server its bytes back. */
+  release(chunk: number): void {
+    this.held.add(chunk);
+    this.credit(chunk);
+  }
+
+  /** A chunk cannot be drawn: ask for it once more. */
+  refuse(chunk: number, reason: number): void {
+    this.send({ type: "nack", chunk, reason });
+    this.credit(chunk);
+  }
+
+  setBudget(maxSplats: number): void {
+    this.send({ type: "budget", maxSplats });
+  }
+
+  /** Close for good. Safe to call twice. */
+  dispose(): void {
+    this.ended = true;
+    clearTimeout(this.retryTimer);
+    this.stopTimers();
+    this.socket?.close(1000);
+    this.socket = undefined;
+  }
+
+  private async connect(): Promise<void> {
+    const opened = await (this.options.openLink ?? openLink)(this.link);
+    if (this.ended) return;
+    if (this.version !== undefined && this.version !== opened.scene.version) throw new Failure("scene_changed");
+    const isReturning = this.version !== undefined;
+    this.version = opened.scene.version;
+    if (!isReturning) {
+      const { position, yaw_deg } = opened.scene.spawn;
+      const yaw = (yaw_deg * Math.PI) / 180;
+      const [x, y, z] = position;
+      this.pose ??= {
+        position: [x, y + opened.scene.eye_height_m, z],
+        forward: [-Math.sin(yaw), 0, -Math.cos(yaw)],
+        fovDeg: 90,
+      };
+      this.events.opened(opened.scene);
+    }
+    const create = this.options.connect ?? ((url: string, subprotocol: string) => new WebSocket(url, subprotocol));
+    const socket = create(this.url(opened.ticket, isReturning), SUBPROTOCOL);
+    this.socket = socket;
+    socket.binaryType = "arraybuffer";
+    socket.addEventListener("open", () => this.begin(isReturning));
+    socket.addEventListener("message", (event: MessageEvent<unknown>) => this.receive(event.data));
+    socket.addEventListener("close", (event) => this.closed(event.code));
+  }
+
+  /** A first visit puts everything into the upgrade, so that the root chunk comes with the first reply. */
+  private url(ticket: string, isReturning: boolean): string {
+    const { protocol, host } = this.options.host;
+    const query = new URLSearchParams({ ticket, v: String(PROTOCOL_VERSION) });
+    if (this.pose) {
+      query.set("pose", [...this.pose.position, ...this.pose.forward].map((value) => value.toFixed(3)).join(","));
+      query.set("fov", this.pose.fovDeg.toFixed(1));
+    }
+    query.set("budget", String(this.options.maxSplats));
+    if (!isReturning) query.set("credit", String(FIRST_WINDOW_BYTES));
+    return `${protocol === "https:" ? "wss" : "ws"}://${host}/ws?${query}`;
+  }
+
+  private begin(isReturning: boolean): void {
+    if (isReturning) {
+      this.send({
+        type: "hello",
+        version: PROTOCOL_VERSION,
+        maxSplats: this.options.maxSplats,
+        credit: this.window.bytes,
+        have: this.hashes(),
+      });
+    }
+    this.sentPose = undefined;
+    this.poseTimer = setInterval(() => this.sendPose(), POSE_INTERVAL_MS);
+    this.pingTimer = setInterval(() => this.send({ type: "ping", timeMs: performance.now() }), PING_INTERVAL_MS);
+    this.send({ type: "ping", timeMs: performance.now() });
+    this.events.connected();
+  }
+
+  private hashes(): Uint8Array {
+    const chunks = this.tree ? [...this.held].slice(0, MAX_HAVE) : [];
+    const have = new Uint8Array(chunks.length * HASH_PREFIX_BYTES);
+    chunks.forEach((chunk, row) => {
+      const from = chunk * TREE_HASH_BYTES;
+      if (this.tree) have.set(this.tree.hash.subarray(from, from + HASH_PREFIX_BYTES), row * HASH_PREFIX_BYTES);
+    });
+    return have;
+  }
+
+  private receive(data: unknown): void {
+    if (!(data instanceof ArrayBuffer)) return;
+    try {
+      this.take(data);
+    } catch (error) {
+      this.finish(
+        error instanceof Failure ? error : new Failure("protocol", error instanceof ProtocolError ? error.message : String(error)),
+      );
+    }
+  }
+
+  private take(data: ArrayBuffer): void {
+    const message = decodeServerMessage(data);
+    switch (message?.type) {
+      case "chunk":
+        this.retries = 0;
+        this.received += data.byteLength;
+        this.window.arrive(data.byteLength, performance.now());
+        this.owed.set(message.chunk, CHUNK_HEADER_BYTES + message.glb.byteLength);
+        // Without hashes to name them, a server sends again what is here already.
+        if (this.held.has(message.chunk)) this.credit(message.chunk);
+        else this.events.chunk(message);
+        return;
+      case "scene":
+        this.events.scene(JSON.parse(message.json) as SceneJson);
+        return;
+      case "tree":
+        this.tree = message;
+        this.events.tree(message);
+        return;
+      case "batchDone":
+        this.retries = 0;
+        this.events.settled(message.leftOut);
+        return;
+      case "redirect":
+        this.retryAfterMs = message.retryMs;
+        return;
+      case "error":
+        if (message.code === CloseCode.linkRevoked) this.finish(new Failure("link_revoked", message.text));
+        return;
+      case "ping":
+        this.send({ type: "pong", timeMs: message.timeMs });
+        return;
+      case "pong":
+        this.window.measureRoundTrip(performance.now() - message.timeMs);
+        return;
+      case undefined:
+        return; // a newer server's message
+    }
+  }
+
+  /** A chunk of a lost connection owes nothing: the next one begins with a whole window. */
+  private credit(chunk: number): void {
+    const owed = this.owed.get(chunk);
+    if (owed === undefined) return;
+    this.owed.delete(chunk);
+    const bytes = this.window.release(owed);
+    if (bytes > 0) this.send({ type: "credit", bytes });
+  }
+
+  private sendPose(): void {
+    const pose = this.pose;
+    if (!pose || (this.sentPose && isSamePose(pose, this.sentPose))) return;
+    this.sentPose = pose;
+    this.send({ type: "pose", epoch: ++this.epoch, ...pose });
+  }
+
+  private send(message: ClientMessage): void {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(encodeClientMessage(message));
+  }
+
+  private closed(code: number): void {
+    this.stopTimers();
+    this.owed.clear();
+    this.socket = undefined;
+    if (this.ended) return;
+    switch (code) {
+      case CloseCode.linkRevoked:
+        return this.finish(new Failure("link_revoked"));
+      case CloseCode.notFound:
+        return this.finish(new Failure("scene_gone"));
+      case CloseCode.badMessage:
+        return this.finish(new Failure("protocol", "the server did not understand this page"));
+      case CloseCode.tooMany:
+        return this.retry(new Failure("too_many_requests"));
+      default:
+        return this.retry(new Failure("unreachable", `the connection closed with ${code}`));
+    }
+  }
+
+  private fall(error: unknown): void {
+    if (this.ended) return;
+    const failure = error instanceof Failure ? error : new Failure("page_broken", String(error));
+    // A first visit that cannot even open says so at once; a lost one tries to come back by itself.
+    if (failure.isPassing && this.version !== undefined) this.retry(failure);
+    else this.finish(failure);
+  }
+
+  private retry(failure: Failure): void {
+    if (this.retries >= MAX_RETRIES) return this.finish(failure);
+    const backoff = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.retries++);
+    const waitMs = Math.max(this.retryAfterMs, backoff * (0.75 + Math.random() / 2));
+    this.retryAfterMs = 0;
+    this.events.reconnecting(waitMs);
+    this.retryTimer = setTimeout(() => this.start(), waitMs);
+  }
+
+  private finish(failure: Failure): void {
+    if (this.ended) return;
+    this.dispose();
+    this.events.failed(failure);
+  }
+
+  private stopTimers(): void {
+    clearInterval(this.poseTimer);
+    clearInterval(this.pingTimer);
+  }
+}
+
+function isSamePose(a: ViewPose, b: ViewPose): boolean {
+  const moved = a.position.some((value, axis) => Math.abs(value - (b.position[axis] ?? 0)) > 0.02);
+  const turned = a.forward.some((value, axis) => Math.abs(value - (b.forward[axis] ?? 0)) > 0.01);
+  return !moved && !turned && a.fovDeg === b.fovDeg;
+}

@@ -1,0 +1,18 @@
+/** What the page asks of a splat renderer. Spark is the one we have; see README.md for why. */
+
+import type { SplatWords } from "../decode/words";
+import type { Run } from "../splats/ranges";
+
+export interface SplatBackend {
+  /** Make room for this many splats at once, so that the textures need not grow while chunks come. */
+  reserve(splats: number): void;
+  /** Take in splats and return the slot of the first. They show from the next sorted picture on. */
+  append(words: SplatWords): number;
+  /** Stop drawing runs of slots, in the same picture in which what was appended before shows. */
+  strike(runs: readonly Run[]): void;
+  /** True when the picture shows everything that was appended and struck. */
+  readonly isSettled: boolean;
+  /** Splats in the newest depth order. */
+  readonly drawnCount: number;
+  dispose(): void;
+}

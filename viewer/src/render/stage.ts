@@ -1,0 +1,181 @@
+/**
+ * The canvas, the camera on its rig, and the frame loop.
+ *
+ * The rig stands where the visitor's feet are and carries the camera, and in XR the controllers; the scene
+ * itself never moves, because a moved splat mesh lags a frame behind. Draws only when something changed:
+ * a laptop without a GPU should not work for a picture that stands still.
+ */
+
+import * as THREE from "three";
+import { Failure } from "../protocol/link";
+import type { DeviceProfile } from "../device/profiles";
+import { ResolutionGovernor } from "./resolution";
+import { SparkBackend } from "./sparkBackend";
+
+export const VERTICAL_FOV_DEG = 65;
+const NEAR_M = 0.05;
+const FAR_M = 2_000;
+/** Spark sorts in the background; the newest order shows within this time after the last change. */
+const LINGER_MS = 400;
+
+export interface StageOptions {
+  readonly profile: DeviceProfile;
+  /** For tests: one CSS pixel is one pixel, at every frame rate. */
+  readonly hasFixedResolution: boolean;
+  readonly isExact: boolean;
+  readonly batchesQuads: boolean;
+}
+
+export type Frame = (seconds: number, xrFrame: XRFrame | undefined) => void;
+
+export class Stage {
+  readonly renderer: THREE.WebGLRenderer;
+  readonly scene = new THREE.Scene();
+  readonly rig = new THREE.Group();
+  readonly camera = new THREE.PerspectiveCamera(VERTICAL_FOV_DEG, 1, NEAR_M, FAR_M);
+  readonly backend: SparkBackend;
+  framesDrawn = 0;
+  private readonly background = new THREE.Color(0x0b0d10);
+  private readonly governor: ResolutionGovernor;
+  private readonly pose = new THREE.Matrix4();
+  private lastPose = new THREE.Matrix4();
+  private busyUntil = 0;
+  private lastTime = 0;
+  private lastDrawn = 0;
+  private heldProjection: THREE.Matrix4 | undefined;
+
+  constructor(
+    readonly canvas: HTMLCanvasElement,
+    private readonly options: StageOptions,
+    private readonly onFrame: Frame,
+    onLost: (failure: Failure) => void,
+  ) {
+    this.renderer = createRenderer(canvas);
+    this.renderer.xr.enabled = true;
+    this.renderer.xr.setReferenceSpaceType("local-floor");
+    this.scene.background = this.background;
+    this.scene.add(this.rig);
+    this.rig.add(this.camera);
+    const { profile } = options;
+    const most = options.hasFixedResolution ? 1 : Math.min(window.devicePixelRatio || 1, profile.maxPixelRatio);
+    this.governor = new ResolutionGovernor(most);
+    this.renderer.setPixelRatio(most);
+    this.backend = new SparkBackend(this.renderer, this.scene, {
+      maxStdDev: profile.maxStdDev,
+      batchesQuads: options.batchesQuads,
+      isExact: options.isExact,
+      onDirty: () => this.invalidate(),
+    });
+    canvas.addEventListener("webglcontextlost", (event) => {
+      event.preventDefault();
+      onLost(new Failure("webgl_lost"));
+    });
+    new ResizeObserver(() => this.resize()).observe(canvas);
+    this.resize();
+  }
+
+  start(): void {
+    this.renderer.setAnimationLoop((time, xrFrame?: XRFrame) => this.tick(time, xrFrame));
+  }
+
+  stop(): void {
+    this.renderer.setAnimationLoop(null);
+  }
+
+  setBackground([red, green, blue]: readonly [number, number, number]): void {
+    this.background.setRGB(red, green, blue, THREE.SRGBColorSpace);
+    this.invalidate();
+  }
+
+  /** In a see-through session the room is the background. */
+  setSeeThrough(isSeeThrough: boolean): void {
+    this.scene.background = isSeeThrough ? null : this.background;
+  }
+
+  /** Draw again from now on for a moment. */
+  invalidate(): void {
+    this.busyUntil = performance.now() + LINGER_MS;
+  }
+
+  /** The cone that holds the picture, for the server's choice of chunks. */
+  get fovDeg(): number {
+    const half = Math.tan((this.camera.fov * Math.PI) / 360);
+    const diagonal = Math.hypot(half, half * this.camera.aspect);
+    return Math.min(170, (2 * Math.atan(diagonal) * 180) / Math.PI);
+  }
+
+  /** Hold a projection of a test's own, or let the window's shape decide again. */
+  holdProjection(projection: THREE.Matrix4 | undefined): void {
+    this.heldProjection = projection;
+    this.resize();
+  }
+
+  /** A session leaves the canvas and the camera as the headset had them. */
+  afterSession(): void {
+    this.camera.fov = VERTICAL_FOV_DEG;
+    this.resize();
+  }
+
+  /** Draw now and return the picture as PNG bytes in a data URL. */
+  capture(): string {
+    this.renderer.render(this.scene, this.camera);
+    return this.canvas.toDataURL("image/png");
+  }
+
+  dispose(): void {
+    this.stop();
+    this.backend.dispose();
+    this.renderer.dispose();
+  }
+
+  private tick(time: number, xrFrame: XRFrame | undefined): void {
+    const seconds = Math.min(1, Math.max(0, (time - this.lastTime) / 1_000));
+    this.lastTime = time;
+    this.onFrame(seconds, xrFrame);
+    this.camera.updateWorldMatrix(true, false);
+    this.pose.copy(this.camera.matrixWorld);
+    const isStill = !xrFrame && this.pose.equals(this.lastPose) && performance.now() > this.busyUntil;
+    this.lastPose.copy(this.pose);
+    if (isStill) {
+      this.lastDrawn = 0;
+      return;
+    }
+    this.renderer.render(this.scene, this.camera);
+    this.framesDrawn++;
+    if (!xrFrame && !this.options.hasFixedResolution) this.govern(time);
+  }
+
+  private govern(time: number): void {
+    if (this.lastDrawn > 0) {
+      const ratio = this.governor.frame(time - this.lastDrawn);
+      if (ratio !== undefined) {
+        this.renderer.setPixelRatio(ratio);
+        this.resize();
+      }
+    }
+    this.lastDrawn = time;
+  }
+
+  private resize(): void {
+    if (this.renderer.xr.isPresenting) return;
+    const width = Math.max(1, this.canvas.clientWidth);
+    const height = Math.max(1, this.canvas.clientHeight);
+    this.renderer.setSize(width, height, false);
+    this.camera.aspect = width / height;
+    this.camera.updateProjectionMatrix();
+    if (this.heldProjection) {
+      this.camera.projectionMatrix.copy(this.heldProjection);
+      this.camera.projectionMatrixInverse.copy(this.heldProjection).invert();
+    }
+    this.invalidate();
+  }
+}
+
+function createRenderer(canvas: HTMLCanvasElement): THREE.WebGLRenderer {
+  // Antialiasing blurs splats, costs much, and together with them has hung the Quest browser.
+  try {
+    return new THREE.WebGLRenderer({ canvas, antialias: false, alpha: false, powerPreference: "high-performance" });
+  } catch (error) {
+    throw new Failure("webgl_missing", String(error));
+  }
+}

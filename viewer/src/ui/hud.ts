@@ -1,0 +1,231 @@
+/** What lies over the scene: title and label, buttons, progress, messages, panels, errors. */
+
+import type { Manifest } from "../protocol/generated";
+import type { Failure, SceneSummary } from "../protocol/link";
+import type { Movement } from "../walk/player";
+import type { StickView } from "../walk/pointer";
+import { button, element, icon, mark } from "./dom";
+import { Panel, helpContent, sceneContent } from "./panel";
+import { FAILURES, STRINGS } from "./strings";
+
+export interface HudActions {
+  recentre(): void;
+  toggleMovement(): void;
+  enterXr(mode: XRSessionMode): void;
+  retry(): void;
+}
+
+export interface XrOffer {
+  readonly vr: boolean;
+  readonly ar: boolean;
+  /** Why there is no headset button, in words; empty when there is one. */
+  readonly why: string;
+}
+
+const TOAST_MS = 3_500;
+const HINT_MS = 9_000;
+
+export class Hud implements StickView {
+  private readonly title = element("h1", { class: "title" }, STRINGS.product);
+  private readonly chip = element("span", { class: "chip", title: STRINGS.generatedWhy, hidden: "" }, STRINGS.generated);
+  private readonly bar = element("span");
+  private readonly progress = element("div", { class: "progress", role: "progressbar", "aria-label": STRINGS.product }, this.bar);
+  private readonly statusText = element("span");
+  private readonly status = element("div", { class: "plate status is-gone", role: "status", "aria-live": "polite" }, this.statusText);
+  private readonly curtainTitle = element("h2", {}, "");
+  private readonly curtainText = element("p", {}, STRINGS.opening);
+  private readonly curtain = element("div", { class: "curtain" }, mark(), this.curtainTitle, this.curtainText);
+  private readonly movement: HTMLButtonElement;
+  private readonly xrButtons = element("div", { class: "corner bottom-right" });
+  private readonly knob = element("span");
+  private readonly stick = element("div", { class: "stick", hidden: "" }, this.knob);
+  private readonly info = new Panel(STRINGS.info);
+  private readonly help = new Panel(STRINGS.help);
+  private readonly tools: HTMLElement;
+  private card: HTMLElement | undefined;
+  private scene: SceneSummary | undefined;
+  private toastTimer: ReturnType<typeof setTimeout> | undefined;
+  private standing = "";
+
+  constructor(
+    private readonly root: HTMLElement,
+    private readonly actions: HudActions,
+  ) {
+    const onlyIcon = (label: string, name: Parameters<typeof icon>[0], press: () => void, className = "") =>
+      button({ label, icon: name, press, className });
+    this.movement = onlyIcon(STRINGS.fly, "fly", () => this.actions.toggleMovement());
+    this.tools = element(
+      "div",
+      { class: "corner top-right", hidden: "" },
+      button({ label: STRINGS.share, icon: "share", showsLabel: true, press: () => void this.share() }),
+      onlyIcon(STRINGS.info, "info", () => this.info.toggle()),
+      onlyIcon(STRINGS.help, "help", () => this.help.toggle()),
+      onlyIcon(STRINGS.fullscreen, "fullscreen", () => void toggleFullscreen(), "fullscreen-button"),
+    );
+    this.help.fill(...helpContent(""));
+    root.append(
+      this.curtain,
+      element("div", { class: "corner top-left" }, element("div", { class: "plate" }, this.title, this.chip)),
+      this.tools,
+      element("div", { class: "corner bottom-left" }, this.status),
+      this.xrButtons,
+      this.stick,
+      this.progress,
+      this.info.dialog,
+      this.help.dialog,
+    );
+    window.addEventListener("keydown", (event) => this.shortcut(event));
+  }
+
+  /** The scene's name and label are known. */
+  setScene(scene: SceneSummary, manifest?: Manifest): void {
+    this.scene = scene;
+    const title = scene.title || STRINGS.untitled;
+    this.title.textContent = title;
+    this.title.title = title;
+    this.curtainTitle.textContent = title;
+    document.title = `${title} · ${STRINGS.product}`;
+    this.chip.hidden = !scene.is_generated;
+    this.tools.hidden = false;
+    this.info.fill(...sceneContent(scene, manifest));
+  }
+
+  /** What is being waited for, until the first picture is there. */
+  setWaiting(words: string): void {
+    this.curtainText.textContent = words;
+  }
+
+  /** The first picture is there. */
+  openCurtain(isTouch: boolean): void {
+    if (this.curtain.classList.contains("is-open")) return;
+    this.curtain.classList.add("is-open");
+    setTimeout(() => (this.curtain.hidden = true), 800);
+    this.say(isTouch ? STRINGS.hintTouch : STRINGS.hintKeys, HINT_MS);
+    this.showMovement("walk");
+  }
+
+  setProgress(share: number, words: string): void {
+    const percent = Math.round(share * 100);
+    this.bar.style.transform = `scaleX(${share})`;
+    this.progress.setAttribute("aria-valuenow", String(percent));
+    this.progress.setAttribute("aria-valuetext", words);
+    this.progress.classList.toggle("is-done", share >= 1);
+  }
+
+  /** Say something for a moment. */
+  say(words: string, milliseconds = TOAST_MS): void {
+    clearTimeout(this.toastTimer);
+    this.show(words);
+    this.toastTimer = setTimeout(() => this.show(this.standing), milliseconds);
+  }
+
+  /** Say something until it is taken back with an empty string. */
+  stand(words: string): void {
+    this.standing = words;
+    clearTimeout(this.toastTimer);
+    this.show(words);
+  }
+
+  showMovement(mode: Movement): void {
+    const isFlying = mode === "fly";
+    const label = isFlying ? STRINGS.walk : STRINGS.fly;
+    this.movement.replaceChildren(icon(isFlying ? "walk" : "fly"), element("span", { class: "label-wide" }, label));
+    this.movement.setAttribute("aria-label", label);
+    this.movement.title = isFlying ? STRINGS.flying : STRINGS.walking;
+    if (!this.movement.isConnected) {
+      const recentre = button({ label: STRINGS.recentre, icon: "home", press: () => this.actions.recentre() });
+      this.xrButtons.prepend(recentre, this.movement);
+    }
+  }
+
+  offerXr(offer: XrOffer): void {
+    this.help.fill(...helpContent(offer.why));
+    const enter = (label: string, mode: XRSessionMode) =>
+      button({ label, icon: "headset", showsLabel: true, className: "primary xr", press: () => this.actions.enterXr(mode) });
+    if (offer.vr) this.xrButtons.append(enter(STRINGS.enterVr, "immersive-vr"));
+    if (offer.ar) this.xrButtons.append(enter(STRINGS.enterAr, "immersive-ar"));
+    if (offer.why) {
+      const press = () => this.say(offer.why, 2 * TOAST_MS);
+      this.xrButtons.append(button({ label: STRINGS.xrWhy, icon: "headset", press }));
+    }
+  }
+
+  /** The visit is over, or cannot begin: say why, and what can be done. */
+  fail(failure: Failure): void {
+    const words = FAILURES[failure.code];
+    const id = "failure-title";
+    const retry =
+      words.retry === undefined
+        ? undefined
+        : button({ label: words.retry, className: "primary", press: () => this.actions.retry() });
+    const detail = failure.detail ? element("p", { class: "detail" }, failure.detail) : undefined;
+    this.card?.remove();
+    this.card = element(
+      "div",
+      { class: "card-ground" },
+      element(
+        "div",
+        { class: "card", role: "alert", "aria-labelledby": id, "data-code": failure.code },
+        element("h2", { id }, words.title),
+        element("p", {}, words.text),
+        detail,
+        retry,
+      ),
+    );
+    this.stand("");
+    this.progress.hidden = true;
+    this.curtain.hidden = this.curtain.classList.contains("is-open");
+    this.curtainText.textContent = "";
+    this.info.dialog.close();
+    this.help.dialog.close();
+    this.root.append(this.card);
+    retry?.focus();
+  }
+
+  draw(stick: { x: number; y: number; knobX: number; knobY: number } | undefined): void {
+    this.stick.hidden = !stick;
+    if (!stick) return;
+    this.stick.style.translate = `${stick.x}px ${stick.y}px`;
+    this.knob.style.translate = `${stick.knobX - stick.x}px ${stick.knobY - stick.y}px`;
+  }
+
+  private show(words: string): void {
+    if (words) this.statusText.textContent = words;
+    this.status.classList.toggle("is-gone", !words);
+  }
+
+  private async share(): Promise<void> {
+    try {
+      // A phone's share sheet reaches further than its clipboard.
+      if (navigator.maxTouchPoints > 0 && navigator.share) {
+        await navigator.share({ title: this.scene?.title ?? STRINGS.product, url: location.href });
+        return;
+      }
+      await navigator.clipboard.writeText(location.href);
+      this.say(STRINGS.shared);
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "AbortError") return; // the sheet was closed
+      this.say(STRINGS.shareFailed);
+    }
+  }
+
+  private shortcut(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey || this.card) return;
+    const isPanelOpen = this.info.dialog.open || this.help.dialog.open;
+    if (event.key === "?" && !this.info.dialog.open) this.help.toggle();
+    else if (event.code === "KeyI" && !this.help.dialog.open && this.scene) this.info.toggle();
+    else if (isPanelOpen) return;
+    else if (event.code === "KeyF") this.actions.toggleMovement();
+    else if (event.code === "KeyR") this.actions.recentre();
+    else if (event.code === "Enter" && event.target instanceof HTMLCanvasElement) void toggleFullscreen();
+  }
+}
+
+async function toggleFullscreen(): Promise<void> {
+  try {
+    if (document.fullscreenElement) await document.exitFullscreen();
+    else await document.documentElement.requestFullscreen();
+  } catch {
+    // An embedding page may forbid it; the scene is as good in its frame.
+  }
+}

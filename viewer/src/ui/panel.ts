@@ -1,0 +1,98 @@
+/** The two panels: what this scene is and how good it is, and how to move. */
+
+import type { Manifest, QualityReport, WalkabilityReport } from "../protocol/generated";
+import type { SceneSummary } from "../protocol/link";
+import { button, element } from "./dom";
+import { STRINGS } from "./strings";
+
+type Verdict = QualityReport["verdict"];
+
+export class Panel {
+  readonly dialog: HTMLDialogElement;
+  private readonly body = element("div", { class: "panel-body" });
+
+  constructor(title: string) {
+    const id = `panel-${title.replace(/\W+/g, "-").toLowerCase()}`;
+    this.dialog = element(
+      "dialog",
+      { "aria-labelledby": id },
+      element(
+        "div",
+        { class: "panel-head" },
+        element("h2", { id }, title),
+        button({ label: STRINGS.close, icon: "close", press: () => this.dialog.close() }),
+      ),
+      this.body,
+    );
+    // A press on the backdrop lands on the dialog itself.
+    this.dialog.addEventListener("click", (event) => {
+      if (event.target === this.dialog) this.dialog.close();
+    });
+  }
+
+  fill(...content: readonly Node[]): void {
+    this.body.replaceChildren(...content);
+  }
+
+  toggle(): void {
+    if (this.dialog.open) this.dialog.close();
+    else this.dialog.showModal();
+  }
+}
+
+export function sceneContent(scene: SceneSummary, manifest: Manifest | undefined): Node[] {
+  const content: Node[] = [];
+  if (scene.is_generated) content.push(element("p", {}, STRINGS.generatedWhy));
+  content.push(qualitySection(scene.quality), walkSection(scene.walkability), factsSection(scene, manifest));
+  return content;
+}
+
+function qualitySection(report: QualityReport | null): HTMLElement {
+  if (!report) return section(STRINGS.qualityTitle, undefined, element("p", {}, STRINGS.noQuality));
+  const facts = STRINGS.qualityFacts(report.psnr_db.toFixed(1), report.ssim.toFixed(2), report.held_out_frames);
+  return section(STRINGS.qualityTitle, report.verdict, list([...report.reasons, facts]));
+}
+
+function walkSection(report: WalkabilityReport | null): HTMLElement {
+  if (!report) return section(STRINGS.walkTitle, undefined, element("p", {}, STRINGS.noWalk));
+  const facts = [STRINGS.walkFacts(report.reachable_m2.toFixed(0))];
+  if (report.fall_count > 0) facts.push(STRINGS.falls(report.fall_count));
+  return section(STRINGS.walkTitle, report.verdict, list([...report.reasons, ...facts]));
+}
+
+function factsSection(scene: SceneSummary, manifest: Manifest | undefined): HTMLElement {
+  const facts = element("dl", { class: "facts" });
+  const fact = (name: string, value: string | undefined, className = "") => {
+    if (value) facts.append(element("dt", {}, name), element("dd", className ? { class: className } : {}, value));
+  };
+  const recipe = manifest?.recipe ?? {};
+  fact(STRINGS.madeFrom, text(recipe["prompt"]), "prose");
+  fact(STRINGS.splats, scene.splat_count.toLocaleString("en"));
+  fact(STRINGS.size, `${(scene.byte_length / 1e6).toFixed(1)} MB`);
+  fact(STRINGS.backend, text(recipe["backend"]));
+  fact(STRINGS.seed, text(recipe["seed"]));
+  return section("", undefined, facts);
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" || typeof value === "number" ? String(value) : undefined;
+}
+
+function section(title: string, verdict: Verdict | undefined, ...content: readonly Node[]): HTMLElement {
+  const heading = element("h3", {}, title);
+  if (verdict) heading.append(element("span", { class: `verdict ${verdict}` }, STRINGS.verdicts[verdict]));
+  return element("section", {}, ...(title ? [heading] : []), ...content);
+}
+
+function list(lines: readonly string[]): HTMLElement {
+  return element("ul", {}, ...lines.map((line) => element("li", {}, line)));
+}
+
+export function helpContent(xrWhy: string): Node[] {
+  const keys = element("dl", { class: "keys" });
+  for (const [name, caps] of Object.entries(STRINGS.controlKeys)) {
+    const label = STRINGS.controls[name as keyof typeof STRINGS.controls];
+    keys.append(element("dt", {}, label), element("dd", {}, ...caps.map((cap) => element("kbd", {}, cap))));
+  }
+  return [keys, element("p", {}, STRINGS.controlsMore), ...(xrWhy ? [element("p", {}, xrWhy)] : [])];
+}

@@ -1,0 +1,152 @@
+/** Every word the page says. One table, so that it can be read through, and translated, as one text. */
+
+import type { FailureCode } from "../protocol/link";
+
+export interface FailureWords {
+  readonly title: string;
+  readonly text: string;
+  /** What the button does that tries again, when trying again can help. */
+  readonly retry?: string;
+}
+
+export const FAILURES: Readonly<Record<FailureCode, FailureWords>> = {
+  no_link: {
+    title: "Open a scene by its link",
+    text: "A link looks like /v/…#… and comes from whoever made the scene. “immersive create” prints one at its end.",
+  },
+  link_unknown: {
+    title: "This link does not open anything",
+    text: "It may be cut short: the part after # belongs to it. Ask for the whole link again.",
+  },
+  link_expired: {
+    title: "This link has expired",
+    text: "Whoever shared the scene can make a new one.",
+  },
+  link_revoked: {
+    title: "This link was withdrawn",
+    text: "Whoever shared the scene has closed this link. They can make a new one.",
+  },
+  too_many_requests: {
+    title: "Too many visitors at once",
+    text: "The server asks to wait a little.",
+    retry: "Try again",
+  },
+  unreachable: {
+    title: "The server does not answer",
+    text: "It may be switched off, or this device may be offline.",
+    retry: "Try again",
+  },
+  server_busy: {
+    title: "The server is not ready",
+    text: "It answered, but it cannot show scenes just now.",
+    retry: "Try again",
+  },
+  scene_gone: {
+    title: "This scene no longer exists",
+    text: "It was deleted on the server.",
+  },
+  scene_changed: {
+    title: "This scene was made anew",
+    text: "Load the page again to see the new one.",
+    retry: "Load again",
+  },
+  protocol: {
+    title: "The page and the server do not understand each other",
+    text: "They are probably of different versions. Loading the page again often helps.",
+    retry: "Load again",
+  },
+  webgl_missing: {
+    title: "This browser cannot draw 3D scenes",
+    text: "WebGL 2 is switched off or missing. Another browser, or switching on hardware acceleration, may help.",
+  },
+  webgl_lost: {
+    title: "The graphics driver stopped",
+    text: "That happens when memory runs out or the device slept for long.",
+    retry: "Load again",
+  },
+  page_broken: {
+    title: "The page failed",
+    text: "This is a fault of ours. Loading the page again may help.",
+    retry: "Load again",
+  },
+};
+
+export const STRINGS = {
+  product: "Immersive",
+  untitled: "Untitled scene",
+  canvas: "The scene. W, A, S, D or the arrow keys walk; drag to look around.",
+  generated: "AI-generated",
+  generatedWhy: "This place does not exist. It was made by a program from a description.",
+  opening: "Opening the link…",
+  loadingRenderer: "Preparing to draw…",
+  connecting: "Connecting…",
+  firstSplats: "The first picture is on its way…",
+  streaming: (share: number, megabytes: string) => `Sharpening the scene: ${share} %, ${megabytes} MB`,
+  whole: (megabytes: string, splats: string) => `All ${splats} splats are here (${megabytes} MB)`,
+  partly: (splats: string) => `${splats} splats are shown, as many as suit this device`,
+  reconnecting: (seconds: number) => `Connection lost. Trying again in ${seconds} s…`,
+  reconnected: "Connected again",
+  broken: (count: number) => (count === 1 ? "One part of the scene arrived broken" : `${count} parts of the scene arrived broken`),
+  hintKeys: "W A S D to walk · drag to look · ? for help",
+  hintTouch: "Left thumb walks · right thumb looks",
+  share: "Copy link",
+  shared: "Link copied",
+  shareFailed: "The browser does not allow copying. The link stands in the address bar.",
+  info: "About this scene",
+  help: "Controls",
+  close: "Close",
+  fullscreen: "Full screen",
+  recentre: "Back to the start",
+  walk: "Walk",
+  fly: "Fly",
+  walking: "Walking: gravity is on",
+  flying: "Flying: Space rises, C sinks",
+  recentred: "Back at the start",
+  rescued: "You had left the floor; you are back on it",
+  enterVr: "Enter VR",
+  enterAr: "Enter AR",
+  exitXr: "Leave",
+  xrBusy: "Starting…",
+  xrFailed: (why: string) => `The headset did not start: ${why}`,
+  xrWhy: "Headset",
+  xrNone: "VR and AR need a headset’s browser, or a browser with a headset attached. Open this link there.",
+  xrInsecure: "VR and AR work only over https. Open the https address of this server, or “localhost” through a USB cable.",
+  verdicts: { good: "Good", usable: "Usable", poor: "Poor" },
+  qualityTitle: "Picture quality",
+  walkTitle: "Walking",
+  noQuality: "Not measured: this scene was imported, so there is no truth to compare it with.",
+  noWalk: "Not measured: this scene has no floor of its own. You can fly.",
+  qualityFacts: (psnr: string, ssim: string, frames: number) =>
+    `${psnr} dB PSNR, ${ssim} SSIM over ${frames} views that the splats never saw`,
+  walkFacts: (area: string) => `${area} m² can be reached on foot`,
+  falls: (count: number) => `${count} ${count === 1 ? "fall" : "falls"} through the floor in the test walks`,
+  madeFrom: "Made from",
+  seed: "Seed",
+  backend: "Backend",
+  splats: "Splats",
+  size: "Size",
+  controls: {
+    walk: "Walk",
+    look: "Look around",
+    run: "Run",
+    flyToggle: "Walk or fly",
+    riseSink: "Rise, sink (flying)",
+    recentre: "Back to the start",
+    info: "About this scene",
+    help: "This help",
+    fullscreen: "Full screen",
+  },
+  controlKeys: {
+    walk: ["W A S D", "↑ ↓"],
+    look: ["Drag", "← →", "Page ↑↓"],
+    run: ["Shift"],
+    flyToggle: ["F"],
+    riseSink: ["Space", "C"],
+    recentre: ["R"],
+    info: ["I"],
+    help: ["?"],
+    fullscreen: ["Enter ⛶"],
+  },
+  controlsMore:
+    "Click the scene to capture the mouse; Escape lets it go. On a phone the left thumb walks and the right one looks. A gamepad walks with its left stick. In VR the left stick walks, the right one turns, and the right stick pushed forward aims a teleport.",
+} as const;

@@ -1,0 +1,223 @@
+/** One visit: the stream's splats on the stage, the visitor in the scene, and the words about both. */
+
+import * as THREE from "three";
+import { Decoder } from "./decode/decoder";
+import type { DecodeReply } from "./decode/messages";
+import { installDebug } from "./debug";
+import type { DeviceProfile } from "./device/profiles";
+import { ChunkKind, NackReason, TREE_HASH_BYTES, type ChunkMessage, type SceneJson, type TreeMessage } from "./protocol/generated";
+import { Failure, type SceneSummary } from "./protocol/link";
+import type { SceneStream, StreamEvents } from "./protocol/sceneStream";
+import { Stage } from "./render/stage";
+import { SplatPicture } from "./splats/picture";
+import type { Hud } from "./ui/hud";
+import { STRINGS } from "./ui/strings";
+import { GamepadSource } from "./walk/gamepad";
+import { Keyboard } from "./walk/keyboard";
+import { Player } from "./walk/player";
+import { Pointer } from "./walk/pointer";
+import { XrVisit, offerXr } from "./xr/session";
+
+export interface VisitParts {
+  readonly canvas: HTMLCanvasElement;
+  readonly hud: Hud;
+  readonly stream: SceneStream;
+  readonly scene: SceneSummary;
+  readonly profile: DeviceProfile;
+  readonly fail: (error: unknown) => void;
+}
+
+export type Phase = "loading" | "streaming" | "complete" | "reconnecting" | "failed";
+
+export class Visit implements StreamEvents {
+  readonly stage: Stage;
+  readonly player: Player;
+  readonly picture: SplatPicture;
+  phase: Phase = "loading";
+  hasCollider = false;
+  brokenChunks = 0;
+  failure: Failure | undefined;
+  leftOut = 0;
+  private readonly decoder = new Decoder();
+  private readonly xr: XrVisit;
+  private readonly refused = new Set<number>();
+  private table: TreeMessage | undefined;
+  private pendingDecodes = 0;
+  private isBatchDone = false;
+  private rescuesTold = 0;
+  private readonly eye = new THREE.Vector3();
+  private readonly forward = new THREE.Vector3();
+
+  constructor(private readonly parts: VisitParts) {
+    const { canvas, hud, scene, profile } = parts;
+    const query = new URLSearchParams(location.search);
+    const isDebug = query.has("debug");
+    this.stage = new Stage(
+      canvas,
+      {
+        profile,
+        hasFixedResolution: isDebug,
+        isExact: profile.name === "desktop",
+        batchesQuads: query.get("batch") !== "0",
+      },
+      (seconds, frame) => this.frame(seconds, frame),
+      (failure) => this.failed(failure),
+    );
+    this.stage.setBackground(scene.background);
+    this.picture = new SplatPicture(this.stage.backend);
+    this.player = new Player(this.stage, [new Keyboard(window), new Pointer(canvas, hud), new GamepadSource()], scene);
+    this.xr = new XrVisit(this.stage, this.player, profile);
+    hud.setWaiting(STRINGS.firstSplats);
+    void offerXr().then((offer) => hud.offerXr(offer));
+    if (isDebug) installDebug(this);
+    this.stage.start();
+  }
+
+  get bytesReceived(): number {
+    return this.parts.stream.bytesReceived;
+  }
+
+  /** Chunks to come until the picture is whole, as far as the table is known. */
+  get chunksPlanned(): number {
+    return this.table?.kind.reduce((sum, kind) => sum + Number(kind === ChunkKind.splats), 0) ?? 0;
+  }
+
+  /** True when all that will come is decoded and on the screen. */
+  get isSettled(): boolean {
+    return this.isBatchDone && this.pendingDecodes === 0 && this.stage.backend.isSettled;
+  }
+
+  recentre(): void {
+    this.player.recentre();
+    this.stage.invalidate();
+    this.parts.hud.say(STRINGS.recentred);
+  }
+
+  toggleMovement(): void {
+    this.player.mode = this.player.mode === "walk" ? "fly" : "walk";
+    this.parts.hud.showMovement(this.player.mode);
+    this.parts.hud.say(this.player.mode === "walk" ? STRINGS.walking : STRINGS.flying);
+  }
+
+  async enterXr(mode: XRSessionMode): Promise<void> {
+    this.parts.hud.say(STRINGS.xrBusy);
+    try {
+      await this.xr.enter(mode);
+      this.parts.hud.stand("");
+    } catch (error) {
+      this.parts.hud.say(STRINGS.xrFailed(error instanceof Error ? error.message : String(error)), 8_000);
+    }
+  }
+
+  // ---- the stream's events ----
+
+  opened(): void {
+    // The page opened the link before there was a visit.
+  }
+
+  scene(scene: SceneJson): void {
+    this.parts.hud.setScene(this.parts.scene, scene.manifest);
+  }
+
+  tree(tree: TreeMessage): void {
+    this.table = tree;
+    this.picture.plan(tree, this.parts.profile.maxSplats);
+  }
+
+  chunk(chunk: ChunkMessage): void {
+    const { glb } = chunk;
+    const bytes = glb.slice().buffer; // without the message's header, and free to be moved to a worker
+    const hash = this.table?.hash.slice(chunk.chunk * TREE_HASH_BYTES, (chunk.chunk + 1) * TREE_HASH_BYTES);
+    const isCollider = chunk.kind === ChunkKind.collider;
+    this.pendingDecodes++;
+    this.decoder.decode({ isCollider, maxShDegree: this.parts.profile.maxShDegree, bytes, hash }, (reply) => {
+      this.pendingDecodes--;
+      this.take(chunk.chunk, reply);
+    });
+  }
+
+  settled(leftOut: number): void {
+    this.isBatchDone = true;
+    this.leftOut = leftOut;
+    this.report();
+  }
+
+  connected(): void {
+    if (this.phase === "reconnecting") this.parts.hud.say(STRINGS.reconnected);
+    this.phase = this.picture.chunkCount > 0 ? "streaming" : "loading";
+    this.parts.hud.stand("");
+  }
+
+  reconnecting(waitMs: number): void {
+    this.phase = "reconnecting";
+    this.isBatchDone = false;
+    this.parts.hud.stand(STRINGS.reconnecting(Math.max(1, Math.round(waitMs / 1_000))));
+  }
+
+  failed(failure: Failure): void {
+    this.phase = "failed";
+    this.failure = failure;
+    this.parts.stream.dispose();
+    this.decoder.dispose();
+    this.xr.leave();
+    this.stage.stop();
+    this.parts.fail(failure);
+  }
+
+  // ---- what comes of a chunk ----
+
+  private take(chunk: number, reply: DecodeReply): void {
+    const { stream, hud } = this.parts;
+    if (!reply.ok) {
+      // The server sends a broken chunk once more; a second time it is left out, and said.
+      if (this.refused.has(chunk)) hud.say(STRINGS.broken(++this.brokenChunks));
+      this.refused.add(chunk);
+      stream.refuse(chunk, reply.reason === "hash" ? NackReason.hash : NackReason.decode);
+      return;
+    }
+    if (reply.decoded.kind === "collider") {
+      this.player.enterWorld(reply.decoded.mesh);
+      this.hasCollider = true;
+    } else {
+      this.picture.add(chunk, reply.decoded.words);
+      this.stage.invalidate();
+    }
+    stream.release(chunk);
+    this.report();
+  }
+
+  private report(): void {
+    const { hud } = this.parts;
+    const planned = this.chunksPlanned;
+    const megabytes = (this.bytesReceived / 1e6).toFixed(1);
+    if (this.phase === "loading" && this.picture.chunkCount > 0) this.phase = "streaming";
+    if (this.isBatchDone && this.pendingDecodes === 0) {
+      const splats = this.picture.aliveCount.toLocaleString("en");
+      const words = this.leftOut > 0 ? STRINGS.partly(splats) : STRINGS.whole(megabytes, splats);
+      if (this.phase === "streaming") this.phase = "complete";
+      hud.setProgress(1, words);
+    } else if (planned > 0) {
+      const share = Math.min(0.99, this.picture.chunkCount / planned);
+      hud.setProgress(share, STRINGS.streaming(Math.round(share * 100), megabytes));
+    }
+  }
+
+  private frame(seconds: number, xrFrame: XRFrame | undefined): void {
+    if (xrFrame) this.xr.frame(seconds, xrFrame);
+    else this.player.update(seconds);
+    const { camera, backend } = this.stage;
+    const view = xrFrame ? this.stage.renderer.xr.getCamera() : camera;
+    this.eye.setFromMatrixPosition(view.matrixWorld);
+    view.getWorldDirection(this.forward);
+    this.parts.stream.setPose({
+      position: [this.eye.x, this.eye.y, this.eye.z],
+      forward: [this.forward.x, this.forward.y, this.forward.z],
+      fovDeg: xrFrame ? 110 : this.stage.fovDeg,
+    });
+    if (backend.drawnCount > 0) this.parts.hud.openCurtain(matchMedia("(pointer: coarse)").matches);
+    if (this.player.walker.rescues > this.rescuesTold) {
+      this.rescuesTold = this.player.walker.rescues;
+      this.parts.hud.say(STRINGS.rescued);
+    }
+  }
+}

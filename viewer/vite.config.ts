@@ -1,0 +1,16 @@
+import { defineConfig } from "vite";
+
+export default defineConfig({
+  base: "/",
+  build: {
+    outDir: "../streaming/_viewer",
+    emptyOutDir: true,
+    target: "es2022",
+    // The server's Content-Security-Policy allows no inline script and no data: worker.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    // Spark carries its WASM and workers inside itself; it comes in its own file after the page is up.
+    chunkSizeWarningLimit: 4_000,
+  },
+  worker: { format: "es" },
+});
