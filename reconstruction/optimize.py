@@ -9,13 +9,15 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .conventions import F32
 from .errors import InvalidArrayError, UnliftableInputError
 from .frames import FrameSequence
-from .rasterizers.backend import resolve_rasterizer
+from .rasterizers.backend import load_rasterizer, resolve_rasterizer
 from .rasterizers.fused_step import FusedStep, StepWeights
 from .schedule import Rates, shrink_factor
 from .splats import SplatCloud
@@ -104,18 +106,40 @@ def fit(
     return _Fit(frames, stepper, settings, progress, name).run()
 
 
-def _stepper(name: str, frames: FrameSequence, initial: SplatCloud, settings: FitSettings) -> FusedStep:
+class _Stepper(Protocol):
+    """What a fit needs of a way to step; `FusedStep` says what each does."""
+
+    def __len__(self) -> int: ...
+    def replace(self, columns: F32, source: NDArray[np.int64]) -> None: ...
+    def columns(self) -> F32: ...
+    def draw(
+        self, viewmat: F32, K: F32, width: int, height: int, antialias: bool
+    ) -> tuple[F32, F32, F32]: ...
+    def step(
+        self, viewmat: F32, K: F32, target: F32, weights: StepWeights, rates: Rates, exposure: F32 | None
+    ) -> NDArray[np.float64]: ...
+    def cloud(self) -> SplatCloud: ...
+
+
+def _stepper(name: str, frames: FrameSequence, initial: SplatCloud, settings: FitSettings) -> _Stepper:
     assert frames.cameras is not None
     reach = np.linalg.norm(initial.means - frames.cameras.positions.mean(0), axis=1)
     bases = (settings.sh_degree + 1) ** 2
-    return FusedStep(initial, bases, scale_max=0.2 * float(reach.max()) + 0.1, threads=settings.threads)
+    scale_max = 0.2 * float(reach.max()) + 0.1
+    if name == "cpu":
+        return FusedStep(initial, bases, scale_max, settings.threads)
+    # Late: torch takes seconds to load, and the kernels do not need it.
+    from .rasterizers.autograd_step import AutogradStep
+
+    device = "cuda" if name == "gsplat" else "cpu"
+    return AutogradStep(load_rasterizer(name), device, initial, bases, scale_max)
 
 
 class _Fit:
     def __init__(
         self,
         frames: FrameSequence,
-        stepper: FusedStep,
+        stepper: _Stepper,
         settings: FitSettings,
         progress: Callable[[FitProgress], None] | None,
         name: str,

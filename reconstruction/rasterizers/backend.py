@@ -45,7 +45,7 @@ class Rasterizer(Protocol):
     ) -> Rendering: ...
 
 
-_MODULES = {"cpu": ".cpu"}
+_MODULES = {"cpu": ".cpu", "gsplat": ".gsplat_cuda", "pytorch3d": ".pytorch3d_points"}
 
 
 def rasterizer_names() -> tuple[str, ...]:

@@ -32,6 +32,28 @@ class StepWeights:
     antialias: bool
 
 
+def columns_from_cloud(cloud: SplatCloud, sh_bases: int) -> F32:
+    """Return [N, 11 + 3 `sh_bases`] in the order of the kernel rows; missing SH degrees are zero."""
+    sh = np.zeros((len(cloud), sh_bases, 3), np.float32)
+    shared = min(sh_bases, cloud.sh.shape[1])
+    sh[:, :shared] = cloud.sh[:, :shared]
+    parts = [cloud.means, cloud.scales, cloud.quats, cloud.opacities[:, None], sh.reshape(len(cloud), -1)]
+    return np.concatenate(parts, 1)
+
+
+def cloud_from_columns(columns: F32) -> SplatCloud:
+    """Return the cloud of activated columns; quaternions are brought to unit length."""
+    quats = columns[:, ROW_QUATS:ROW_OPACITY].astype(np.float64)
+    quats /= np.maximum(np.linalg.norm(quats, axis=1, keepdims=True), 1e-12)
+    return SplatCloud(
+        means=columns[:, ROW_MEANS:ROW_SCALES].copy(),
+        quats=quats.astype(np.float32),
+        scales=columns[:, ROW_SCALES:ROW_QUATS].copy(),
+        opacities=columns[:, ROW_OPACITY].copy(),
+        sh=columns[:, ROW_SH:].reshape(len(columns), -1, 3).copy(),
+    )
+
+
 class FusedStep:
     """The splats of one fit as kernel rows, with their Adam moments."""
 
@@ -41,13 +63,7 @@ class FusedStep:
         self._raster = SplatRaster(threads)
         self._scale_max = scale_max
         self._steps = 0
-        sh = np.zeros((len(cloud), sh_bases, 3), np.float32)
-        shared = min(sh_bases, cloud.sh.shape[1])
-        sh[:, :shared] = cloud.sh[:, :shared]
-        columns = np.concatenate(
-            [cloud.means, cloud.scales, cloud.quats, cloud.opacities[:, None], sh.reshape(len(cloud), -1)], 1
-        )
-        self.replace(columns, np.full(len(cloud), -1))
+        self.replace(columns_from_cloud(cloud, sh_bases), np.full(len(cloud), -1))
 
     def __len__(self) -> int:
         return self._count
@@ -121,16 +137,7 @@ class FusedStep:
 
     def cloud(self) -> SplatCloud:
         """Return the splats as they are now."""
-        columns = self.columns()
-        quats = columns[:, ROW_QUATS:ROW_OPACITY].astype(np.float64)
-        quats /= np.maximum(np.linalg.norm(quats, axis=1, keepdims=True), 1e-12)
-        return SplatCloud(
-            means=columns[:, ROW_MEANS:ROW_SCALES].copy(),
-            quats=quats.astype(np.float32),
-            scales=columns[:, ROW_SCALES:ROW_QUATS].copy(),
-            opacities=columns[:, ROW_OPACITY].copy(),
-            sh=columns[:, ROW_SH:].reshape(self._count, -1, 3).copy(),
-        )
+        return cloud_from_columns(self.columns())
 
     def _adam_step(self, rates: Rates, weights: StepWeights) -> AdamStep:
         step = AdamStep(
