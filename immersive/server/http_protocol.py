@@ -1,0 +1,101 @@
+"""uvicorn's connection classes with the deadlines that it lacks."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from .limits import (
+    CLOSE_DEADLINE_S,
+    MAX_REQUEST_BYTES,
+    NOT_SENT_LOW_WATER_BYTES,
+    REQUEST_DEADLINE_S,
+    SEND_BUFFER_BYTES,
+    WRITE_STALL_S,
+)
+
+_TOO_LARGE = (
+    b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-type: application/json\r\n"
+    b'content-length: 111\r\n\r\n{"error":{"code":"request_too_large","message":"a request must be at most'
+    b' 64 KiB","hint":"Send less at once."}}'
+)
+
+
+class DeadlineHttpProtocol(HttpToolsProtocol):
+    """An HTTP connection that must send its request, and take its response, without long pauses."""
+
+    _request_timer: asyncio.TimerHandle | None = None
+    _stall_timer: asyncio.TimerHandle | None = None
+    _received_bytes = 0
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # Linux and macOS
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOT_SENT_LOW_WATER_BYTES)
+        self._expect_request()
+
+    def data_received(self, data: bytes) -> None:
+        self._received_bytes += len(data)
+        if self._received_bytes > MAX_REQUEST_BYTES:
+            if not self.transport.is_closing():
+                self.transport.write(_TOO_LARGE)
+                self.transport.close()
+            return
+        super().data_received(data)
+
+    def on_message_complete(self) -> None:
+        self._cancel_timers()
+        self._received_bytes = 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._expect_request()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._cancel_timers()
+        super().handle_websocket_upgrade()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stall_timer = self.loop.call_later(WRITE_STALL_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel_timers()
+        super().connection_lost(exc)
+
+    def _expect_request(self) -> None:
+        self._cancel_timers()
+        self._request_timer = self.loop.call_later(REQUEST_DEADLINE_S, self.transport.abort)
+
+    def _cancel_timers(self) -> None:
+        for timer in (self._request_timer, self._stall_timer):
+            if timer is not None:
+                timer.cancel()
+        self._request_timer = self._stall_timer = None
+
+
+class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
+    """A WebSocket that ends even if the other side reads nothing: `close` alone would wait for it."""
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        super().on_task_complete(task)
+        self.loop.call_later(CLOSE_DEADLINE_S, self.transport.abort)
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self.loop.call_later(CLOSE_DEADLINE_S, self.transport.abort)

@@ -1,0 +1,35 @@
+"""Every limit of the server, with its reason. Measured figures: see the reference of the stream."""
+
+from __future__ import annotations
+
+# A request is a line, some headers and at most a small JSON body; nobody needs longer to send it, and
+# without a limit 300 half-sent requests stay for ever.
+REQUEST_DEADLINE_S = 5.0
+MAX_REQUEST_BYTES = 64 * 1024
+
+# A download that takes nothing for this long is abandoned.
+WRITE_STALL_S = 30.0
+
+# Bytes in the kernel cannot be taken back when the viewer turns its head, and 300 viewers that do not
+# read would hold 1.2 GB of them.
+SEND_BUFFER_BYTES = 256 * 1024
+NOT_SENT_LOW_WATER_BYTES = 128 * 1024
+
+HELLO_DEADLINE_S = 5.0  # from the upgrade to the first credit
+CREDIT_DEADLINE_S = 30.0  # without credit while chunks wait, or without reading what is sent
+CLOSE_DEADLINE_S = 2.0  # for the other side to take our goodbye
+DRAIN_DEADLINE_S = 2.0  # for viewers to leave before the process does
+REVOCATION_CHECK_S = 0.5  # a revoked viewer is gone within a second
+
+TICKET_LIFETIME_S = 60.0
+BEARER_LIFETIME_S = 3600.0
+MAX_GRANTS = 20_000  # tickets and bearers in memory; the oldest go first
+
+MAX_SOCKETS = 1_000
+MAX_SOCKETS_PER_ADDRESS = 20
+OPENS_PER_MINUTE = 60  # per address
+MAX_ADDRESSES = 10_000  # remembered for rate limits
+MAX_CONNECTIONS = 1_500  # of any kind; beyond, uvicorn answers 503
+
+SCENES_IN_MEMORY = 8  # packs of 10 to 50 MB
+RETRY_MS = 1_500  # told to viewers of a server that goes down

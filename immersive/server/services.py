@@ -1,0 +1,85 @@
+"""What the routes share: catalog, links, grants, viewers, and who may talk to us."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection
+
+from ..catalog import Catalog
+from ..share import Links
+from .access import Grants
+from .limits import MAX_ADDRESSES, OPENS_PER_MINUTE
+from .rates import BucketPerAddress
+from .scenes import SceneCache
+from .viewers import Viewers
+
+PAGE_FOLDER = Path(__file__).resolve().parents[2] / "streaming" / "_viewer"
+
+
+@dataclass(slots=True)
+class Services:
+    """Everything behind the routes of one server."""
+
+    catalog: Catalog
+    links: Links
+    grants: Grants
+    scenes: SceneCache
+    viewers: Viewers
+    opens: BucketPerAddress
+    allowed_hosts: frozenset[str] | None  # without port; None: any, for servers behind a proxy
+    page_folder: Path = PAGE_FOLDER
+    now: Callable[[], float] = field(default=time.monotonic)
+
+    @classmethod
+    def build(
+        cls,
+        catalog: Catalog,
+        allowed_hosts: frozenset[str] | None,
+        *,
+        page_folder: Path = PAGE_FOLDER,
+        now: Callable[[], float] = time.monotonic,
+    ) -> Services:
+        """Wire the parts together. `now` is a monotonic clock in seconds."""
+        links = Links(catalog)
+        return cls(
+            catalog=catalog,
+            links=links,
+            grants=Grants(now),
+            scenes=SceneCache(catalog),
+            viewers=Viewers(links),
+            opens=BucketPerAddress(OPENS_PER_MINUTE / 60, OPENS_PER_MINUTE, MAX_ADDRESSES),
+            allowed_hosts=allowed_hosts,
+            page_folder=page_folder,
+            now=now,
+        )
+
+    def is_own_host(self, host: str | None) -> bool:
+        """Return whether a request's Host is a name of this server.
+
+        A foreign one means that somebody's page points its own name at our address (DNS rebinding).
+        """
+        return self.allowed_hosts is None or hostname_of(host) in self.allowed_hosts
+
+    def is_own_origin(self, origin: str | None, host: str | None) -> bool:
+        """Return whether a socket comes from our own page, or from no page at all."""
+        if not self.is_own_host(host):
+            return False
+        return origin is None or urlsplit(origin).netloc.lower() == (host or "").lower()
+
+
+def hostname_of(host: str | None) -> str:
+    """Return the name in a Host header, without port, in lower case; empty if there is none."""
+    try:
+        return urlsplit(f"//{host or ''}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def address_of(connection: HTTPConnection) -> str:
+    """Return the client's address, for limits."""
+    return connection.client.host if connection.client else "unknown"

@@ -1,0 +1,109 @@
+"""Who is connected, and the watch that ends what may no longer be seen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+
+from streaming.messages import LINK_REVOKED, NOT_FOUND
+
+from ..errors import LinkError, StoreError, UnknownLinkError
+from ..share import Links
+from .limits import DRAIN_DEADLINE_S, MAX_SOCKETS, MAX_SOCKETS_PER_ADDRESS, REVOCATION_CHECK_S
+
+_log = logging.getLogger(__name__)
+
+GOING_AWAY = 1001  # RFC 6455: the server is going down
+
+
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """Why a socket closes."""
+
+    code: int
+    text: str
+
+
+@dataclass(slots=True, eq=False)
+class Viewer:
+    """One open socket. Setting `goodbye` ends it."""
+
+    link_id: str
+    address: str
+    goodbye: asyncio.Future[Goodbye] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    def end(self, code: int, text: str) -> None:
+        """Ask the socket to close; the first reason counts."""
+        if not self.goodbye.done():
+            self.goodbye.set_result(Goodbye(code, text))
+
+
+class Viewers:
+    """All open sockets."""
+
+    def __init__(self, links: Links) -> None:
+        self._links = links
+        self._open: set[Viewer] = set()
+        self._addresses: Counter[str] = Counter()
+        self.is_draining = False
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def has_room(self, address: str) -> bool:
+        """Return whether one more socket from `address` is within the limits."""
+        return len(self._open) < MAX_SOCKETS and self._addresses[address] < MAX_SOCKETS_PER_ADDRESS
+
+    def add(self, viewer: Viewer) -> None:
+        """Count a socket in."""
+        self._open.add(viewer)
+        self._addresses[viewer.address] += 1
+
+    def remove(self, viewer: Viewer) -> None:
+        """Count a socket out."""
+        self._open.discard(viewer)
+        self._addresses[viewer.address] -= 1
+        if self._addresses[viewer.address] <= 0:
+            del self._addresses[viewer.address]
+
+    async def watch(self) -> None:
+        """End the sockets of links that were revoked, have expired or are gone, for as long as it runs.
+
+        The command line revokes from another process, so the catalog is asked, not an event awaited.
+        """
+        while True:
+            await asyncio.sleep(REVOCATION_CHECK_S)
+            try:
+                self.end_refused()
+            except StoreError:
+                _log.exception("links could not be checked")
+
+    def end_refused(self) -> None:
+        """End the sockets of links that no longer open."""
+        by_link: dict[str, list[Viewer]] = {}
+        for viewer in self._open:
+            by_link.setdefault(viewer.link_id, []).append(viewer)
+        for link_id, viewers in by_link.items():
+            try:
+                self._links.check(self._links.get(link_id))
+            except UnknownLinkError:
+                code, text = NOT_FOUND, "the scene was deleted"
+            except LinkError as error:
+                code, text = LINK_REVOKED, error.code.replace("_", " ")
+            else:
+                continue
+            for viewer in viewers:
+                viewer.end(code, text)
+
+    async def drain(self) -> None:
+        """Send everyone away and wait, not long, until they are gone."""
+        self.is_draining = True
+        for viewer in self._open:
+            viewer.end(GOING_AWAY, "the server is going down")
+        deadline = asyncio.get_running_loop().time() + DRAIN_DEADLINE_S
+        while self._open and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.02)
