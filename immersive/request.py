@@ -33,7 +33,7 @@ class CreateRequest:
             found = "none" if not given else " and ".join(given)
             raise InvalidInputError(
                 f"a scene is made from one source: a prompt, a video or a folder of images; got {found}",
-                hint='For example: immersive create "a cabin by a lake", or immersive create --video walk.mp4.',
+                hint='For example: immersive create "a cabin by a lake", or --video walk.mp4.',
             )
         if not 0 <= self.seed < SEED_LIMIT:
             raise InvalidInputError(

@@ -1,0 +1,233 @@
+"""The command line. Bodies import late, so `immersive --help` loads no heavy package.
+
+Results go to standard output, everything else to standard error. Exit status: 0 done, 1 a failure we
+explain, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from reconstruction.errors import ImmersiveError, InvalidInputError
+
+app = typer.Typer(
+    name="immersive",
+    help="A prompt becomes a walkable 3D scene that anyone opens by link.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")]
+Lan = Annotated[bool, typer.Option("--lan", help="Serve phones and headsets on this network, with TLS.")]
+SceneId = Annotated[str, typer.Argument(help="A scene's id, or the beginning of it (see `immersive list`).")]
+
+DEFAULT_PORT = 8765
+
+# Typer carries its own copy of click and exports few of its errors; this is the base of those about usage.
+_UsageError: Any = typer.BadParameter.__base__
+
+
+@app.callback()
+def _top() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+
+
+@app.command()
+def create(
+    prompt: Annotated[str | None, typer.Argument(help="One sentence, or a few.")] = None,
+    video: Annotated[Path | None, typer.Option(help="A clip instead: mp4, mov or webm.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="A folder of photos instead, with or without poses.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Also write here: a .glb, .spz or .ply file, or a folder for everything."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another number, another place.")] = 0,
+    size: Annotated[str, typer.Option(help="small, medium or large.")] = "medium",
+    quality: Annotated[str, typer.Option(help="draft, standard or high.")] = "draft",
+    title: Annotated[
+        str | None, typer.Option(help="Name of the scene; made from the prompt if not given.")
+    ] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Serve the scene when it is done.")] = False,
+    lan: Lan = False,
+    port: Port = DEFAULT_PORT,
+    as_json: AsJson = False,
+) -> None:
+    """Make a scene from a prompt, a clip or photos."""
+    from .create_command import create_and_show
+    from .request import CreateRequest
+
+    request = CreateRequest(prompt, video, images, seed, size, quality, title)  # type: ignore[arg-type]
+    create_and_show(request, out=out, serve=serve, lan=lan, port=port, as_json=as_json)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A .ply, .spz, .glb or .splat file.")],
+    title: Annotated[
+        str | None, typer.Option(help="Name of the scene; the file's name if not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a scene from an existing splat file."""
+    from .create_command import import_and_show
+
+    import_and_show(file, title=title, as_json=as_json)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Port = DEFAULT_PORT,
+    lan: Lan = False,
+    cert: Annotated[Path | None, typer.Option(help="Your own certificate (PEM), with --key.")] = None,
+    key: Annotated[Path | None, typer.Option(help="The certificate's private key (PEM).")] = None,
+    insecure: Annotated[bool, typer.Option(help="Allow plain HTTP beyond this machine.")] = False,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Serve the scene that comes with immersive.")
+    ] = False,
+) -> None:
+    """Serve your scenes; links work while this runs."""
+    from .serve_command import serve_scenes
+
+    serve_scenes(host=host, port=port, lan=lan, cert=cert, key=key, insecure=insecure, sample=sample)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List your scenes."""
+    from .scene_commands import list_scenes
+
+    list_scenes(as_json=as_json)
+
+
+@app.command()
+def rename(scene: SceneId, title: Annotated[str, typer.Argument(help="The new title.")]) -> None:
+    """Give a scene another title."""
+    from .scene_commands import rename_scene
+
+    rename_scene(scene, title)
+
+
+@app.command()
+def delete(
+    scene: SceneId, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
+) -> None:
+    """Delete a scene, its data and its links."""
+    from .scene_commands import delete_scene
+
+    delete_scene(scene, ask=not yes)
+
+
+@app.command()
+def share(
+    scene: SceneId,
+    expires: Annotated[
+        str | None, typer.Option(help="How long the link works: 30m, 12h, 7d. Not given: for good.")
+    ] = None,
+    port: Port = DEFAULT_PORT,
+    as_json: AsJson = False,
+) -> None:
+    """Make a private link to a scene."""
+    from .scene_commands import share_scene
+
+    share_scene(scene, expires=expires, port=port, as_json=as_json)
+
+
+@app.command()
+def revoke(link: Annotated[str, typer.Argument(help="The link, or its id (the part after /v/).")]) -> None:
+    """Make a link stop working, also for those who have it open."""
+    from .scene_commands import revoke_link
+
+    revoke_link(link)
+
+
+@app.command()
+def export(
+    scene: SceneId,
+    to: Annotated[Path, typer.Option(help="The file to write: .glb, .spz or .ply.")],
+) -> None:
+    """Write a scene as one file that other tools open."""
+    from .scene_commands import export_scene
+
+    export_scene(scene, to)
+
+
+@app.command()
+def inspect(file: Annotated[Path, typer.Argument(help="A splat file.")], as_json: AsJson = False) -> None:
+    """Say what a splat file is and every rule that it breaks."""
+    from .scene_commands import inspect_file
+
+    inspect_file(file, as_json=as_json)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Look at this machine and say what is missing or would make scenes better."""
+    from .scene_commands import show_findings
+
+    show_findings(as_json=as_json)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status; no traceback reaches a user for a failure we explain."""
+    arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    as_json = "--json" in arguments
+    try:
+        status = app(arguments, prog_name="immersive", standalone_mode=False)
+    except _UsageError as error:
+        hint = f"See `{error.ctx.command_path} --help`." if error.ctx else "See `immersive --help`."
+        return _fail("usage", _one_line(error.format_message()), hint, as_json, status=2)
+    except ImmersiveError as error:
+        return _fail(error.code, _one_line(str(error)), error.hint, as_json, status=1)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", "stopped", "Run the same command again to go on.", as_json, status=130)
+    except BrokenPipeError:  # the reader of our output left, as in `immersive list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _fail(
+            "os_error", _one_line(str(error)), "Check the path and its permissions.", as_json, status=1
+        )
+    return status if isinstance(status, int) else 0
+
+
+def _fail(code: str, message: str, hint: str | None, as_json: bool, *, status: int) -> int:
+    if as_json:
+        problem: dict[str, Any] = {"code": code, "message": message, "hint": hint}
+        print(json.dumps({"error": problem}, ensure_ascii=False))
+    else:
+        print(f"immersive: {message}", file=sys.stderr)
+        if hint:
+            print(f"  {hint}", file=sys.stderr)
+    return status
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def require_file(path: Path) -> Path:
+    """Return `path` if it is a readable file.
+
+    Raises:
+        InvalidInputError: It does not exist or is a folder.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise InvalidInputError(f"{path} {what}", hint="Give the path of a file.")
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,234 @@
+"""The whole way: a request becomes frames, splats, reports, an asset, and a scene behind a link.
+
+Every costly stage is kept under the digest of what it reads, so an interrupted call resumes where it
+stopped and an equal request finds its scene in the catalog.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import immersive
+from reconstruction.frames import FrameSequence
+from reconstruction.reports import QualityReport
+from reconstruction.splats import SplatCloud
+from reconstruction.walkable import WalkableSpace, WalkSettings
+from streaming.asset import SplatAsset
+
+from .brief import SceneBrief
+from .catalog import Catalog, SceneRecord
+from .home import home_folder
+from .pictures import write_pairs
+from .progress import Reporter, Silent
+from .request import CreateRequest
+from .share import Links, ShareLink
+from .sources import PlannedSource, Source, plan_source
+from .stage_results import arrays_from_cloud, arrays_from_space, cloud_from_arrays, space_from_arrays
+from .stage_runner import StageRunner, StageTime, Update
+from .stages import StageStore, stage_digest
+
+if TYPE_CHECKING:
+    from .fitting_plan import FittingPlan
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedScene:
+    """A finished scene and what this call took."""
+
+    record: SceneRecord
+    link: ShareLink
+    brief: SceneBrief | None  # None: made from a clip or photos
+    notes: tuple[str, ...]  # what was guessed or lost on the way, one sentence each
+    stages: tuple[StageTime, ...]
+    cpu_seconds: float
+    wall_seconds: float
+    peak_memory_bytes: int
+    pictures: Path  # folder of held-out truth | render pictures
+
+
+def create(prompt: str | None = None, *, home: Path | None = None, **options: Any) -> SceneRecord:
+    """Make a scene and return its record; the one call for programs.
+
+    Args:
+        prompt: One or more sentences. Give `video=` or `images=` (a path) instead for footage.
+        home: Where scenes live. None: `IMMERSIVE_HOME`, else `~/.immersive`.
+        options: Fields of `request.CreateRequest`: `seed`, `size`, `quality`, `title`.
+
+    Raises:
+        ImmersiveError: The input cannot become a scene; `.hint` says what to do.
+    """
+    request = CreateRequest(prompt=prompt, **options)
+    return create_scene(request, home=home or home_folder()).record
+
+
+def create_scene(request: CreateRequest, *, home: Path, reporter: Reporter | None = None) -> CreatedScene:
+    """Make a scene, store it in the catalog of `home` and give it a private link.
+
+    Raises:
+        ImmersiveError: The input cannot become a scene. Nothing of it is left in the catalog.
+    """
+    wall, cpu = time.monotonic(), time.process_time()
+    runner = StageRunner(StageStore(home / "stages"), reporter or Silent())
+    from .fitting_plan import plan_for  # torch comes with it
+
+    plan = plan_for(request.quality, request.kind)
+    planned = runner.run("understand", "Understanding", lambda update: plan_source(request))
+    recipe_digest = stage_digest("scene", planned.digest, asdict(plan), request.title)
+    catalog = Catalog(home)
+    try:
+        record = _find(catalog, recipe_digest)
+        notes: tuple[str, ...] = ()
+        if record is None:
+            record, notes = _make(runner, catalog, request, planned, plan, recipe_digest)
+        link = Links(catalog).create(record.id)
+    finally:
+        catalog.close()
+    return CreatedScene(
+        record=record,
+        link=link,
+        brief=planned.brief,
+        notes=notes,
+        stages=tuple(runner.times),
+        cpu_seconds=time.process_time() - cpu,
+        wall_seconds=time.monotonic() - wall,
+        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        pictures=pictures_folder(home, record),
+    )
+
+
+def pictures_folder(home: Path, record: SceneRecord) -> Path:
+    """Return where a scene's held-out pictures are."""
+    return home / "pictures" / record.id
+
+
+def _find(catalog: Catalog, recipe_digest: str) -> SceneRecord | None:
+    same = [record for record in catalog.list() if record.recipe_digest == recipe_digest]
+    return same[0] if same else None
+
+
+def _make(
+    runner: StageRunner,
+    catalog: Catalog,
+    request: CreateRequest,
+    planned: PlannedSource,
+    plan: FittingPlan,
+    recipe_digest: str,
+) -> tuple[SceneRecord, tuple[str, ...]]:
+    source = planned.read(runner)
+    cloud = _fit(runner, planned.digest, source, plan)
+    quality, pairs = runner.run("quality", "Checking quality", lambda update: _assess(cloud, source.frames))
+    space = _make_walkable(runner, planned.digest, source, cloud, plan)
+    recipe = _recipe(request, planned)
+    asset = runner.run("pack", "Packing", lambda update: _pack(source, cloud, space, quality, recipe))
+
+    def publish(update: Update) -> SceneRecord:
+        record = catalog.publish(
+            asset, prompt=request.prompt, backend=source.frames.provenance.source, recipe_digest=recipe_digest
+        )
+        write_pairs(pictures_folder(catalog.home, record), pairs)
+        return record
+
+    return runner.run("publish", "Publishing", publish), source.notes
+
+
+def _fit(runner: StageRunner, source_digest: str, source: Source, plan: FittingPlan) -> SplatCloud:
+    def work(update: Update) -> SplatCloud:
+        from reconstruction.lifting import lift, lift_points
+        from reconstruction.optimize import fit
+
+        update(0.0, "first splats")
+        if source.frames.depths is not None:
+            first = lift(source.frames, plan.lift)
+        else:
+            first = lift_points(source.points, source.colors, source.frames.cameras, plan.lift)
+        result = fit(
+            source.frames,
+            first,
+            plan.fit,
+            progress=lambda now: update(now.fraction, f"{now.splat_count:,} splats, {now.psnr_db:.1f} dB"),
+        )
+        return result.cloud
+
+    return runner.run_kept(
+        "fit",
+        "Fitting splats",
+        stage_digest("fit", source_digest, asdict(plan), immersive.__version__),
+        work,
+        lambda cloud: (arrays_from_cloud(cloud), {}),
+        lambda arrays, facts: cloud_from_arrays(arrays),
+    )
+
+
+def _assess(cloud: SplatCloud, frames: FrameSequence) -> tuple[QualityReport, list[NDArray[np.uint8]]]:
+    from reconstruction.quality import assess, held_out_pairs
+
+    return assess(cloud, frames), [pair for _, pair in held_out_pairs(cloud, frames)]
+
+
+def _make_walkable(
+    runner: StageRunner, source_digest: str, source: Source, cloud: SplatCloud, plan: FittingPlan
+) -> WalkableSpace:
+    settings = WalkSettings(is_indoor=source.is_indoor)
+
+    def work(update: Update) -> WalkableSpace:
+        from reconstruction.walkable import build
+
+        train = source.frames.subset(source.frames.train)
+        return build(
+            None, train.cameras, cloud=cloud, settings=settings, progress=lambda share: update(share, "")
+        )
+
+    return runner.run_kept(
+        "walk",
+        "Making it walkable",
+        stage_digest("walk", source_digest, asdict(plan), asdict(settings), immersive.__version__),
+        work,
+        arrays_from_space,
+        space_from_arrays,
+    )
+
+
+def _recipe(request: CreateRequest, planned: PlannedSource) -> dict[str, Any]:
+    return {
+        "source": request.kind,
+        "prompt": request.prompt,
+        "seed": request.seed,
+        "size": request.size,
+        "quality": request.quality,
+        "source_digest": planned.digest,
+        "versions": {"immersive": immersive.__version__, "numpy": np.__version__},
+    }
+
+
+def _pack(
+    source: Source, cloud: SplatCloud, space: WalkableSpace, quality: QualityReport, recipe: dict[str, Any]
+) -> SplatAsset:
+    from streaming.assemble import build_asset
+
+    return build_asset(
+        cloud,
+        title=source.title,
+        walkable=space,
+        quality=quality,
+        recipe=recipe,
+        provenance=source.frames.provenance,
+        camera_path=_camera_path(source.frames),
+    )
+
+
+def _camera_path(frames: FrameSequence) -> list[tuple[float, float, float, float]]:
+    """Return where the training cameras stood, one entry a stop, with the heading of its first view."""
+    path: list[tuple[float, float, float, float]] = []
+    cameras = frames.subset(frames.train).cameras
+    assert cameras is not None  # posed frames only come here
+    for (x, y, z), (fx, _, fz) in zip(cameras.positions.tolist(), cameras.forwards.tolist(), strict=True):
+        if not path or np.linalg.norm(np.subtract(path[-1][:3], (x, y, z))) > 0.05:
+            path.append((x, y, z, float(np.degrees(np.arctan2(-fx, -fz)))))
+    return path

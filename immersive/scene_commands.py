@@ -1,0 +1,141 @@
+"""Commands on scenes that exist: list, rename, delete, share, revoke, export, inspect; and the doctor."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from reconstruction.errors import InvalidInputError
+
+from .catalog import Catalog, SceneRecord
+from .home import home_folder
+from .share import Links
+
+_OUT = Console(highlight=False)
+_ERR = Console(stderr=True, highlight=False)
+_UNITS_S = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+def list_scenes(*, as_json: bool) -> None:
+    """Print all scenes, newest first."""
+    records = Catalog(home_folder()).list()
+    if as_json:
+        sys.stdout.write(json.dumps([record.as_dict() for record in records], ensure_ascii=False) + "\n")
+        return
+    if not records:
+        _ERR.print('No scenes yet. Make one: immersive create "a cabin by a lake"')
+        return
+    table = Table("id", "title", "splats", "MB", "quality", "walkable", "made", box=None, pad_edge=False)
+    for record in records:
+        table.add_row(record.id, record.title, *_figures(record))
+    _OUT.print(table)
+
+
+def _figures(record: SceneRecord) -> tuple[str, ...]:
+    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.created_at))
+    quality = record.quality.verdict if record.quality else "-"
+    walkable = record.walkability.verdict if record.walkability else "-"
+    return f"{record.splat_count:,}", f"{record.byte_length / 1e6:.1f}", quality, walkable, made
+
+
+def rename_scene(scene: str, title: str) -> None:
+    """Give a scene another title."""
+    record = Catalog(home_folder()).rename(scene, title)
+    _ERR.print(f"{record.id} is now called {record.title!r}", markup=False)
+
+
+def delete_scene(scene: str, *, ask: bool) -> None:
+    """Delete a scene after asking."""
+    catalog = Catalog(home_folder())
+    record = catalog.get(scene)
+    if ask:
+        typer.confirm(f"Delete {record.title!r} ({record.id}) and its links?", abort=True, err=True)
+    catalog.delete(record.id)
+    _ERR.print(f"deleted {record.id}")
+
+
+def share_scene(scene: str, *, expires: str | None, port: int, as_json: bool) -> None:
+    """Make a link and print it; it works while a server runs on `port`."""
+    catalog = Catalog(home_folder())
+    link = Links(catalog).create(scene, expires_in_s=None if expires is None else seconds_from(expires))
+    url = f"http://127.0.0.1:{port}{link.path}"
+    if as_json:
+        sys.stdout.write(json.dumps({"link": url, **link.as_dict()}) + "\n")
+        return
+    _OUT.print(url, soft_wrap=True)
+    _ERR.print("It opens while `immersive serve` runs. Take it back with: immersive revoke " + link.id)
+
+
+def seconds_from(text: str) -> int:
+    """Return the seconds of a span such as 30m, 12h, 7d or 2w.
+
+    Raises:
+        InvalidInputError: It is not one.
+    """
+    match = re.fullmatch(r"(\d{1,5})([mhdw])", text.strip())
+    if match is None or int(match[1]) == 0:
+        raise InvalidInputError(
+            f"expires must be a span such as 30m, 12h, 7d or 2w, got {text!r}",
+            hint="For example: --expires 7d",
+        )
+    return int(match[1]) * _UNITS_S[match[2]]
+
+
+def revoke_link(link: str) -> None:
+    """Revoke a link given whole or by its id."""
+    link_id = link.split("#")[0].rstrip("/").split("/")[-1]
+    revoked = Links(Catalog(home_folder())).revoke(link_id)
+    _ERR.print(f"link {revoked.id} is revoked", markup=False)
+
+
+def export_scene(scene: str, to: Path) -> None:
+    """Write a scene as one file."""
+    from .exporting import export_asset
+
+    catalog = Catalog(home_folder())
+    written = export_asset(catalog.asset(scene), to)
+    _ERR.print(f"wrote {written} ({written.stat().st_size / 1e6:.1f} MB)", markup=False)
+
+
+def inspect_file(file: Path, *, as_json: bool) -> None:
+    """Print what a splat file is; exit status 1 if it breaks a rule."""
+    from streaming.validate import inspect
+
+    report = inspect(file)
+    if as_json:
+        sys.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False) + "\n")
+    else:
+        for name, value in report.facts():
+            _OUT.print(f"[dim]{name:<14}[/]{value}")
+        for problem in report.problems:
+            _OUT.print(f"[red]problem[/]       {problem}")
+    if report.problems:
+        raise typer.Exit(1)
+
+
+def show_findings(*, as_json: bool) -> None:
+    """Print the doctor's findings; exit status 1 if something that is required is missing."""
+    from .doctor import examine
+
+    findings = examine(home_folder())
+    if as_json:
+        sys.stdout.write(json.dumps([asdict(finding) for finding in findings]) + "\n")
+    else:
+        for finding in findings:
+            mark = (
+                "[green]ok  [/]"
+                if finding.ok
+                else ("[red]gap [/]" if finding.is_required else "[dim]none[/]")
+            )
+            hint = f"\n      [dim]{finding.hint}[/]" if finding.hint else ""
+            _OUT.print(f"{mark}  {finding.name:<22}{finding.detail}{hint}")
+    if any(finding.is_required and not finding.ok for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,142 @@
+"""From a request to posed frames: understand and render a prompt, or read and pose footage."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import immersive
+from reconstruction.conventions import F32
+from reconstruction.frames import FrameSequence
+from reconstruction.posed_frames import PosedFrames
+
+from .brief import SceneBrief
+from .request import CreateRequest
+from .stage_results import arrays_from_frames, frames_from_arrays
+from .stage_runner import StageRunner
+from .stages import stage_digest
+
+# Footage is told apart by its bytes; a folder by those of every picture in it.
+_HASH_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Posed frames with whatever is known of their geometry."""
+
+    frames: FrameSequence  # cameras are never None
+    points: F32 | None  # [P, 3] metres; None where frames have depths
+    colors: NDArray[np.uint8] | None  # [P, 3]
+    is_indoor: bool
+    title: str
+    brief: SceneBrief | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSource:
+    """A source before the work: its digest names every result that follows from it."""
+
+    digest: str
+    brief: SceneBrief | None
+    read: Callable[[StageRunner], Source]
+
+
+def plan_source(request: CreateRequest) -> PlannedSource:
+    """Check the source of a request and name it; renders and decodes nothing.
+
+    Raises:
+        InvalidInputError: The prompt, file or folder cannot be used.
+    """
+    if request.prompt is not None:
+        from .generation.understanding import understand
+
+        brief = understand(request.prompt, seed=request.seed, size=request.size, detail=request.quality)
+        digest = stage_digest("frames", brief.as_dict(), immersive.__version__)
+        return PlannedSource(digest, brief, lambda runner: _generate(brief, request, digest, runner))
+    path = request.video or request.images
+    assert path is not None  # CreateRequest takes exactly one source
+    digest = stage_digest(
+        "frames", request.kind, _content_digest(path), request.quality, immersive.__version__
+    )
+    return PlannedSource(digest, None, lambda runner: _read_footage(path, request, digest, runner))
+
+
+def _generate(brief: SceneBrief, request: CreateRequest, digest: str, runner: StageRunner) -> Source:
+    from .generation.backend import load_generator
+
+    frames = runner.run_kept(
+        "frames",
+        "Rendering frames",
+        digest,
+        lambda update: load_generator("procedural").generate(brief, update),
+        arrays_from_frames,
+        frames_from_arrays,
+    )
+    title = request.title or _title(brief.prompt)
+    return Source(frames.in_world_frame(), None, None, brief.is_indoor, title, brief, ())
+
+
+def _read_footage(path: Path, request: CreateRequest, digest: str, runner: StageRunner) -> Source:
+    from .generation.clip import load_clip, load_photos
+
+    load = load_clip if request.kind == "video" else load_photos
+    posed = runner.run_kept(
+        "frames",
+        "Finding cameras",
+        digest,
+        lambda update: load(path, progress=update),
+        _take_apart,
+        _put_together,
+    )
+    return Source(
+        frames=posed.frames,
+        points=posed.points,
+        colors=posed.colors,
+        is_indoor=False,
+        title=request.title or _title(path.stem.replace("_", " ").replace("-", " ")),
+        brief=None,
+        notes=posed.report.notes,
+    )
+
+
+def _take_apart(posed: PosedFrames) -> tuple[dict[str, NDArray], dict[str, Any]]:
+    arrays, facts = arrays_from_frames(posed.frames)
+    figures = posed.report.figures
+    report = {**asdict(posed.report), "figures": None if figures is None else asdict(figures)}
+    return arrays | {"points": posed.points, "colors": posed.colors}, facts | {"report": report}
+
+
+def _put_together(arrays: dict[str, NDArray], facts: dict[str, Any]) -> PosedFrames:
+    from reconstruction.posed_frames import ParallaxFigures, PoseReport
+
+    report = dict(facts["report"])
+    if report["figures"] is not None:
+        report["figures"] = ParallaxFigures(**report["figures"])
+    report["notes"] = tuple(report["notes"])
+    frames = frames_from_arrays(arrays, facts)
+    return PosedFrames(frames, arrays["points"], arrays["colors"], PoseReport(**report))
+
+
+def _title(text: str) -> str:
+    """Return a prompt or file name as a title: one line, first letter large, at most 80 characters."""
+    line = " ".join(text.split())
+    short = line if len(line) <= 80 else line[:79].rsplit(" ", 1)[0] + "…"
+    return short[:1].upper() + short[1:]
+
+
+def _content_digest(path: Path) -> str:
+    files = [path] if path.is_file() else sorted(entry for entry in path.rglob("*") if entry.is_file())
+    whole = hashlib.sha256()
+    for file in files:
+        whole.update(file.relative_to(path.parent).as_posix().encode())
+        with file.open("rb") as stream:
+            while block := stream.read(_HASH_BLOCK):
+                whole.update(block)
+    return whole.hexdigest()
