@@ -1,0 +1,176 @@
+"""CPU-milliseconds of one full training step, beside the spike's rasteriser where that is to be found.
+
+Run from the repository root: python -m tests.bench.raster [--json FILE]
+Process CPU-time of all threads, so that a busy machine does not change the figures much; both rasterisers
+take turns in one process on the same splats.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from reconstruction.cameras import Cameras, intrinsics
+from reconstruction.conventions import look_at_viewmat
+from reconstruction.kernels.library import SplatRaster
+from reconstruction.lifting import neighbor_distances
+from reconstruction.rasterizers.fused_step import FusedStep, StepWeights
+from reconstruction.schedule import Rates
+from reconstruction.splats import SplatCloud
+
+_SPIKE = Path(__file__).resolve().parents[3] / "shared" / "prototypes" / "raster"
+_WIDTH, _HEIGHT, _ROUNDS = 320, 240, 12
+_GOAL_RATIO = 1.1
+
+
+def room(count: int) -> tuple[SplatCloud, Cameras]:
+    """Return splats on the walls of a room with a ball in it, and forty cameras that see them."""
+    rng = np.random.default_rng(4)
+    angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    eyes = np.stack([2.4 * np.cos(angles), 0.4 * np.sin(3 * angles), 1.9 * np.sin(angles)], 1)
+    cameras = Cameras(
+        np.stack([look_at_viewmat(eye, [0.2, -0.3, 0.1]) for eye in eyes]),
+        np.stack([intrinsics(290, _WIDTH, _HEIGHT)] * 40),
+        _WIDTH,
+        _HEIGHT,
+    )
+    points = []
+    for viewmat, eye in zip(cameras.viewmats, eyes, strict=True):
+        pixels = rng.random((count // 40, 2)) * (_WIDTH, _HEIGHT)
+        x_cam = np.column_stack([(pixels - (_WIDTH / 2, _HEIGHT / 2)) / 290, np.ones(len(pixels))])
+        ray = x_cam @ viewmat[:3, :3]
+        walls = ((np.sign(ray) * (4.0, 1.5, 3.2) - eye) / ray).min(1)
+        a, b = (ray**2).sum(1), ray @ eye
+        root = b * b - a * (eye @ eye - 0.8**2)
+        ball = np.where(root > 0, (-b - np.sqrt(np.maximum(root, 0))) / a, np.inf)
+        points.append(eye + ray * np.minimum(walls, ball)[:, None])
+    means = np.concatenate(points).astype(np.float32)
+    color = 0.5 + 0.3 * np.sin(means * (7, 5, 6) + np.sin(means[:, ::-1] * 23))
+    sizes = neighbor_distances(means)
+    quats = np.tile(np.array([1, 0, 0, 0], np.float32), (len(means), 1))
+    return SplatCloud(
+        means,
+        quats,
+        np.repeat(sizes[:, None], 3, 1),
+        np.full(len(means), 0.5, np.float32),
+        ((color - 0.5) / 0.2820948).astype(np.float32)[:, None],
+    ), cameras
+
+
+def our_step(
+    cloud: SplatCloud, cameras: Cameras, target: np.ndarray, level: str | None
+) -> Callable[[], None]:
+    stepper = FusedStep(cloud, 1, 10.0)
+    stepper._raster = SplatRaster(2, level)
+    weights = StepWeights(ssim=0.2, opacity=0.0, scale=0.0, antialias=False)
+    still = Rates(*[1e-7] * 6)
+    return lambda: void(stepper.step(cameras.viewmats[3], cameras.Ks[3], target, weights, still, None))
+
+
+def void(_: object) -> None:
+    """Drop a result."""
+
+
+def spike_step(folder: Path, cloud: SplatCloud, cameras: Cameras, target: np.ndarray) -> Callable[[], None]:
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("spike_gs", folder / "gs.py")
+    assert spec is not None and spec.loader is not None
+    gs = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(gs)
+    opacity = cloud.opacities
+    splats = {
+        "means": cloud.means.copy(),
+        "ls": np.log(cloud.scales),
+        "quats": cloud.quats.copy(),
+        "lo": np.log(opacity / (1 - opacity)),
+        "sh0": np.ascontiguousarray(cloud.sh[:, 0]),
+    }
+    raster = gs.Raster(2)
+    adam = gs.Adam(raster, splats, {name: 1e-7 for name in splats})
+    viewmat, K = cameras.viewmats[3], cameras.Ks[3]
+    shift = viewmat[:3, 3].copy()  # it takes the address of what it is given
+    focal = [K[0, 0], K[1, 1], K[0, 2], K[1, 2]]
+
+    def step() -> None:
+        image = raster.forward(splats, focal, viewmat[:3, :3], shift, _WIDTH, _HEIGHT)
+        gradient, _ = raster.loss(image, target)
+        adam.step(raster.backward(gradient), raster.vis)
+
+    return step
+
+
+def build_spike(folder: Path) -> bool:
+    """Compile the spike's kernel the way its report did; False if it is not there."""
+    if not (_SPIKE / "gs.cpp").exists():
+        return False
+    for name in ("gs.cpp", "gs.py"):
+        shutil.copy(_SPIKE / name, folder / name)
+    flags = "-O3 -march=native -mprefer-vector-width=512 -ffast-math -fopenmp -shared -fPIC -std=c++17 -w"
+    subprocess.run(f"g++ {flags} gs.cpp -o libgs.so", shell=True, cwd=folder, check=True)
+    # Its OpenMP threads would spin while ours work, and be charged for it.
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    ctypes.CDLL(str(folder / "libgs.so"))
+    return True
+
+
+def cpu_ms(steps: dict[str, Callable[[], None]]) -> dict[str, float]:
+    """Return the median CPU-milliseconds of each, taken in turns."""
+    taken: dict[str, list[float]] = {name: [] for name in steps}
+    for turn in range(_ROUNDS + 2):
+        for name, step in steps.items():
+            begin = time.process_time()
+            step()
+            if turn >= 2:
+                taken[name].append(1e3 * (time.process_time() - begin))
+    return {name: float(np.median(times)) for name, times in taken.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, help="also write the rows to this file")
+    parser.add_argument(
+        "--levels", nargs="*", default=[], help="instruction sets to add: baseline avx2 avx512"
+    )
+    options = parser.parse_args()
+    rows: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        has_spike = build_spike(Path(scratch))
+        for count in (20_000, 100_000):
+            cloud, cameras = room(count)
+            target = np.random.default_rng(1).random((_HEIGHT, _WIDTH, 3)).astype(np.float32)
+            steps = {"ours": our_step(cloud, cameras, target, None)}
+            steps |= {level: our_step(cloud, cameras, target, level) for level in options.levels}
+            if has_spike:
+                steps["spike"] = spike_step(Path(scratch), cloud, cameras, target)
+            times = cpu_ms(steps)
+            for name, value in times.items():
+                print(f"{count:>7} splats {_WIDTH}x{_HEIGHT}  {name:<9} {value:6.1f} CPU-ms per step")
+            row = {
+                "figure": f"raster_step_{count // 1000}k",
+                "value": round(times["ours"], 2),
+                "unit": "CPU-ms",
+            }
+            rows.append({**row, "goal": None, "met": None})
+            if has_spike:
+                ratio = times["ours"] / times["spike"]
+                print(f"{count:>7} splats           ours / spike {ratio:.2f} (goal <= {_GOAL_RATIO})")
+                row = {"figure": f"raster_ratio_{count // 1000}k", "value": round(ratio, 3), "unit": "x"}
+                rows.append({**row, "goal": _GOAL_RATIO, "met": ratio <= _GOAL_RATIO})
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
