@@ -1,0 +1,239 @@
+"""A viewer without a screen: opens a link and receives its scene. For tests, benchmarks and programs."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as open_socket
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from reconstruction.errors import ImmersiveError, InvalidInputError
+from streaming.errors import ProtocolError
+from streaming.limits import MAX_CHUNKS, MAX_FILE_BYTES
+from streaming.messages import (
+    CHUNK_HEADER_BYTES,
+    PROTOCOL_VERSION,
+    SUBPROTOCOL,
+    TREE_HASH_BYTES,
+    BatchDone,
+    Chunk,
+    ClientMessage,
+    Credit,
+    Error,
+    Hello,
+    Scene,
+    ServerMessage,
+    Tree,
+    decode_from_server,
+    encode,
+)
+from streaming.wire import HASH_PREFIX_BYTES
+
+DEFAULT_WINDOW_BYTES = 256 * 1024  # about 2.5 times what is on the way at 20 Mbit/s and 40 ms
+_HTTP_DEADLINE_S = 10.0
+
+
+class ConnectionRefusedByServerError(ImmersiveError, ConnectionError):
+    """The server does not show the scene, and says why. `status` is HTTP's or the socket's close code."""
+
+    code = "refused"
+
+    def __init__(self, message: str, *, status: int, code: str = "refused", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedLink:
+    """What the server said when the link was opened."""
+
+    server_url: str
+    scene: dict[str, Any]
+    ticket: str
+    bearer: str
+
+
+@dataclass(slots=True)
+class ReceivedScene:
+    """What has arrived so far."""
+
+    description: dict[str, Any] | None = None  # SceneMessage's JSON
+    tree: Tree | None = None
+    chunks: dict[int, bytes] = field(default_factory=dict)  # GLB by chunk index, checked against `tree`
+    order: list[int] = field(default_factory=list)  # indices as they came
+    chunk_bytes: int = 0  # of chunk messages, headers included
+    is_complete: bool = False  # BATCH_DONE with nothing left out
+
+
+def open_link(link_url: str, *, tls: ssl.SSLContext | None = None) -> OpenedLink:
+    """Exchange a link for a ticket.
+
+    Args:
+        link_url: `http(s)://host:port/v/{id}#{secret}`.
+        tls: How to check certificates; None: as the system does.
+
+    Raises:
+        InvalidInputError: It is no link.
+        ConnectionRefusedByServerError: The server knows no such link, or it was revoked or has expired.
+    """
+    parts = urlsplit(link_url)
+    link_id = parts.path.removeprefix("/v/")
+    if parts.scheme not in ("http", "https") or not link_id or link_id == parts.path or not parts.fragment:
+        raise InvalidInputError(
+            "link must look like http://host:port/v/id#secret", hint="Copy the whole link, with its # part."
+        )
+    server_url = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
+    request = urllib.request.Request(
+        f"{server_url}/api/links/{link_id}/open",
+        data=json.dumps({"secret": parts.fragment}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=_HTTP_DEADLINE_S, context=tls) as response:
+            answer = json.load(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            problem = json.load(error)["error"]
+        raise ConnectionRefusedByServerError(
+            problem["message"], status=error.code, code=problem["code"], hint=problem["hint"]
+        ) from error
+    return OpenedLink(server_url, answer["scene"], answer["ticket"], answer["bearer"])
+
+
+@asynccontextmanager
+async def connect(
+    link_url: str,
+    *,
+    tls: ssl.SSLContext | None = None,
+    window: int = DEFAULT_WINDOW_BYTES,
+    have: Iterable[bytes] = (),
+    max_splats: int = 5_000_000,
+    pose: Sequence[float] | None = None,
+    fov_deg: float = 90.0,
+) -> AsyncIterator[SceneConnection]:
+    """Open a link and its stream; the connection closes with the context.
+
+    Args:
+        link_url: `http(s)://host:port/v/{id}#{secret}`.
+        tls: How to check certificates; None: as the system does.
+        window: Bytes that may be on the way before they are acknowledged.
+        have: First 8 bytes or more of the sha256 of chunks that need not come again.
+        max_splats: How many splats to receive at most.
+        pose: Eye x y z in metres and viewing direction x y z; None: the scene's spawn.
+        fov_deg: Full angle of the cone that is looked into.
+
+    Raises:
+        InvalidInputError, ConnectionRefusedByServerError: As for `open_link`.
+    """
+    opened = await asyncio.to_thread(open_link, link_url, tls=tls)
+    prefixes = tuple(prefix[:HASH_PREFIX_BYTES] for prefix in have)
+    query: dict[str, object] = {
+        "ticket": opened.ticket,
+        "v": PROTOCOL_VERSION,
+        "fov": fov_deg,
+        "budget": max_splats,
+        # Without credit the server waits for HELLO, and so learns first what not to send.
+        "credit": 0 if prefixes else window,
+    }
+    if pose is not None:
+        query["pose"] = ",".join(f"{number:.6g}" for number in pose)
+    parts = urlsplit(opened.server_url)
+    scheme = "wss" if parts.scheme == "https" else "ws"
+    address = urlunsplit((scheme, parts.netloc, "/ws", urlencode(query), ""))
+    async with open_socket(
+        address,
+        ssl=tls,
+        subprotocols=[Subprotocol(SUBPROTOCOL)],
+        compression=None,
+        max_size=MAX_FILE_BYTES,
+        max_queue=None,
+        proxy=None,
+    ) as socket:
+        connection = SceneConnection(socket, opened)
+        if prefixes:
+            await connection.send(Hello(PROTOCOL_VERSION, max_splats, window, prefixes))
+        yield connection
+
+
+class SceneConnection:
+    """One open stream. Use `connect` to get one."""
+
+    def __init__(self, socket: ClientConnection, opened: OpenedLink) -> None:
+        self._socket = socket
+        self.opened = opened
+        self.received = ReceivedScene()
+
+    async def send(self, message: ClientMessage) -> None:
+        """Send one message."""
+        await self._socket.send(encode(message))
+
+    async def receive(self) -> ServerMessage:
+        """Return the next message, having kept it in `received` and given its credit back.
+
+        Raises:
+            ConnectionRefusedByServerError: The server ended the stream; `status` is the close code.
+            ProtocolError: The server sent something that breaks the protocol, or a damaged chunk.
+        """
+        while True:
+            try:
+                data = await self._socket.recv()
+            except ConnectionClosed as error:
+                code = error.rcvd.code if error.rcvd else 1006
+                reason = (error.rcvd.reason if error.rcvd else "") or "the connection was lost"
+                raise ConnectionRefusedByServerError(reason, status=code) from error
+            if isinstance(data, str):
+                raise ProtocolError("messages must be binary, got text")
+            message = decode_from_server(data)
+            if message is None:
+                continue
+            if isinstance(message, Error):
+                raise ConnectionRefusedByServerError(message.text, status=message.code)
+            await self._keep(message)
+            return message
+
+    async def receive_all(self) -> ReceivedScene:
+        """Receive until the server has nothing more for this pose and budget."""
+        while not isinstance(await self.receive(), BatchDone):
+            pass
+        return self.received
+
+    async def _keep(self, message: ServerMessage) -> None:
+        kept = self.received
+        match message:
+            case Scene(json=text):
+                kept.description = json.loads(text)
+            case Tree():
+                if not 0 < len(message.parent) <= MAX_CHUNKS:
+                    raise ProtocolError(f"tree must have 1 to {MAX_CHUNKS} rows, got {len(message.parent)}")
+                kept.tree = message
+                for index in kept.chunks:  # the roots, which came before it
+                    self._check(index)
+            case Chunk(chunk=index, glb=glb):
+                kept.chunks[index] = glb
+                kept.order.append(index)
+                kept.chunk_bytes += CHUNK_HEADER_BYTES + len(glb)
+                if kept.tree is not None:
+                    self._check(index)
+                await self.send(Credit(CHUNK_HEADER_BYTES + len(glb)))
+            case BatchDone(left_out=left_out):
+                kept.is_complete = left_out == 0
+
+    def _check(self, index: int) -> None:
+        tree = self.received.tree
+        assert tree is not None
+        found = hashlib.sha256(self.received.chunks[index]).digest()[:TREE_HASH_BYTES]
+        if index >= len(tree.parent) or found != tree.hash[index].tobytes():
+            raise ProtocolError(f"chunk {index} must have the hash that the tree names")
