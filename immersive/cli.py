@@ -82,7 +82,7 @@ def import_(
     """Make a scene from an existing splat file."""
     from .create_command import import_and_show
 
-    import_and_show(file, title=title, as_json=as_json)
+    import_and_show(file, title=title, frame=frame, as_json=as_json)
 
 
 @app.command()

@@ -55,13 +55,16 @@ def _package(name: str, required: bool) -> Finding:
 
 def _kernels() -> Finding:
     from reconstruction.errors import ImmersiveError
-    from reconstruction.kernels.library import load_library, variant_name
+    from reconstruction.kernels.build import levels
+    from reconstruction.kernels.library import load_kernels
 
     try:
-        load_library()
+        level = load_kernels("baseline").raster_cpu_level()
     except ImmersiveError as error:
         return Finding("splat kernels", False, True, str(error), error.hint or "")
-    return Finding("splat kernels", True, True, f"{variant_name()}, {os.cpu_count()} cores")
+    return Finding(
+        "splat kernels", True, True, f"{levels()[min(level, len(levels()) - 1)]}, {os.cpu_count()} cores"
+    )
 
 
 def _page() -> Finding:

@@ -8,9 +8,11 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from reconstruction.errors import InvalidInputError
@@ -18,6 +20,9 @@ from reconstruction.errors import InvalidInputError
 from .catalog import Catalog, SceneRecord
 from .home import home_folder
 from .share import Links
+
+if TYPE_CHECKING:
+    from streaming.validate import FileReport
 
 _OUT = Console(highlight=False)
 _ERR = Console(stderr=True, highlight=False)
@@ -111,14 +116,27 @@ def inspect_file(file: Path, *, as_json: bool) -> None:
 
     report = inspect(file)
     if as_json:
-        sys.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(asdict(report), ensure_ascii=False) + "\n")
     else:
-        for name, value in report.facts():
-            _OUT.print(f"[dim]{name:<14}[/]{value}")
+        for name, value in _facts(report):
+            _OUT.print(f"[dim]{name:<12}[/]{escape(value)}", soft_wrap=True)
         for problem in report.problems:
-            _OUT.print(f"[red]problem[/]       {problem}")
+            _OUT.print(f"[red]problem[/]     {escape(problem)}", soft_wrap=True)
     if report.problems:
         raise typer.Exit(1)
+
+
+def _facts(report: FileReport) -> list[tuple[str, str]]:
+    low, high = (", ".join(f"{v:.2f}" for v in corner) for corner in (report.bounds_min, report.bounds_max))
+    return [
+        ("file", report.name),
+        ("format", f"{report.format} {report.version}".strip()),
+        ("size", f"{report.byte_length:,} bytes"),
+        ("splats", f"{report.splat_count:,}, SH degree {report.sh_degree}"),
+        ("bounds", f"({low}) to ({high}) m"),
+        ("collider", "yes" if report.has_collider else "no"),
+        ("AI label", "says it is generated" if report.is_labelled_generated else "none"),
+    ]
 
 
 def show_findings(*, as_json: bool) -> None:
@@ -135,7 +153,7 @@ def show_findings(*, as_json: bool) -> None:
                 if finding.ok
                 else ("[red]gap [/]" if finding.is_required else "[dim]none[/]")
             )
-            hint = f"\n      [dim]{finding.hint}[/]" if finding.hint else ""
-            _OUT.print(f"{mark}  {finding.name:<22}{finding.detail}{hint}")
+            hint = f"\n      [dim]{escape(finding.hint)}[/]" if finding.hint else ""
+            _OUT.print(f"{mark}  {finding.name:<22}{escape(finding.detail)}{hint}", soft_wrap=True)
     if any(finding.is_required and not finding.ok for finding in findings):
         raise typer.Exit(1)

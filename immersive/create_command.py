@@ -1,0 +1,103 @@
+"""`immersive create` and `immersive import`: make a scene, show what became of it, hand out its link."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import get_args
+
+from rich.console import Console
+
+from .catalog import Catalog
+from .exporting import check_target, write_out
+from .home import home_folder
+from .progress import Reporter, Silent, Terminal
+from .request import CreateRequest
+from .share import Links
+
+_ERR = Console(stderr=True, highlight=False)
+
+
+def create_and_show(
+    request: CreateRequest, *, out: Path | None, serve: bool, lan: bool, port: int, as_json: bool
+) -> None:
+    """Create a scene; with `serve`, keep serving until interrupted.
+
+    The server starts before the work, so that a port that is taken is known at once and not after minutes.
+    """
+    home = home_folder()
+    if out is not None:
+        check_target(out)
+    brief = None
+    if request.prompt is not None:
+        from .generation.understanding import understand
+        from .summary import show_brief
+
+        brief = understand(request.prompt, seed=request.seed, size=request.size, detail=request.quality)
+        if not as_json:
+            show_brief(_ERR, brief.understood, brief.guessed, brief.left_out)
+    with ExitStack() as stack:
+        base = f"http://127.0.0.1:{port}"
+        info = None
+        if serve or lan:
+            from .server.run import start_in_thread
+
+            info = stack.enter_context(start_in_thread(home, port=port, lan=lan))
+            base = info.url
+        with Terminal() if not as_json else ExitStack() as bars:
+            from .pipeline import create_scene  # heavy: torch comes with it
+
+            reporter: Reporter = bars if isinstance(bars, Terminal) else Silent()
+            scene = create_scene(request, home=home, reporter=reporter)
+        from .summary import as_json_object, show_report
+
+        url = base + scene.link.path
+        report = as_json_object(scene, url)
+        if out is not None:
+            write_out(Catalog(home).asset(scene.record.id), report, scene.pictures, out)
+        if as_json:
+            sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+        else:
+            show_report(_ERR, scene)
+        from .serve_command import show_link, wait_for_interrupt
+
+        if not as_json:
+            show_link(url, info)
+        if info is not None:
+            wait_for_interrupt()
+
+
+def import_and_show(file: Path, *, title: str | None, frame: str, as_json: bool) -> None:
+    """Make a scene of an existing splat file; it has no truth to be measured against."""
+    from reconstruction.errors import InvalidInputError
+    from reconstruction.frames import Provenance
+    from streaming.assemble import build_asset
+    from streaming.transform import Frame
+    from streaming.validate import read_splats
+
+    from .serve_command import DEFAULT_BASE, show_link
+
+    if frame not in get_args(Frame):
+        raise InvalidInputError(f"frame must be one of {', '.join(get_args(Frame))}, got {frame!r}")
+    cloud = read_splats(file, frame=frame)  # type: ignore[arg-type]
+    asset = build_asset(
+        cloud,
+        title=title or file.stem.replace("_", " "),
+        recipe={"source": "import", "file": file.name},
+        provenance=Provenance("import", is_generated=False, detail=file.name),
+    )
+    catalog = Catalog(home_folder())
+    record = catalog.publish(asset, backend="import")
+    url = DEFAULT_BASE + Links(catalog).create(record.id).path
+    if as_json:
+        facts = {"id": record.id, "link": url, "title": record.title}
+        sizes = {"splat_count": record.splat_count, "byte_length": record.byte_length}
+        sys.stdout.write(json.dumps({**facts, **sizes}, ensure_ascii=False) + "\n")
+        return
+    _ERR.print(
+        f"{record.title}: {record.splat_count:,} splats, {record.byte_length / 1e6:.1f} MB", markup=False
+    )
+    show_link(url, None)
