@@ -77,6 +77,9 @@ def import_(
     title: Annotated[
         str | None, typer.Option(help="Name of the scene; the file's name if not given.")
     ] = None,
+    frame: Annotated[
+        str, typer.Option(help="Axes of a file that does not say: auto, rub (y up) or rdf (y down).")
+    ] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Make a scene from an existing splat file."""

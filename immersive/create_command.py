@@ -75,8 +75,7 @@ def import_and_show(file: Path, *, title: str | None, frame: str, as_json: bool)
     from reconstruction.errors import InvalidInputError
     from reconstruction.frames import Provenance
     from streaming.assemble import build_asset
-    from streaming.transform import Frame
-    from streaming.validate import read_splats
+    from streaming.validate import Frame, read_splats
 
     from .serve_command import DEFAULT_BASE, show_link
 
