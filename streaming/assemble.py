@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from reconstruction.walkable import WalkableSpace
 
 GZIP_MAGIC = b"\x1f\x8b"
-_GZIP_LEVEL = 9
+# Level 9 saves 2 % more and takes four times as long.
+_GZIP_LEVEL = 7
 # Three standard deviations: where the extension cuts a splat off.
 _CUT_OFF = 3.0
 
