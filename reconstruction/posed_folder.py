@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cameras import Cameras
+from .colmap import load_pycolmap
 from .conventions import F32, viewmats_from_opengl_c2w
 from .errors import InvalidInputError
 from .frames import FrameSequence, Provenance
@@ -95,7 +96,7 @@ def _finish(source: _Source, folder: Path, long_edge_px: int) -> PosedFrames:
 
 def _read_images(source: _Source, long_edge_px: int) -> tuple[NDArray[np.uint8], F32]:
     """Read, shrink and undistort the pictures; returns images [F, H, W, 3] and Ks [F, 3, 3]."""
-    import pycolmap
+    pycolmap = load_pycolmap()
 
     shapes = {_shrunk(picture_size(path), long_edge_px) for path in source.paths}
     if len(shapes) > 1:
@@ -285,7 +286,7 @@ def _read_ply(folder: Path, name: Any) -> tuple[F64, NDArray[np.uint8]]:
 
 
 def _read_colmap(folder: Path, model_folder: Path, suffix: str) -> _Source:
-    import pycolmap
+    pycolmap = load_pycolmap()
 
     name = "COLMAP model"
     sizes = {
@@ -295,7 +296,6 @@ def _read_colmap(folder: Path, model_folder: Path, suffix: str) -> _Source:
         raise _broken(name, f"must be at most {MAX_MODEL_BYTES >> 30} GiB, got {sum(sizes.values())} bytes")
     if suffix == ".bin":
         _check_counts(model_folder, sizes)
-    pycolmap.logging.minloglevel = int(pycolmap.logging.FATAL)
     model = pycolmap.Reconstruction()
     try:
         (model.read_binary if suffix == ".bin" else model.read_text)(str(model_folder))

@@ -28,7 +28,8 @@ class ParallaxFigures:
     angle_deg: float  # median over points of the widest angle between two of its lines of sight
     wide_share: float  # of the points whose widest angle is above `gates.WIDE_ANGLE_DEG`
     baseline_over_depth: float  # largest distance between two cameras / median depth of the points
-    turn_share: float  # of the matches between distant frames that one picture warp explains
+    picture_shift: float  # median motion of points between distant frames / picture width
+    shift_without_turn: float  # the same after the best turn of the camera is taken out
 
 
 @dataclass(frozen=True, slots=True)
