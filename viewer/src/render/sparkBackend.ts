@@ -28,8 +28,8 @@ const MAX_SLOTS = TEXTURE_WIDTH * 2048;
 const FIRST_SLOTS = TEXTURE_WIDTH * 8;
 /** A logarithm whose exponential is 0: Spark leaves splats with three such scales out of the sort. */
 const NO_SCALE = 0xfbff;
-/** Variance in px^2 added to every splat on screen; the rasteriser that fits our scenes adds the same. */
-const DILATION_PX2 = 0.3;
+/** Variance in px^2 added to every splat on screen, its light kept; the rasteriser that fits our scenes does the same. */
+const LOW_PASS_PX2 = 0.3;
 
 export class SparkBackend implements SplatBackend {
   readonly spark: SparkRenderer;
@@ -47,8 +47,8 @@ export class SparkBackend implements SplatBackend {
       timer: new THREE.Timer(), // without one Spark's clock stands still
       onDirty: options.onDirty,
       maxStdDev: options.maxStdDev,
-      preBlurAmount: DILATION_PX2,
-      blurAmount: 0, // would dim small splats, which our fit did not
+      preBlurAmount: 0,
+      blurAmount: LOW_PASS_PX2,
       accumExtSplats: options.isExact,
       enableLod: false, // the server chooses the level of detail
     });
