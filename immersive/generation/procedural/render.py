@@ -43,6 +43,7 @@ def render(
     cameras: Cameras,
     progress: Callable[[float], None],
     settings: RenderSettings | None = None,
+    scene: RayScene | None = None,
 ) -> tuple[NDArray[np.uint8], F32]:
     """Return pictures [F, H, W, 3] sRGB and depths [F, H, W] in metres along +Z, inf where the sky is.
 
@@ -51,10 +52,15 @@ def render(
         cameras: The views.
         progress: Called with the share done, 0..1; what it raises stops the work.
         settings: Quality; None is the default.
+        scene: Rays against `world.mesh`, if they are there already.
     """
     with ThreadPoolExecutor(_THREADS) as pool:
         painter = _Painter(
-            world, settings or RenderSettings(), pool, lambda share: progress(_BAKE_SHARE * share)
+            world,
+            settings or RenderSettings(),
+            scene or ray_scene(world.mesh),
+            pool,
+            lambda share: progress(_BAKE_SHARE * share),
         )
         count = len(cameras)
         images = np.empty((count, cameras.height, cameras.width, 3), np.uint8)
@@ -81,13 +87,13 @@ class _Painter:
         self,
         world: World,
         settings: RenderSettings,
+        scene: RayScene,
         pool: ThreadPoolExecutor,
         progress: Callable[[float], None],
     ) -> None:
         self._mesh, self._settings = world.mesh, settings
-        self._scene: RayScene = ray_scene(world.mesh)
-        solid = self._scene if world.backdrop_face is None else ray_scene(_solid(world))
-        self._solid: RayScene = solid
+        solid = scene if world.backdrop_face is None else ray_scene(_solid(world))
+        self._scene, self._solid = scene, solid
         self._table = sky_table(world.lighting)
         self._palette = pack_materials(world.materials)
         self._cover = pack_ground(world.ground_cover)
