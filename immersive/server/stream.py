@@ -82,7 +82,7 @@ async def _admit(socket: WebSocket, services: Services, viewer: Viewer) -> Viewe
         services.links.check(link)
         scene = await services.scenes.get(link.scene_id)
     except LinkError as error:
-        raise _Refused(LINK_REVOKED, error.code.replace("_", " ")) from error
+        raise _Refused(LINK_REVOKED, str(error)) from error
     except ImmersiveError as error:
         _log.warning("scene of link %s cannot be streamed: %s", link_id, error)
         raise _Refused(NOT_FOUND, "the scene is gone or damaged") from error

@@ -93,7 +93,7 @@ class Viewers:
             except UnknownLinkError:
                 code, text = NOT_FOUND, "the scene was deleted"
             except LinkError as error:
-                code, text = LINK_REVOKED, error.code.replace("_", " ")
+                code, text = LINK_REVOKED, str(error)
             else:
                 continue
             for viewer in viewers:
