@@ -85,7 +85,13 @@ def obstacles_on(surface: Mesh, ground: Ground, cells: Mask, *, clear_m: float) 
 
 
 def walkable_region(
-    ground: Ground, camera_positions: NDArray, *, margin_m: float, close_m: float, neck_m: float
+    ground: Ground,
+    camera_positions: NDArray,
+    *,
+    margin_m: float,
+    close_m: float,
+    neck_m: float,
+    grow_m: float,
 ) -> Mask:
     """Return the cells [Z, X] where people may walk: known ground around the cameras' path.
 
@@ -98,6 +104,7 @@ def walkable_region(
         margin_m: Farthest from the path.
         close_m: Gaps in what was seen are bridged up to this width.
         neck_m: Parts narrower than this are cut off.
+        grow_m: The region is widened by this: walls that were seen should stop people before the boundary.
     """
     row, column = ground.cells(camera_positions[:, 0], camera_positions[:, 2])
     cameras = np.ones(ground.shape, bool)
@@ -107,7 +114,7 @@ def walkable_region(
     region = (closed | (away_m < _CARRIED_M)) & (away_m < margin_m)
     region = ndimage.binary_fill_holes(region)
     neck = neck_m / 2 / ground.cell_m
-    region = _grown(_shrunk(region, neck), neck)
+    region = _grown(_shrunk(region, neck), neck + grow_m / ground.cell_m)
     # The rim stays free: the wall's apron needs ground to stand on.
     rim = int(np.ceil(_APRON_M / ground.cell_m)) + 1
     region[:rim] = region[-rim:] = region[:, :rim] = region[:, -rim:] = False

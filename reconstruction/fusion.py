@@ -19,7 +19,10 @@ I32 = NDArray[np.int32]
 
 _BLOCK = 16  # voxels along an edge of a block; open3d's default, 8 doubles the hash traffic
 _TRUNCATION = 4.0  # voxels; two would tear surfaces whose depths disagree by a voxel between views
+_FAR = 1 << 19  # blocks; no coordinate is farther out
 _FREE_M = 1e4  # stands for sky: everything in front of it is carved away, nothing is put there
+# Weight of open edges in simplification, against 1 for faces.
+_HOLD_EDGES = 100.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +51,9 @@ class Mesh:
         """Return the triangles chosen by a mask or index array, without unused vertices."""
         used, faces = np.unique(self.faces[keep], return_inverse=True)
         return Mesh(self.vertices[used], faces.reshape(-1, 3).astype(np.int32))
+
+
+_EMPTY = Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
 
 
 def join(meshes: list[Mesh]) -> Mesh:
@@ -84,29 +90,51 @@ def fuse(
     )
     Ks = [o3d.core.Tensor(K.astype(np.float64)) for K in cameras.Ks]
     poses = [o3d.core.Tensor(viewmat.astype(np.float64)) for viewmat in cameras.viewmats]
-    for depth, K, pose in zip(depths, Ks, poses, strict=True):
-        near = np.where(depth <= max_depth_m, depth, 0).astype(np.float32)
-        if not near.any():
-            continue
-        blocks = grid.compute_unique_block_coordinates(_picture(near), K, pose, 1.0, max_depth_m, _TRUNCATION)
-        grid.hashmap().activate(blocks)
-    active = grid.hashmap().active_buf_indices().numpy()
-    if not len(active):
-        return Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
-    coords = grid.hashmap().key_tensor().numpy()[active]
+    touched = [
+        _blocks_touched(np.where(depth <= max_depth_m, depth, 0), viewmat, K, voxel_m)
+        for depth, viewmat, K in zip(depths, cameras.viewmats, cameras.Ks, strict=True)
+    ]
+    coords = np.unique(np.concatenate(touched), axis=0).astype(np.int32)
+    if not len(coords):
+        return _EMPTY
+    grid.hashmap().activate(o3d.core.Tensor(coords))
     for depth, K, viewmat, pose in zip(depths, Ks, cameras.viewmats, poses, strict=True):
         seen = _blocks_in_view(coords, _BLOCK * voxel_m, viewmat, K.numpy(), cameras.width, cameras.height)
         if len(seen):
             known = np.minimum(depth, _FREE_M).astype(np.float32)
             grid.integrate(o3d.core.Tensor(seen), _picture(known), K, pose, 1.0, 2 * _FREE_M, _TRUNCATION)
-    mesh = grid.extract_triangle_mesh(weight_threshold=min_views)
-    if not len(mesh.vertex.positions):
-        return Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
+    try:
+        mesh = grid.extract_triangle_mesh(weight_threshold=min_views - 0.5)  # open3d wants more than this
+    except RuntimeError as error:
+        if "shape {0}" not in str(error):
+            raise
+        return _EMPTY  # open3d 0.20 cannot return a mesh without vertices and says so this way
     return Mesh(mesh.vertex.positions.numpy(), mesh.triangle.indices.numpy().astype(np.int32))
 
 
 def _picture(depth: F32) -> Any:
     return o3d.t.geometry.Image(o3d.core.Tensor(np.ascontiguousarray(depth[..., None])))
+
+
+def _blocks_touched(depth: F32, viewmat: F32, K: F32, voxel_m: float) -> I32:
+    """Return the blocks [B, 3] that hold a picture's surface and its truncation band.
+
+    open3d's own search looks at one pixel of sixteen and fails on sparse depth.
+    """
+    row, column = np.nonzero(depth > 0)
+    ray = np.stack([column + 0.5, row + 0.5, np.ones(len(row))], axis=1) @ np.linalg.inv(K).T
+    near = depth[row, column] - _TRUNCATION * voxel_m
+    found = []
+    for share in range(3):
+        x_cam = ray * (near + share * _TRUNCATION * voxel_m)[:, None]
+        x_world = (x_cam - viewmat[:3, 3]) @ viewmat[:3, :3]
+        found.append(np.floor(x_world / (_BLOCK * voxel_m)).astype(np.int64))
+    block = np.concatenate(found)
+    # Three coordinates in one number sort fifty times faster than rows.
+    code = np.unique(((block[:, 0] + _FAR) * 2 * _FAR + block[:, 1] + _FAR) * 2 * _FAR + block[:, 2] + _FAR)
+    return (
+        np.stack([code // (4 * _FAR**2), code // (2 * _FAR) % (2 * _FAR), code % (2 * _FAR)], axis=1) - _FAR
+    )
 
 
 def _blocks_in_view(coords: I32, block_m: float, viewmat: F32, K: NDArray, width: int, height: int) -> I32:
@@ -123,13 +151,20 @@ def _blocks_in_view(coords: I32, block_m: float, viewmat: F32, K: NDArray, width
 
 
 def simplify(mesh: Mesh, target: int, *, max_error_m: float) -> Mesh:
-    """Return a mesh of about `target` triangles, or more where `max_error_m` would be exceeded.
+    """Return a mesh with as few triangles as `max_error_m` allows, and about `target` at most.
 
-    Open edges are held in place: they are seams, and a seam that moves is a hole.
+    99 of 100 vertices of the input lie within about `max_error_m` of the result (measured on rooms and
+    terrain: a third of it on ground, 1.5 times on foliage), unless `target` forces more. Open edges are
+    held in place: they are seams, and a seam that moves is a hole.
     """
-    if len(mesh) <= target:
+    if not len(mesh):
         return mesh
-    legacy = _legacy(mesh).simplify_quadric_decimation(target, max_error_m**2, 100.0)
+    a, b, c = np.moveaxis(mesh.corners.astype(np.float64), 1, 0)
+    # open3d weighs squared distances by area; six triangles of usual size meet at a vertex.
+    area_m2 = 6 * float(np.median(np.linalg.norm(np.cross(b - a, c - a), axis=1))) / 2
+    legacy = _legacy(mesh).simplify_quadric_decimation(1, max_error_m**2 * area_m2, _HOLD_EDGES)
+    if len(legacy.triangles) > target:
+        legacy = legacy.simplify_quadric_decimation(target, np.inf, _HOLD_EDGES)
     legacy.remove_degenerate_triangles()
     legacy.remove_unreferenced_vertices()
     return Mesh(np.asarray(legacy.vertices, np.float32), np.asarray(legacy.triangles, np.int32))

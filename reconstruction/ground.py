@@ -61,15 +61,14 @@ class Ground:
         return np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)
 
     def height_at(self, x: NDArray, z: NDArray) -> F32:
-        """Return bilinear heights at positions; beyond the grid its edge goes on."""
+        """Return bilinear heights at positions [...], not scalars; beyond the grid its edge goes on."""
         row = (np.asarray(z) - self.origin[1]) / self.cell_m
         column = (np.asarray(x) - self.origin[0]) / self.cell_m
         return ndimage.map_coordinates(self.heights, np.stack([row, column]), order=1, mode="nearest")
 
     def mesh(self, cells: Mask) -> Mesh:
         """Return the surface over all squares that touch a cell of `cells` [Z, X]."""
-        touched = ndimage.binary_dilation(cells, np.ones((2, 2)), origin=0)
-        squares = touched[1:, 1:]
+        squares = cells[:-1, :-1] | cells[1:, :-1] | cells[:-1, 1:] | cells[1:, 1:]
         index = np.arange(self.heights.size, dtype=np.int32).reshape(self.shape)
         near, far = index[:-1, :-1][squares], index[1:, :-1][squares]
         near_right, far_right = index[:-1, 1:][squares], index[1:, 1:][squares]
@@ -108,7 +107,7 @@ def estimate_ground(
     frame = Ground(np.asarray(low, np.float32), cell_m, blank, blank > 0)
     lowest = _lowest_upward_surface(surface, frame)
     patches = _patches(lowest, cell_m)
-    is_ground = _patches_under_cameras(lowest, patches, frame, camera_positions)
+    is_ground = _patch_under_cameras(lowest, patches, frame, camera_positions)
     if not is_ground.any():
         # Nothing was seen underfoot: a level plane at the height at which cameras are carried.
         level = float(np.median(camera_positions[:, 1])) - 1.6
@@ -201,8 +200,8 @@ def _patches(heights: F32, cell_m: float) -> NDArray[np.int32]:
     return np.where(np.isfinite(heights), order[labels].reshape(heights.shape), 0).astype(np.int32)
 
 
-def _patches_under_cameras(heights: F32, patches: NDArray, frame: Ground, positions: NDArray) -> Mask:
-    """Mark the patches that lie as far below cameras as cameras are carried, else the largest lowest one."""
+def _patch_under_cameras(heights: F32, patches: NDArray, frame: Ground, positions: NDArray) -> Mask:
+    """Mark the patch that lies as far below cameras as cameras are carried, else the largest below them."""
     row, column = frame.cells(positions[:, 0], positions[:, 2])
     reach = max(1, round(0.5 / frame.cell_m))
     votes: dict[int, int] = {}
@@ -212,11 +211,10 @@ def _patches_under_cameras(heights: F32, patches: NDArray, frame: Ground, positi
         for label in np.unique(patches[window][(drop > _CARRIED_M[0]) & (drop < _CARRIED_M[1])]):
             votes[int(label)] = votes.get(int(label), 0) + 1
     votes.pop(0, None)
-    if votes:
-        needed = max(1, round(0.1 * max(votes.values())))
-        return np.isin(patches, [label for label, count in votes.items() if count >= needed])
     sizes = np.bincount(patches.ravel())
     sizes[0] = 0
+    if votes:  # a camera over a table votes for the table: the largest of the chosen wins
+        return patches == max(votes, key=lambda label: votes[label] * sizes[label])
     below = float(np.median(positions[:, 1]))
     for label in np.argsort(-sizes):
         if sizes[label] and np.nanmedian(heights[patches == label]) < below:

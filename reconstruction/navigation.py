@@ -157,17 +157,16 @@ def choose_heading(collider: Collider, eye: NDArray, forward: NDArray, *, bounda
     """Return the yaw in degrees that faces the content from `eye` [3].
 
     Yaw 0 looks along -Z and grows to the left, as three.js turns about +Y. The heading of the first camera
-    is kept unless something visible stands within 2 m of the nose; then the nearest heading with a free view.
+    is kept unless something visible stands within 2 m of the nose; then the heading with the widest view.
     """
     level = np.array([forward[0], forward[2]])
     wanted = float(np.degrees(np.arctan2(-level[0], -level[1]))) if np.linalg.norm(level) > 1e-6 else 0.0
-    offsets = np.array(sorted(range(-165, 181, 15), key=abs), float)
+    offsets = np.arange(0.0, 360.0, 15.0)
     spread = np.array([-20.0, -10.0, 0.0, 10.0, 20.0])
     yaws = np.radians(wanted + offsets[:, None] + spread).ravel()
     directions = np.stack([-np.sin(yaws), np.zeros(len(yaws)), -np.cos(yaws)], axis=1)
     distances, triangles = collider.cast(np.broadcast_to(eye, directions.shape), directions)
     distances[triangles >= boundary_start] = np.inf
-    view_m = np.median(distances.reshape(len(offsets), -1), axis=1)
-    open_ahead = np.nonzero(view_m >= 2.0)[0]
-    best = offsets[open_ahead[0]] if len(open_ahead) else offsets[view_m.argmax()]
+    view_m = np.minimum(distances, 8.0).reshape(len(offsets), -1)
+    best = 0.0 if np.median(view_m[0]) >= 2.0 else offsets[view_m.mean(axis=1).argmax()]
     return float((wanted + best + 180.0) % 360.0 - 180.0)

@@ -39,6 +39,10 @@ _CLOSE_OUTDOORS_M, _CLOSE_INDOORS_M = 3.0, 1.2
 _NECK_OUTDOORS_M, _NECK_INDOORS_M = 1.5, 0.5
 # Grass and its depth errors make humps this wide; feet sink to the soil between them.
 _GRASS_M = 0.7
+# Indoors the boundary stands behind the walls that were seen, outdoors where the seen ground ends.
+_GROW_INDOORS_M = 0.3
+# The rectangle of a room reaches this far behind what was seen: boundary and apron stand there.
+_BEYOND_WALLS_M = 1.6
 # Two views must agree on a surface, unless there are too few views to ask for that.
 _MIN_VIEWS, _FEW_VIEWS = 2.0, 8
 # Ground nearer than this to seen ground counts as seen: grass hides that much.
@@ -142,6 +146,7 @@ def _make_collider(
         margin_m=settings.margin_m,
         close_m=_CLOSE_INDOORS_M if is_indoor else _CLOSE_OUTDOORS_M,
         neck_m=_NECK_INDOORS_M if is_indoor else _NECK_OUTDOORS_M,
+        grow_m=_GROW_INDOORS_M if is_indoor else 0.0,
     )
     clear_m = _CLEAR_INDOORS_M if is_indoor else _CLEAR_OUTDOORS_M
     parts = assemble(surface, ground, region, clear_m=clear_m, target_triangles=settings.target_triangles)
@@ -204,9 +209,8 @@ def _within(low: np.ndarray, high: np.ndarray, depths: F32, views: Cameras) -> t
     plan = np.concatenate(found)[:, [0, 2]]
     if not len(plan):
         return low, high
-    return np.maximum(low, np.quantile(plan, 0.01, axis=0) - 1.0), np.minimum(
-        high, np.quantile(plan, 0.99, axis=0) + 1.0
-    )
+    least, most = np.quantile(plan, (0.01, 0.99), axis=0)
+    return np.maximum(low, least - _BEYOND_WALLS_M), np.minimum(high, most + _BEYOND_WALLS_M)
 
 
 def _scaled(cameras: Cameras, scale: float) -> Cameras:

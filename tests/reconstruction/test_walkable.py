@@ -1,0 +1,270 @@
+"""From depth pictures to a walkable space: areas, starts, holes and honest verdicts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reconstruction.cameras import Cameras
+from reconstruction.conventions import WORLD_FROM_Z_UP, viewmats_from_opengl_c2w, world_from_first_camera
+from reconstruction.errors import InvalidArrayError, UnliftableInputError
+from reconstruction.fusion import Collider, Mesh
+from reconstruction.navigation import Body, is_clear
+from reconstruction.splats import SplatCloud
+from reconstruction.walkability import WalkFigures, judge
+from reconstruction.walkable import WalkableSpace, WalkSettings, build
+from reconstruction.walks import random_walks
+from tests.data import shared
+from tests.reconstruction.rooms import (
+    ROOM_AREA_M2,
+    cameras_along,
+    depths_of,
+    l_room,
+    room_cameras,
+    without_disc,
+)
+
+_INDOORS = WalkSettings(is_indoor=True, walkers=500, rays=5000)
+
+
+@pytest.fixture(scope="module")
+def room() -> WalkableSpace:
+    cameras = room_cameras(240, 135)
+    return build(depths_of(l_room(), cameras), cameras, settings=_INDOORS)
+
+
+def _terrain() -> Mesh:
+    """A slope along x with a round pit of 1.2 m depth, wide enough that its bottom is seen from the rim."""
+    z, x = np.mgrid[-8:8.01:0.2, -9:9.01:0.2]
+    y = 0.12 * x + 0.05 * np.sin(z)
+    y = np.where(np.hypot(x - 3.0, z - 2.2) < 2.1, y - 1.2, y)
+    index = np.arange(x.size, dtype=np.int32).reshape(x.shape)
+    a, b, c, d = (i.ravel() for i in (index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]))
+    faces = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
+    return Mesh(np.stack([x, y, z], axis=-1).reshape(-1, 3).astype(np.float32), faces)
+
+
+def _terrain_cameras() -> Cameras:
+    path = [(-5.0, -3.0), (-2.0, -1.0), (0.0, 2.0), (2.2, -0.8), (4.5, -0.6)]
+    return cameras_along(path, turns=6, width=240, height=135, eye_m=1.7, pitch=-0.35)
+
+
+def test_the_room_is_walkable_over_its_known_area(room: WalkableSpace) -> None:
+    assert room.report.verdict == "good"
+    assert room.report.reachable_m2 == pytest.approx(ROOM_AREA_M2, rel=0.06)
+    assert room.report.fall_count == 0
+    assert room.report.stuck_share <= 0.01
+    assert room.report.open_ray_share <= 0.01
+    assert room.floor_y == pytest.approx(0.0, abs=0.02)
+    assert len(room.faces) <= 32_000
+    json.dumps({"reasons": room.report.reasons, "area": room.report.reachable_m2})
+
+
+def test_the_visitor_starts_on_the_floor_near_the_first_camera_and_stands_clear(room: WalkableSpace) -> None:
+    collider = Collider(Mesh(room.vertices, room.faces))
+
+    assert np.hypot(room.spawn_position[0] - 1.2, room.spawn_position[2] - 1.0) < 1.0
+    assert room.spawn_position[1] == pytest.approx(0.0, abs=0.02)
+    assert is_clear(collider, room.spawn_position[None], Body()).all()
+    yaw = np.radians(room.spawn_yaw_deg)
+    eye = room.spawn_position + [0.0, room.eye_height_m, 0.0]
+    distance, _ = collider.cast(eye[None], np.array([-np.sin(yaw), 0.0, -np.cos(yaw)]))
+    assert distance[0] > 2.0
+
+
+def test_bounds_hold_the_room_and_the_wall_is_marked(room: WalkableSpace) -> None:
+    assert (room.bounds_min < [0.1, 0.0, 0.1]).all()
+    assert (room.bounds_max > [5.9, 1.7, 6.9]).all()
+    corners = room.vertices[room.faces[room.boundary_start :]]
+    sides = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    assert len(corners) > 20
+    assert (np.abs(sides[:, 1]) < 1e-4).all()  # upright, all of them
+
+
+def test_a_hole_cut_into_the_finished_collider_makes_walkers_fall(room: WalkableSpace) -> None:
+    mesh = Mesh(room.vertices, room.faces)
+    starts = np.tile(room.spawn_position, (400, 1))
+
+    def falls(ground: Mesh) -> int:
+        trial = random_walks(
+            Collider(ground),
+            starts,
+            body=Body(),
+            strides=120,
+            lowest_m=-5.0,
+            random=np.random.default_rng(2),
+        )
+        return trial.fall_count
+
+    assert falls(mesh) == 0
+    assert falls(without_disc(mesh, 1.2, 2.8, 1.2, below_m=0.1)) > 20
+
+
+def test_a_pit_is_kept_and_walls_keep_people_on_the_terrain() -> None:
+    cameras = _terrain_cameras()
+    settings = WalkSettings(margin_m=4.0, walkers=500, rays=5000)
+
+    space = build(depths_of(_terrain(), cameras), cameras, settings=settings)
+
+    collider = Collider(Mesh(space.vertices, space.faces))
+    x, z = np.array([3.2, -3.0, 3.0]), np.array([2.4, 0.0, -3.0])
+    height, _ = collider.ground_below(np.stack([x, np.full(3, 4.0), z], axis=1))
+    np.testing.assert_allclose(height, [0.384 + 0.05 * np.sin(2.4) - 1.2, -0.36, 0.36], atol=0.12)
+    assert space.report.fall_count == 0
+    assert space.report.open_ray_share == 0.0
+    assert space.report.reachable_m2 > 60
+    assert any("invisible wall" in reason for reason in space.report.reasons)
+
+
+def test_ground_that_no_picture_shows_is_estimated_and_admitted() -> None:
+    cameras = _terrain_cameras().subset(list(range(0, 30, 3)))
+    depths = depths_of(_terrain(), cameras)
+    depths[:, ::2] = 0.0
+    depths[:, :, 20:] = 0.0  # a narrow stripe of every picture is known
+
+    space = build(depths, cameras, settings=WalkSettings(walkers=200, rays=2000))
+
+    assert space.report.fall_count == 0
+    assert space.report.verdict != "good"
+    assert any("never seen" in reason or "m2 can be reached" in reason for reason in space.report.reasons)
+
+
+def test_depth_of_a_few_points_is_poor_and_says_why() -> None:
+    cameras = room_cameras()
+    depths = depths_of(l_room(), cameras)
+    keep = np.random.default_rng(4).random(depths.shape) < 0.002
+
+    space = build(np.where(keep, depths, 0).astype(np.float32), cameras, settings=_INDOORS)
+
+    assert space.report.verdict == "poor"
+    assert space.report.reasons
+    assert space.report.fall_count == 0
+
+
+def test_units_of_half_a_metre_give_the_same_space_twice_as_large(room: WalkableSpace) -> None:
+    cameras = room_cameras(240, 135)
+    viewmats = cameras.viewmats.copy()
+    viewmats[:, :3, 3] *= 2
+    doubled = build(
+        depths_of(l_room(), cameras) * 2,
+        replace(cameras, viewmats=viewmats),
+        settings=replace(_INDOORS, metres_per_unit=0.5),
+    )
+
+    assert doubled.metres_per_unit == 0.5
+    assert doubled.report.reachable_m2 == pytest.approx(room.report.reachable_m2, rel=0.02)
+    np.testing.assert_allclose(doubled.bounds_max, room.bounds_max * 2, atol=0.2)
+    np.testing.assert_allclose(doubled.spawn_position, room.spawn_position * 2, atol=0.3)
+
+
+def test_splats_alone_make_the_room_walkable() -> None:
+    random = np.random.default_rng(8)
+    mesh = l_room()
+    a, b, c = np.moveaxis(mesh.corners, 1, 0)
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    chosen = random.choice(len(mesh), 30_000, p=area / area.sum())
+    u, v = random.random((2, 30_000, 1))
+    u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
+    means = a[chosen] + u * (b - a)[chosen] + v * (c - a)[chosen]
+    cloud = SplatCloud(
+        means=means.astype(np.float32),
+        quats=np.tile(np.array([1, 0, 0, 0], np.float32), (30_000, 1)),
+        scales=np.full((30_000, 3), 0.03, np.float32),
+        opacities=np.full(30_000, 0.9, np.float32),
+        sh=np.zeros((30_000, 1, 3), np.float32),
+    )
+    shares: list[float] = []
+
+    space = build(None, room_cameras(), cloud=cloud, settings=_INDOORS, progress=shares.append)
+
+    assert space.report.verdict == "good"
+    assert space.report.reachable_m2 == pytest.approx(ROOM_AREA_M2, rel=0.1)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+def test_pictures_without_any_depth_are_refused() -> None:
+    cameras = room_cameras()
+    for depth in (0.0, np.inf):
+        with pytest.raises(UnliftableInputError, match="no depth is known"):
+            build(np.full((30, 90, 160), depth, np.float32), cameras)
+
+
+@pytest.mark.parametrize("name", ["metres_per_unit", "margin_m", "walkers", "rays", "strides"])
+def test_settings_that_make_no_sense_are_refused(name: str) -> None:
+    for value in (0, -1, float("nan")):
+        with pytest.raises(InvalidArrayError, match=name):
+            WalkSettings(**{name: value})
+
+
+def test_a_space_refuses_faces_beyond_its_vertices(room: WalkableSpace) -> None:
+    with pytest.raises(InvalidArrayError, match="must index"):
+        replace(room, vertices=room.vertices[:10])
+    with pytest.raises(InvalidArrayError, match="boundary_start"):
+        replace(room, boundary_start=len(room.faces) + 1)
+
+
+def test_the_meadow_before_the_cabin_is_walkable() -> None:
+    folder = shared("lift_set_cabin")
+    facts = json.loads((folder / "transforms.json").read_text())
+    c2w = np.array([frame["transform_matrix"] for frame in facts["frames"]])
+    viewmats = viewmats_from_opengl_c2w(WORLD_FROM_Z_UP @ c2w)
+    K = np.array([[facts["fl_x"], 0, facts["cx"]], [0, facts["fl_y"], facts["cy"]], [0, 0, 1]], np.float32)
+    cameras = Cameras(viewmats, np.repeat(K[None], len(viewmats), axis=0), facts["w"], facts["h"])
+    cameras = cameras.moved(world_from_first_camera(viewmats[0]))
+    inverse = np.load(folder / "inverse_depth_f16.npz")["inverse_depth"].astype(np.float32)
+
+    space = build(1 / inverse, cameras)
+
+    assert space.report.verdict == "good"
+    assert space.report.reachable_m2 > 200
+    assert space.report.fall_count == 0
+    assert len(space.faces) < 32_000
+    assert -2.2 < space.spawn_position[1] < -1.3  # the first camera is at the origin, at eye height
+    assert abs(space.spawn_yaw_deg) < 1  # and its view is free
+
+
+_FINE = WalkFigures(
+    reachable_m2=40.0,
+    walkers=2000,
+    fall_count=0,
+    stuck_share=0.001,
+    open_ray_share=0.0,
+    boundary_ray_share=0.2,
+    estimated_share=0.1,
+    camera_height_m=1.6,
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "words"),
+    [
+        ({}, "good", "40 m2"),
+        ({"reachable_m2": 20.0}, "usable", "20.0 m2"),
+        ({"reachable_m2": 4.0}, "poor", "4.0 m2"),
+        ({"fall_count": 1}, "poor", "1 of 2000 walkers fell"),
+        ({"stuck_share": 0.02}, "usable", "2.0% of the walkers got stuck"),
+        ({"stuck_share": 0.06}, "poor", "6.0%"),
+        ({"open_ray_share": 0.03}, "usable", "3.0% of the rays met nothing"),
+        ({"open_ray_share": 0.2}, "poor", "20.0%"),
+        ({"estimated_share": 0.5}, "usable", "never seen"),
+        ({"estimated_share": 0.9}, "poor", "never seen"),
+        ({"camera_height_m": 5.0}, "usable", "scale"),
+    ],
+)
+def test_verdicts_follow_the_written_thresholds(change, verdict, words) -> None:
+    report = judge(replace(_FINE, **change), is_indoor=False)
+
+    assert report.verdict == verdict
+    assert any(words in reason for reason in report.reasons)
+    assert report.fall_count == change.get("fall_count", 0)
+
+
+def test_a_room_needs_less_space_than_a_garden() -> None:
+    figures = replace(_FINE, reachable_m2=9.0)
+
+    assert judge(figures, is_indoor=True).verdict == "good"
+    assert judge(figures, is_indoor=False).verdict == "usable"
