@@ -46,6 +46,7 @@ _OUT_OF_VIEW_WEIGHT = 0.02
 # The cone is widened so that chunks arrive before a slow turn shows their place.
 _CONE_MARGIN = 1.25
 _SH_WEIGHT = 0.1
+_LEAST_GAIN = 0.05  # of the error replaced
 # Inside a chunk's sphere distance says nothing; nearer than this, all chunks are equally near.
 _NEAREST_M = 0.25
 # First pictures and floors are not weighed against detail.
@@ -95,11 +96,12 @@ class StreamedScene:
         is_collider = tree.kind == CHUNK_KINDS.index("collider")
         is_splats = tree.kind == CHUNK_KINDS.index("splats")
         replaced = tree.range_stop.astype(np.int64) - tree.range_start
-        # A chunk takes its share of the error that its parent leaves; halves of a parent, half each.
-        share = replaced / np.maximum(tree.splat_count[tree.parent], 1)
+        # A chunk replaces its share of the error that its parent leaves by what it leaves itself. It always
+        # gains something: its children may be what is wanted.
+        share = replaced / np.maximum(tree.splat_count[tree.parent], 1) * tree.error[tree.parent]
+        gain = np.where(has_parent, np.maximum(share - tree.error, _LEAST_GAIN * share), 0.0)
         # Spherical harmonics refine colours that are already there; shapes come first.
-        weight = np.where(is_splats, 1.0, _SH_WEIGHT)
-        gain = np.where(has_parent, tree.error[tree.parent] * share * weight, 0.0)
+        gain *= np.where(is_splats, 1.0, _SH_WEIGHT)
         by_prefix: dict[bytes, tuple[int, ...]] = {}
         for chunk in chunks:
             prefix = bytes.fromhex(chunk.sha256)[:HASH_PREFIX_BYTES]
