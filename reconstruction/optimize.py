@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .conventions import F32
+from .density import morton_order
 from .errors import InvalidArrayError, UnliftableInputError
 from .frames import FrameSequence
 from .rasterizers.backend import load_rasterizer, resolve_rasterizer
@@ -102,6 +103,7 @@ def fit(
     if len(initial) == 0:
         raise UnliftableInputError("the first cloud must hold at least one splat")
     name = resolve_rasterizer(rasterizer)
+    initial = initial.subset(morton_order(initial.means))
     stepper = _stepper(name, frames, initial, settings)
     return _Fit(frames, stepper, settings, progress, name).run()
 

@@ -18,6 +18,12 @@ struct Window {
   }
 };
 
+static inline double lane_sum(vf v) {
+  double sum = 0;
+  for (int l = 0; l < LANES; l++) sum += v[l];
+  return sum;
+}
+
 // out[x] = sum over taps of in[x + 3 (j - 5)]; `in` has 15 readable floats before and 15 + LANES after.
 static inline void blur_row(const Window &window, const float *in, float *out, int length) {
   for (int x = 0; x < length; x += LANES) {
@@ -54,37 +60,40 @@ static void photometric_loss(WorkerPool &pool, int width, int height, const floa
   float *gain = row_scale.data(), *bias = gain + pitch, *mom = moments.data(), *slo = slopes.data();
   double *sum = sums.data();
   for (int x = 0; x < pitch; x++) {
-    gain[x] = exposure ? exposure[x % 3] : 1.f;
-    bias[x] = exposure ? exposure[3 + x % 3] : 0.f;
+    // Zero past the row, so that padding stays black.
+    gain[x] = x >= length ? 0.f : exposure ? exposure[x % 3] : 1.f;
+    bias[x] = x >= length || !exposure ? 0.f : exposure[3 + x % 3];
   }
   const float share = 1.f / (length * (float)height);
   const int pieces = (height + kRowsPerPiece - 1) / kRowsPerPiece;
   auto each_row = [&](auto &&work) {
     pool.run(pieces, [&](int piece) {
-      std::vector<float> scratch((size_t)5 * (pitch + 2 * margin + LANES), 0.f);
+      std::vector<float> scratch((size_t)6 * (pitch + 2 * margin + LANES), 0.f);
       for (int y = piece * kRowsPerPiece; y < std::min(height, (piece + 1) * kRowsPerPiece); y++)
         work(y, scratch.data() + margin);
     });
   };
   const int padded = pitch + 2 * margin + LANES;
 
+  // Rows are copied into padded scratch first, so that whole vectors can be used up to their end.
   each_row([&](int y, float *row) {
-    const float *a = image + (int64_t)y * length, *b = target + (int64_t)y * length;
-    float *d = d_image + (int64_t)y * length;
-    double absolute = 0, squared = 0;
-    for (int x = 0; x < length; x++) {
-      float value = a[x] * gain[x] + bias[x], error = value - b[x];
-      absolute += std::fabs(error);
-      squared += (double)error * error;
-      d[x] = (1.f - ssim_weight) * share * (error > 0 ? 1.f : error < 0 ? -1.f : 0.f);
-      row[x] = value;
-      row[padded + x] = b[x];
-      row[2 * padded + x] = value * value;
-      row[3 * padded + x] = b[x] * b[x];
-      row[4 * padded + x] = value * b[x];
+    float *value = row, *truth = row + padded, *slope = row + 5 * padded;
+    std::memcpy(slope, image + (int64_t)y * length, sizeof(float) * length);
+    std::memcpy(truth, target + (int64_t)y * length, sizeof(float) * length);
+    vf absolute{}, squared{}, step = splat((1.f - ssim_weight) * share);
+    for (int x = 0; x < length; x += LANES) {
+      vf a = load(slope + x) * load(gain + x) + load(bias + x), b = load(truth + x), error = a - b;
+      absolute += vmax(error, -error);
+      squared += error * error;
+      store(slope + x, choose(error > vf{}, step, choose(error < vf{}, -step, vf{})));
+      store(value + x, a);
+      store(row + 2 * padded + x, a * a);
+      store(row + 3 * padded + x, b * b);
+      store(row + 4 * padded + x, a * b);
     }
-    sum[9 * y] = absolute;
-    sum[9 * y + 2] = squared;
+    std::memcpy(d_image + (int64_t)y * length, slope, sizeof(float) * length);
+    sum[9 * y] = lane_sum(absolute);
+    sum[9 * y + 2] = lane_sum(squared);
     if (ssim_weight > 0)
       for (int q = 0; q < 5; q++) blur_row(window, row + q * padded, mom + q * plane + (int64_t)y * pitch, length);
   });
@@ -116,9 +125,7 @@ static void photometric_loss(WorkerPool &pool, int width, int height, const floa
           }
         }
       }
-      double here = 0;
-      for (int l = 0; l < LANES; l++) here += total[l];
-      sum[9 * y + 1] = here;
+      sum[9 * y + 1] = lane_sum(total);
       for (int q = 0; q < 3; q++) blur_row(window, row + q * padded, slo + q * plane + (int64_t)y * pitch, length);
     });
   }
@@ -127,11 +134,17 @@ static void photometric_loss(WorkerPool &pool, int width, int height, const floa
     const float *a = image + (int64_t)y * length, *b = target + (int64_t)y * length;
     float *d = d_image + (int64_t)y * length;
     if (ssim_weight > 0) {
-      for (int x = 0; x < length; x += LANES)
-        for (int q = 0; q < 3; q++)
-          store(row + q * padded + x, blur_column(window, slo + q * plane, pitch, y, height, x));
-      for (int x = 0; x < length; x++)
-        d[x] += row[x] + 2.f * (a[x] * gain[x] + bias[x]) * row[padded + x] + b[x] * row[2 * padded + x];
+      float *value = row, *truth = row + padded, *slope = row + 2 * padded;
+      std::memcpy(value, a, sizeof(float) * length);
+      std::memcpy(truth, b, sizeof(float) * length);
+      std::memcpy(slope, d, sizeof(float) * length);
+      for (int x = 0; x < length; x += LANES) {
+        vf q[3];
+        for (int k = 0; k < 3; k++) q[k] = blur_column(window, slo + k * plane, pitch, y, height, x);
+        vf exposed = load(value + x) * load(gain + x) + load(bias + x);
+        store(slope + x, load(slope + x) + q[0] + 2.f * exposed * q[1] + load(truth + x) * q[2]);
+      }
+      std::memcpy(d, slope, sizeof(float) * length);
     }
     if (exposure)
       for (int x = 0; x < length; x++) {

@@ -63,6 +63,7 @@ class FusedStep:
         self._raster = SplatRaster(threads)
         self._scale_max = scale_max
         self._steps = 0
+        self._pictures: dict[tuple[int, ...], tuple[F32, F32]] = {}  # image and gradient, by shape
         self.replace(columns_from_cloud(cloud, sh_bases), np.full(len(cloud), -1))
 
     def __len__(self) -> int:
@@ -116,8 +117,9 @@ class FusedStep:
     ) -> NDArray[np.float64]:
         """Fit one picture [H, W, 3] and return the report of `SplatRaster.loss`."""
         height, width = target.shape[:2]
-        image = np.empty_like(target)
-        gradient = np.empty_like(target)
+        if target.shape not in self._pictures:
+            self._pictures[target.shape] = np.empty_like(target), np.empty_like(target)
+        image, gradient = self._pictures[target.shape]
         self._raster.look(viewmat, K, width, height, antialias=weights.antialias)
         self._raster.forward(self._params, self._count, image)
         report = self._raster.loss(image, target, weights.ssim, gradient, exposure)
