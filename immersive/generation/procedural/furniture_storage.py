@@ -169,7 +169,7 @@ def fireplace(palette: Palette, attributes: tuple[str, ...], wood: RGB) -> Piece
     for x, z, turn in ((-0.12, 0.02, 10.0), (0.13, -0.03, -14.0), (0.0, 0.10, 4.0)):
         log = cylinder([-0.26, 0.09, 0], [0.26, 0.09, 0], 0.055, 0.05, 12, bark)
         parts.append(log.placed([x, 0.02 if z < 0.1 else 0.0, z], turn))
-    flame, core = palette.glow((3.6, 1.25, 0.22)), palette.glow((5.0, 2.6, 0.7))
+    flame, core = palette.glow((1.5, 0.48, 0.06)), palette.glow((2.6, 1.25, 0.28))
     for x, tall, z in (
         (-0.17, 0.26, 0.0),
         (0.0, 0.36, -0.03),

@@ -92,7 +92,7 @@ class _Painter:
         progress: Callable[[float], None],
     ) -> None:
         self._mesh, self._settings = world.mesh, settings
-        solid = scene if world.backdrop_face is None else ray_scene(_solid(world))
+        solid = scene if world.shadeless_face is None else ray_scene(_solid(world))
         self._scene, self._solid = scene, solid
         self._table = sky_table(world.lighting)
         self._palette = pack_materials(world.materials)
@@ -151,8 +151,8 @@ class _Painter:
 
 
 def _solid(world: World) -> Mesh:
-    """Return the mesh that light meets: all but the backdrop, with the same triangle numbers."""
-    mesh, end = world.mesh, world.backdrop_face
+    """Return the mesh that light meets, its triangles numbered as in the whole."""
+    mesh, end = world.mesh, world.shadeless_face
     return replace(mesh, faces=mesh.faces[:end], materials=mesh.materials[:end])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from immersive.brief import Element, SceneBrief
@@ -108,9 +110,11 @@ def _finish(brief: SceneBrief, wanted: dict[str, Element], furnisher: Furnisher)
     walls, floor = _surfaces(wanted, palette, scheme, furnisher.side)
     if "door" in wanted:
         scheme = _with_door(scheme, wanted["door"])
-    shell = build_shell(room, openings, palette, scheme, walls, floor)
-    things = concatenate([entry.mesh for entry in furnisher.plan.placed] + furnisher.hung)
-    solid = concatenate([shell, tessellated(things, 0.16)])
+    shell, fittings = build_shell(room, openings, palette, scheme, walls, floor)
+    placed = furnisher.plan.placed
+    things = concatenate([entry.mesh for entry in placed if not entry.is_flat] + furnisher.hung)
+    flat = concatenate([entry.mesh for entry in placed if entry.is_flat])
+    solid = concatenate([shell, tessellated(things, 0.3)])
     windows = [opening for opening in openings if not opening.is_door]
     view = _view_of(brief, wanted)
     is_white = view == "snow" or brief.weather == "snow" or brief.season == "winter"
@@ -129,7 +133,7 @@ def _finish(brief: SceneBrief, wanted: dict[str, Element], furnisher: Furnisher)
         return plan.is_free(x, z, _CAMERA_BODY_M)
 
     return World(
-        mesh=concatenate([solid, *views]),
+        mesh=concatenate([solid, fittings, tessellated(flat, 0.2), *views]),
         materials=tuple(palette.materials),
         lighting=Lighting(
             sky=Sky(light.zenith, light.horizon, light.horizon, ground=_scaled(light.horizon, 0.22)),
@@ -147,7 +151,7 @@ def _finish(brief: SceneBrief, wanted: dict[str, Element], furnisher: Furnisher)
         extent=Extent(-room.width / 2, room.width / 2, -room.depth / 2, room.depth / 2),
         points_of_interest=_points_of_interest(brief, furnisher),
         eye_height_m=_EYE_M,
-        backdrop_face=len(solid.faces) if views else None,
+        shadeless_face=len(solid.faces),
     )
 
 
@@ -187,8 +191,6 @@ def _with_door(scheme: Scheme, door: Element) -> Scheme:
 
 
 def _replaced_trim(scheme: Scheme, colour: tuple[float, float, float]) -> Scheme:
-    from dataclasses import replace
-
     return replace(scheme, trim=colour)
 
 

@@ -375,7 +375,7 @@ class Furnisher:
         piece = furniture_decor.rug(self.palette, base, motif, width, depth, "round" in attributes)
         x = float(np.clip(x, -room.width / 2 + width / 2 + 0.1, room.width / 2 - width / 2 - 0.1))
         z = float(np.clip(z, -room.depth / 2 + depth / 2 + 0.1, room.depth / 2 - depth / 2 - 0.1))
-        self.plan.on_top(piece, x, 0.0, z)
+        self.plan.on_top(piece, x, 0.0, z, is_flat=True)
 
     def _table_lamps(self) -> None:
         tops = {"nightstand": 0.56, "desk": 0.76, "sideboard": 0.82, "coffee_table": 0.435}

@@ -208,7 +208,7 @@ class Palette:
 
     def cloth(self, colour: RGB) -> int:
         """Return the slot of upholstery; threads finer than a pixel would not survive lifting."""
-        return self.slot(Material(Texture.FABRIC, colour, scale=0.05, contrast=0.7))
+        return self.slot(Material(Texture.FABRIC, colour, scale=0.12, contrast=0.35))
 
     def metal(self, colour: RGB) -> int:
         """Return the slot of brushed metal."""

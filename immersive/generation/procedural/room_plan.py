@@ -48,6 +48,7 @@ class Placed:
     wall: str | None = None
     u: float = 0.0
     yaw_deg: float = 0.0
+    is_flat: bool = False  # lies flat on a wall or the floor and casts no shade
 
 
 @dataclass(slots=True)
@@ -94,10 +95,10 @@ class RoomPlan:
                 return True
         return False
 
-    def on_top(self, piece: Piece, x: float, y: float, z: float, turn_deg: float = 0.0) -> None:
-        """Put a small piece on another, or hang it from the ceiling; it takes no floor."""
+    def on_top(self, piece: Piece, x: float, y: float, z: float, is_flat: bool = False) -> None:
+        """Put a small piece on another or on open floor, or hang it from the ceiling; it takes no floor."""
         floor = Rectangle(x, z, 0.0, 0.0)
-        self.placed.append(Placed(piece, piece.mesh.placed([x, y, z], turn_deg), floor, yaw_deg=turn_deg))
+        self.placed.append(Placed(piece, piece.mesh.placed([x, y, z]), floor, is_flat=is_flat))
 
     def hang(self, piece: Piece, wall: str, u: float, y: float) -> bool:
         """Hang a piece with its middle at height `y`, unless something tall or an opening is there."""
@@ -116,7 +117,9 @@ class RoomPlan:
             if is_beside and top > low:
                 return False
         mesh = self.room.against(piece.mesh, wall, u, y)
-        self.placed.append(Placed(piece, mesh, Rectangle(*self.room.spot(wall, u, 0.0), 0.0, 0.0), wall, u))
+        self.placed.append(
+            Placed(piece, mesh, Rectangle(*self.room.spot(wall, u, 0.0), 0.0, 0.0), wall, u, is_flat=True)
+        )
         return True
 
     def _fits_wall(self, piece: Piece, wall: str, u: float, apart: float) -> bool:

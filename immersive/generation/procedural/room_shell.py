@@ -79,8 +79,8 @@ def build_shell(
     scheme: Scheme,
     walls: dict[str, int],
     floor: int,
-) -> Mesh:
-    """Return everything that does not move, tessellated for baked light.
+) -> tuple[Mesh, Mesh]:
+    """Return walls, floor and ceiling, and then what is fitted to them, tessellated for baked light.
 
     Args:
         room: Its size.
@@ -109,7 +109,7 @@ def build_shell(
                 else _window(opening, palette, trim, scheme)
             )
             details.append(room.against(fitted, wall, 0.0))
-    return concatenate([tessellated(concatenate(flat), 0.13), tessellated(concatenate(details), 0.25)])
+    return tessellated(concatenate(flat), 0.19), tessellated(concatenate(details), 0.3)
 
 
 def _wall(length: float, height: float, openings: list[Opening], slot: int) -> Mesh:

@@ -142,9 +142,9 @@ class Atmosphere:
 class GroundCover:
     """Palette of `Texture.GROUND`; the weights of its layers are baked into terrain tints."""
 
-    grass: RGB = (0.075, 0.105, 0.03)
+    grass: RGB = (0.09, 0.125, 0.034)
     grass_dry: RGB = (0.12, 0.1, 0.045)
-    litter: RGB = (0.1, 0.068, 0.038)
+    litter: RGB = (0.12, 0.09, 0.05)
     path: RGB = (0.16, 0.115, 0.075)
     shore: RGB = (0.22, 0.18, 0.125)
     rock: RGB = (0.15, 0.143, 0.132)
@@ -193,5 +193,6 @@ class World:
     route: tuple[tuple[float, float], ...] = ()  # (x, z) of a trail cameras may follow; () when there is none
     ground_cover: GroundCover = field(default_factory=GroundCover)
     eye_height_m: float = 1.65
-    # Triangles from this one on are a painted view outside the windows: cameras see it, light passes it.
-    backdrop_face: int | None = None
+    # Triangles from this one on are seen but let light pass: the painted view outside windows, and flat
+    # things on walls, whose shade would show as dark spots at the vertices behind them.
+    shadeless_face: int | None = None
