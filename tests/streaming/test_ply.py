@@ -147,7 +147,7 @@ def test_statue_that_an_editor_saved_upright_needs_to_be_told() -> None:
 
     # White marble on a dark plinth; read like every other PLY, it stands on its head (looked at).
     assert len(cloud) == 71_377 and cloud.sh_degree == 0
-    assert rgb_from_dc(high.sh[:, 0]).mean() > 1.4 * rgb_from_dc(low.sh[:, 0]).mean()
+    assert rgb_from_dc(high.sh[:, 0]).mean() > 1.3 * rgb_from_dc(low.sh[:, 0]).mean()
 
 
 def test_view_dependent_colour_turns_with_the_frame() -> None:
