@@ -20,7 +20,7 @@ from .wire import HASH_PREFIX_BYTES, layout_of
 
 TARGET: Final = Path(__file__).resolve().parents[1] / "viewer" / "src" / "protocol" / "generated.ts"
 
-_CONSTANTS: Final = {
+_CONSTANTS: Final[dict[str, str | int]] = {
     "SUBPROTOCOL": messages.SUBPROTOCOL,
     "PROTOCOL_VERSION": messages.PROTOCOL_VERSION,
     "CHUNK_HEADER_BYTES": messages.CHUNK_HEADER_BYTES,

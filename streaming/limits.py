@@ -23,7 +23,7 @@ MAX_POSE_METRES = 100_000.0
 # More splats than any browser draws; a larger budget is a mistake, not a wish.
 MAX_BUDGET_SPLATS = 50_000_000
 
-# Messages a viewer may send: poses come at 10 Hz and credits at one per chunk.
+# Messages a viewer may send, besides one CREDIT for each chunk that it received: poses come at 10 Hz.
 CLIENT_MESSAGES_PER_SECOND = 60
 CLIENT_MESSAGE_BURST = 120
 

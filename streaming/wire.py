@@ -23,7 +23,7 @@ HASH_PREFIX_BYTES: Final = 8  # of sha256, in lists of chunks held: a clash in 6
 
 _SCALARS: Final = {"u8": "B", "u16": "H", "u32": "I", "f32": "f", "f64": "d"}
 _VECTORS: Final = {"vec3": "3f"}
-_ELEMENTS: Final = {
+_ELEMENTS: Final[dict[str, np.dtype[Any]]] = {
     "u8": np.dtype("u1"),
     "u32": np.dtype("<u4"),
     "i32": np.dtype("<i4"),
@@ -57,7 +57,7 @@ class Layout:
 
 
 @cache
-def layout_of(message: type) -> Layout:
+def layout_of(message: Any) -> Layout:
     """Return the wire layout of a message class."""
     form = "<B"
     head: list[tuple[str, int]] = []
@@ -87,7 +87,7 @@ def encode_message(message: Any) -> bytes:
     Raises:
         ProtocolError: A number does not fit its field, or columns differ in length.
     """
-    kind = type(message)
+    kind: Any = type(message)
     layout = layout_of(kind)
     numbers: list[float] = []
     for name, width in layout.head_fields:

@@ -16,12 +16,18 @@ class TokenBucket:
 
     def take(self, now_s: float) -> bool:
         """Return whether one more event may happen now, and count it if so."""
-        self._tokens = min(self._burst, self._tokens + (now_s - self._then) * self._rate)
+        earned = (now_s - self._then) * self._rate
+        # What was given beyond the burst stays; only what time brings is capped.
+        self._tokens = max(self._tokens, min(self._burst, self._tokens + earned))
         self._then = now_s
         if self._tokens < 1.0:
             return False
         self._tokens -= 1.0
         return True
+
+    def give(self) -> None:
+        """Allow one event more, on top of rate and burst."""
+        self._tokens += 1.0
 
 
 class BucketPerAddress:

@@ -7,6 +7,7 @@ import logging
 import math
 import secrets
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -133,11 +134,14 @@ def _numbers(
 async def _converse(socket: WebSocket, session: ViewerSession, viewer: Viewer) -> Goodbye | None:
     """Run both directions until one ends; return what to say, or None if the other side left."""
     wake = asyncio.Event()
-    directions = {
-        asyncio.create_task(_listen(socket, session, wake)),
-        asyncio.create_task(_talk(socket, session, wake)),
-    }
-    done, _ = await asyncio.wait({*directions, viewer.goodbye}, return_when=asyncio.FIRST_COMPLETED)
+    now = asyncio.get_running_loop().time()
+    bucket = TokenBucket(CLIENT_MESSAGES_PER_SECOND, CLIENT_MESSAGE_BURST, now)
+    directions = (
+        asyncio.create_task(_listen(socket, session, wake, bucket)),
+        asyncio.create_task(_talk(socket, session, wake, bucket)),
+    )
+    endings: list[asyncio.Future[Any]] = [*directions, viewer.goodbye]
+    done, _ = await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
     for task in directions:
         task.cancel()
     results = await asyncio.gather(*directions, return_exceptions=True)
@@ -153,9 +157,10 @@ async def _converse(socket: WebSocket, session: ViewerSession, viewer: Viewer) -
     return None
 
 
-async def _listen(socket: WebSocket, session: ViewerSession, wake: asyncio.Event) -> None:
+async def _listen(
+    socket: WebSocket, session: ViewerSession, wake: asyncio.Event, bucket: TokenBucket
+) -> None:
     clock = asyncio.get_running_loop().time
-    bucket = TokenBucket(CLIENT_MESSAGES_PER_SECOND, CLIENT_MESSAGE_BURST, clock())
     while True:
         message = await socket.receive()
         if message["type"] != "websocket.receive":
@@ -172,13 +177,16 @@ async def _listen(socket: WebSocket, session: ViewerSession, wake: asyncio.Event
         wake.set()
 
 
-async def _talk(socket: WebSocket, session: ViewerSession, wake: asyncio.Event) -> None:
+async def _talk(socket: WebSocket, session: ViewerSession, wake: asyncio.Event, bucket: TokenBucket) -> None:
     clock = asyncio.get_running_loop().time
     hello_by = clock() + HELLO_DEADLINE_S
     credit_by = math.inf
     while True:
         wake.clear()
+        bytes_before = session.sent_chunk_bytes
         data = session.next_to_send()
+        if session.sent_chunk_bytes > bytes_before:
+            bucket.give()  # for the CREDIT that answers a chunk: a fast line brings hundreds a second
         if data is not None:
             credit_by = math.inf
             try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,35 @@ def test_a_damaged_chunk_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         connection = asyncio.run(visit(info.link(link.path)))
     catalog.close()
     assert connection.received.order[-1] == 3
+
+
+def test_a_fast_viewer_of_many_chunks_is_no_chatterer(tmp_path: Path) -> None:
+    # One CREDIT a chunk, far more a second than any other message may come.
+    base = ASSET.chunks[0]
+    parts = [index.to_bytes(2, "little") * 40 for index in range(700)]
+    chunks = tuple(
+        replace(
+            base,
+            index=index,
+            level=min(index, 1),
+            parent=0 if index else -1,
+            range_stop=90 if index else 0,
+            byte_offset=80 * index,
+            byte_length=80,
+            sha256=hashlib.sha256(part).hexdigest(),
+        )
+        for index, part in enumerate(parts)
+    )
+    catalog = Catalog(tmp_path)
+    link = Links(catalog).create(catalog.publish(SplatAsset(ASSET.manifest, chunks, b"".join(parts))).id)
+
+    async def visit(url: str) -> int:
+        async with connect(url, window=500) as connection:
+            return len((await connection.receive_all()).chunks)
+
+    with start_in_thread(tmp_path) as info:
+        assert asyncio.run(visit(info.link(link.path))) == 700
+    catalog.close()
 
 
 def test_many_viewers_of_one_scene_read_its_pack_once(
