@@ -45,6 +45,7 @@ export class Visit implements StreamEvents {
   private pendingDecodes = 0;
   private isBatchDone = false;
   private rescuesTold = 0;
+  private hasPicture = false;
   private readonly eye = new THREE.Vector3();
   private readonly forward = new THREE.Vector3();
 
@@ -66,7 +67,7 @@ export class Visit implements StreamEvents {
     this.stage.setBackground(scene.background);
     this.picture = new SplatPicture(this.stage.backend);
     this.player = new Player(this.stage, [new Keyboard(window), new Pointer(canvas, hud), new GamepadSource()], scene);
-    this.xr = new XrVisit(this.stage, this.player, profile);
+    this.xr = new XrVisit(this.stage, this.player);
     hud.setWaiting(STRINGS.firstSplats);
     void offerXr().then((offer) => hud.offerXr(offer));
     if (isDebug) installDebug(this);
@@ -214,7 +215,10 @@ export class Visit implements StreamEvents {
       forward: [this.forward.x, this.forward.y, this.forward.z],
       fovDeg: xrFrame ? 110 : this.stage.fovDeg,
     });
-    if (backend.drawnCount > 0) this.parts.hud.openCurtain(matchMedia("(pointer: coarse)").matches);
+    if (!this.hasPicture && backend.drawnCount > 0) {
+      this.hasPicture = true;
+      this.parts.hud.openCurtain(matchMedia("(pointer: coarse)").matches);
+    }
     if (this.player.walker.rescues > this.rescuesTold) {
       this.rescuesTold = this.player.walker.rescues;
       this.parts.hud.say(STRINGS.rescued);

@@ -13,8 +13,9 @@ import type { SplatBackend } from "./backend";
 import { drawInBatches } from "./quadBatch";
 
 export interface SparkOptions {
-  /** Gaussians are drawn out to this many standard deviations. */
+  /** Gaussians are drawn out to this many standard deviations, on a screen and in a headset. */
   readonly maxStdDev: number;
+  readonly maxStdDevXr: number;
   readonly batchesQuads: boolean;
   /** Float32 centres and half-float colours between Spark's passes, too: exact, at twice the texture reads. */
   readonly isExact: boolean;
@@ -40,7 +41,7 @@ export class SparkBackend implements SplatBackend {
   constructor(
     private readonly renderer: THREE.WebGLRenderer,
     scene: THREE.Scene,
-    options: SparkOptions,
+    private readonly options: SparkOptions,
   ) {
     this.spark = new SparkRenderer({
       renderer,
@@ -50,6 +51,7 @@ export class SparkBackend implements SplatBackend {
       preBlurAmount: 0,
       blurAmount: LOW_PASS_PX2,
       accumExtSplats: options.isExact,
+      sortRadial: false,
       enableLod: false, // the server chooses the level of detail
     });
     if (options.batchesQuads) drawInBatches(this.spark);
@@ -66,6 +68,15 @@ export class SparkBackend implements SplatBackend {
 
   get drawnCount(): number {
     return this.spark.activeSplats;
+  }
+
+  /**
+   * On a screen splats are sorted by depth, as when they were fitted: 48 dB against the rasteriser of the
+   * fit, 34 dB sorted by distance. In a headset by distance, which does not flicker when the head turns.
+   */
+  setHeadset(isOn: boolean): void {
+    this.spark.sortRadial = isOn;
+    this.spark.maxStdDev = isOn ? this.options.maxStdDevXr : this.options.maxStdDev;
   }
 
   reserve(splats: number): void {

@@ -12,7 +12,10 @@ import type { DeviceProfile } from "../device/profiles";
 import { ResolutionGovernor } from "./resolution";
 import { SparkBackend } from "./sparkBackend";
 
-export const VERTICAL_FOV_DEG = 65;
+const VERTICAL_FOV_DEG = 65;
+/** A phone held upright would otherwise look through a slit. */
+const LEAST_HORIZONTAL_FOV_DEG = 48;
+const WIDEST_FOV_DEG = 85;
 const NEAR_M = 0.05;
 const FAR_M = 2_000;
 /** Spark sorts in the background; the newest order shows within this time after the last change. */
@@ -43,6 +46,9 @@ export class Stage {
   private lastTime = 0;
   private lastDrawn = 0;
   private heldProjection: THREE.Matrix4 | undefined;
+  private readonly sharpRatio: number;
+  private movingRatio: number;
+  private isSharp = true;
 
   constructor(
     readonly canvas: HTMLCanvasElement,
@@ -59,9 +65,11 @@ export class Stage {
     const { profile } = options;
     const most = options.hasFixedResolution ? 1 : Math.min(window.devicePixelRatio || 1, profile.maxPixelRatio);
     this.governor = new ResolutionGovernor(most);
+    this.sharpRatio = this.movingRatio = most;
     this.renderer.setPixelRatio(most);
     this.backend = new SparkBackend(this.renderer, this.scene, {
       maxStdDev: profile.maxStdDev,
+      maxStdDevXr: profile.maxStdDevXr,
       batchesQuads: options.batchesQuads,
       isExact: options.isExact,
       onDirty: () => this.invalidate(),
@@ -70,7 +78,10 @@ export class Stage {
       event.preventDefault();
       onLost(new Failure("webgl_lost"));
     });
-    new ResizeObserver(() => this.resize()).observe(canvas);
+    new ResizeObserver(() => {
+      this.resize();
+      this.draw();
+    }).observe(canvas);
     this.resize();
   }
 
@@ -112,7 +123,6 @@ export class Stage {
 
   /** A session leaves the canvas and the camera as the headset had them. */
   afterSession(): void {
-    this.camera.fov = VERTICAL_FOV_DEG;
     this.resize();
   }
 
@@ -136,24 +146,44 @@ export class Stage {
     this.pose.copy(this.camera.matrixWorld);
     const isStill = !xrFrame && this.pose.equals(this.lastPose) && performance.now() > this.busyUntil;
     this.lastPose.copy(this.pose);
-    if (isStill) {
+    if (isStill && this.isSharp) {
       this.lastDrawn = 0;
       return;
     }
+    // Before drawing, because a new size empties the canvas.
+    if (!xrFrame) this.sharpen(isStill);
+    if (!xrFrame && !isStill) this.govern(time);
+    this.draw();
+  }
+
+  private draw(): void {
     this.renderer.render(this.scene, this.camera);
     this.framesDrawn++;
-    if (!xrFrame && !this.options.hasFixedResolution) this.govern(time);
+  }
+
+  /** A picture that stands still is drawn once more with every pixel, whatever moving ones had to give up. */
+  private sharpen(isStill: boolean): void {
+    const isSharp = isStill || this.movingRatio === this.sharpRatio;
+    if (isSharp === this.isSharp) return;
+    this.isSharp = isSharp;
+    this.setRatio(isSharp ? this.sharpRatio : this.movingRatio);
   }
 
   private govern(time: number): void {
-    if (this.lastDrawn > 0) {
-      const ratio = this.governor.frame(time - this.lastDrawn);
-      if (ratio !== undefined) {
-        this.renderer.setPixelRatio(ratio);
-        this.resize();
-      }
-    }
+    const elapsed = time - this.lastDrawn;
+    const ratio = this.lastDrawn > 0 && !this.options.hasFixedResolution ? this.governor.frame(elapsed) : undefined;
     this.lastDrawn = time;
+    if (ratio === undefined) return;
+    this.movingRatio = ratio;
+    this.isSharp = ratio === this.sharpRatio;
+    this.setRatio(ratio);
+  }
+
+  private setRatio(ratio: number): void {
+    const busyUntil = this.busyUntil;
+    this.renderer.setPixelRatio(ratio);
+    this.resize();
+    this.busyUntil = busyUntil; // fewer or more pixels are no change of the scene
   }
 
   private resize(): void {
@@ -162,6 +192,7 @@ export class Stage {
     const height = Math.max(1, this.canvas.clientHeight);
     this.renderer.setSize(width, height, false);
     this.camera.aspect = width / height;
+    this.camera.fov = verticalFov(this.camera.aspect);
     this.camera.updateProjectionMatrix();
     if (this.heldProjection) {
       this.camera.projectionMatrix.copy(this.heldProjection);
@@ -169,6 +200,11 @@ export class Stage {
     }
     this.invalidate();
   }
+}
+
+function verticalFov(aspect: number): number {
+  const least = Math.tan((LEAST_HORIZONTAL_FOV_DEG * Math.PI) / 360) / aspect;
+  return Math.min(WIDEST_FOV_DEG, Math.max(VERTICAL_FOV_DEG, (2 * Math.atan(least) * 180) / Math.PI));
 }
 
 function createRenderer(canvas: HTMLCanvasElement): THREE.WebGLRenderer {

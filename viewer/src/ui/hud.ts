@@ -185,6 +185,7 @@ export class Hud implements StickView {
   draw(stick: { x: number; y: number; knobX: number; knobY: number } | undefined): void {
     this.stick.hidden = !stick;
     if (!stick) return;
+    this.status.classList.add("is-gone"); // it lies where the thumb is
     this.stick.style.translate = `${stick.x}px ${stick.y}px`;
     this.knob.style.translate = `${stick.knobX - stick.x}px ${stick.knobY - stick.y}px`;
   }

@@ -145,7 +145,7 @@ export const STRINGS = {
     recentre: ["R"],
     info: ["I"],
     help: ["?"],
-    fullscreen: ["Enter ⛶"],
+    fullscreen: ["Enter"],
   },
   controlsMore:
     "Click the scene to capture the mouse; Escape lets it go. On a phone the left thumb walks and the right one looks. A gamepad walks with its left stick. In VR the left stick walks, the right one turns, and the right stick pushed forward aims a teleport.",

@@ -6,7 +6,6 @@
  */
 
 import * as THREE from "three";
-import type { DeviceProfile } from "../device/profiles";
 import type { Stage } from "../render/stage";
 import type { XrOffer } from "../ui/hud";
 import { STRINGS } from "../ui/strings";
@@ -47,7 +46,6 @@ export class XrVisit {
   constructor(
     private readonly stage: Stage,
     private readonly player: Player,
-    private readonly profile: DeviceProfile,
   ) {
     this.aim = new TeleportAim(stage.scene);
   }
@@ -69,7 +67,7 @@ export class XrVisit {
     this.stage.camera.position.set(0, 0, 0);
     const { environmentBlendMode } = session;
     this.stage.setSeeThrough(environmentBlendMode === "alpha-blend" || environmentBlendMode === "additive");
-    this.stage.backend.spark.maxStdDev = this.profile.maxStdDevXr;
+    this.stage.backend.setHeadset(true);
     try {
       await this.stage.renderer.xr.setSession(session);
     } catch (error) {
@@ -148,7 +146,7 @@ export class XrVisit {
     this.aiming = undefined;
     this.aim.take();
     this.stage.setSeeThrough(false);
-    this.stage.backend.spark.maxStdDev = this.profile.maxStdDev;
+    this.stage.backend.setHeadset(false);
     this.player.leaveHead(this.head, this.euler.y);
     this.stage.afterSession();
   }

@@ -1,0 +1,77 @@
+import { SparkRenderer } from "@sparkjsdev/spark";
+import * as THREE from "three";
+import { describe, expect, it, vi } from "vitest";
+import { deviceProfile } from "../src/device/profiles";
+import { drawInBatches } from "../src/render/quadBatch";
+import { ResolutionGovernor } from "../src/render/resolution";
+
+// Node 20 has no navigator, which Spark asks for the kind of device.
+vi.stubGlobal("navigator", { platform: "Linux", maxTouchPoints: 0, userAgent: "" });
+
+const fakeRenderer = { getContext: () => ({ getExtension: () => null }) } as unknown as THREE.WebGLRenderer;
+
+describe("drawing in batches", () => {
+  it("still fits the shader of the Spark that is installed", () => {
+    const spark = new SparkRenderer({ renderer: fakeRenderer });
+
+    expect(drawInBatches(spark)).toBe(true);
+    expect(spark.material.vertexShader).not.toContain("gl_InstanceID]");
+    expect(spark.material.vertexShader.match(/gl_InstanceID/g)).toHaveLength(1);
+  });
+
+  it("draws whole batches and hides what is beyond the last splat", () => {
+    const spark = new SparkRenderer({ renderer: fakeRenderer });
+    drawInBatches(spark);
+    const geometry = spark.geometry as THREE.InstancedBufferGeometry;
+    geometry.instanceCount = 300;
+
+    expect(geometry.instanceCount).toBe(3);
+    expect(spark.material.uniforms["batchSplatCount"]?.value).toBe(300);
+    expect(geometry.getAttribute("position").count).toBe(512);
+    expect(geometry.getAttribute("position").getZ(511)).toBe(127);
+  });
+
+  it("leaves a shader alone that it does not know", () => {
+    const spark = new SparkRenderer({ renderer: fakeRenderer, vertexShader: "void main() {}" });
+    const { geometry } = spark;
+
+    expect(drawInBatches(spark)).toBe(false);
+    expect(spark.geometry).toBe(geometry);
+  });
+});
+
+describe("the resolution", () => {
+  const run = (governor: ResolutionGovernor, ms: number, frames: number) => {
+    let last: number | undefined;
+    for (let frame = 0; frame < frames; frame++) last = governor.frame(ms) ?? last;
+    return last;
+  };
+
+  it("falls while frames are slow, to half at the least", () => {
+    expect(run(new ResolutionGovernor(2), 200, 2_000)).toBe(0.5);
+  });
+
+  it("grows back slowly when frames are fast, never beyond what the screen has", () => {
+    const governor = new ResolutionGovernor(1.5);
+    run(governor, 100, 48);
+
+    expect(run(governor, 8, 100)).toBeUndefined();
+    expect(run(governor, 8, 5_000)).toBe(1.5);
+  });
+
+  it("is not changed by a tab that slept", () => {
+    expect(run(new ResolutionGovernor(1), 5_000, 100)).toBeUndefined();
+  });
+});
+
+describe("device profiles", () => {
+  const of = (userAgent: string, maxTouchPoints = 0) => deviceProfile({ userAgent, maxTouchPoints }).name;
+
+  it("know headsets, phones and desktops apart", () => {
+    expect(of("Mozilla/5.0 (X11; Linux x86_64; Quest 3) AppleWebKit/537.36 OculusBrowser/40.0 VR")).toBe("headset");
+    expect(of("Mozilla/5.0 (Linux; Android 15; Pixel 9) Chrome/140 Mobile Safari/537.36", 5)).toBe("phone");
+    expect(of("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/18.0 Safari/605.1.15", 5)).toBe("phone");
+    expect(of("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/18.0 Safari/605.1.15")).toBe("desktop");
+    expect(of("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/140", 10)).toBe("desktop");
+  });
+});
