@@ -58,6 +58,10 @@ def create(
     title: Annotated[
         str | None, typer.Option(help="Name of the scene; made from the prompt if not given.")
     ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="CPU time for fitting, such as 30s or 10m, instead of the quality's.")
+    ] = None,
+    splats: Annotated[int | None, typer.Option(help="Most splats, instead of the quality's.")] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the scene when it is done.")] = False,
     lan: Lan = False,
     port: Port = DEFAULT_PORT,
@@ -65,9 +69,19 @@ def create(
 ) -> None:
     """Make a scene from a prompt, a clip or photos."""
     from .create_command import create_and_show
-    from .request import CreateRequest
+    from .request import CreateRequest, seconds_from
 
-    request = CreateRequest(prompt, video, images, seed, size, quality, title)  # type: ignore[arg-type]
+    request = CreateRequest(
+        prompt=prompt,
+        video=video,
+        images=images,
+        seed=seed,
+        size=size,  # type: ignore[arg-type]
+        quality=quality,  # type: ignore[arg-type]
+        title=title,
+        budget_s=None if budget is None else seconds_from("budget", budget),
+        splats=splats,
+    )
     create_and_show(request, out=out, serve=serve, lan=lan, port=port, as_json=as_json)
 
 

@@ -12,7 +12,7 @@ from reconstruction.lifting import LiftSettings
 from reconstruction.optimize import FitSettings
 
 from .brief import Detail
-from .request import SourceKind
+from .request import CreateRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,12 @@ _PLANS: dict[Detail, FittingPlan] = {
 }
 
 
-def plan_for(quality: Detail, source: SourceKind) -> FittingPlan:
-    """Return the budgets of a quality. Photos also get a gain per picture: cameras choose their own."""
-    plan = _PLANS[quality]
-    if source == "prompt":
-        return plan
-    return replace(plan, fit=replace(plan.fit, exposure=True))
+def plan_for(request: CreateRequest) -> FittingPlan:
+    """Return the settings of a request. Photos also get a gain per picture: cameras choose their own."""
+    plan = _PLANS[request.quality]
+    lift, fit = plan.lift, replace(plan.fit, exposure=request.kind != "prompt")
+    if request.budget_s is not None:
+        fit = replace(fit, budget_cpu_s=request.budget_s)
+    if request.splats is not None:
+        lift = replace(lift, splat_count=request.splats)
+    return FittingPlan(lift, fit)

@@ -78,7 +78,7 @@ def create_scene(request: CreateRequest, *, home: Path, reporter: Reporter | Non
     runner = StageRunner(StageStore(home / "stages"), reporter or Silent())
     from .fitting_plan import plan_for  # torch comes with it
 
-    plan = plan_for(request.quality, request.kind)
+    plan = plan_for(request)
     planned = runner.run("understand", "Understanding", lambda update: plan_source(request))
     recipe_digest = stage_digest("scene", planned.digest, asdict(plan), request.title)
     catalog = Catalog(home)

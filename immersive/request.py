@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -12,6 +13,8 @@ from .brief import Detail, Size
 
 SourceKind = Literal["prompt", "video", "images"]
 
+_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+MOST_SPLATS = 4_000_000  # beyond it 4 GB of memory would not do
 SEED_LIMIT = 2**32  # what NumPy's generators take from every platform
 
 
@@ -26,6 +29,8 @@ class CreateRequest:
     size: Size = "medium"
     quality: Detail = "draft"
     title: str | None = None  # None: made from the source
+    budget_s: float | None = None  # CPU-seconds of fitting; None: what the quality allows
+    splats: int | None = None  # most splats; None: what the quality allows
 
     def __post_init__(self) -> None:
         given = [name for name in ("prompt", "video", "images") if getattr(self, name) is not None]
@@ -44,6 +49,10 @@ class CreateRequest:
                 raise InvalidInputError(
                     f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}"
                 )
+        if self.budget_s is not None and not 1 <= self.budget_s <= 86_400:
+            raise InvalidInputError(f"budget must be from 1 second to a day, got {self.budget_s:g} s")
+        if self.splats is not None and not 100 <= self.splats <= MOST_SPLATS:
+            raise InvalidInputError(f"splats must be from 100 to {MOST_SPLATS:,}, got {self.splats:,}")
         for name in ("video", "images"):
             path = getattr(self, name)
             if path is not None and not path.exists():
@@ -55,3 +64,18 @@ class CreateRequest:
         if self.prompt is not None:
             return "prompt"
         return "video" if self.video is not None else "images"
+
+
+def seconds_from(name: str, text: str) -> int:
+    """Return the seconds of a span such as 90s, 30m, 12h, 7d or 2w.
+
+    Raises:
+        InvalidInputError: It is not one; `name` says what was asked for.
+    """
+    match = re.fullmatch(r"(\d{1,6})([smhdw])", text.strip())
+    if match is None or int(match[1]) == 0:
+        raise InvalidInputError(
+            f"{name} must be a span such as 90s, 30m, 12h, 7d or 2w, got {text!r}",
+            hint=f"For example: --{name} 30m",
+        )
+    return int(match[1]) * _UNITS_S[match[2]]

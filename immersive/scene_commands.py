@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from dataclasses import asdict
@@ -15,10 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from reconstruction.errors import InvalidInputError
-
 from .catalog import Catalog, SceneRecord
 from .home import home_folder
+from .request import seconds_from
 from .share import Links
 
 if TYPE_CHECKING:
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
 _OUT = Console(highlight=False)
 _ERR = Console(stderr=True, highlight=False)
-_UNITS_S = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
 def list_scenes(*, as_json: bool) -> None:
@@ -70,28 +67,15 @@ def delete_scene(scene: str, *, ask: bool) -> None:
 def share_scene(scene: str, *, expires: str | None, port: int, as_json: bool) -> None:
     """Make a link and print it; it works while a server runs on `port`."""
     catalog = Catalog(home_folder())
-    link = Links(catalog).create(scene, expires_in_s=None if expires is None else seconds_from(expires))
+    link = Links(catalog).create(
+        scene, expires_in_s=None if expires is None else seconds_from("expires", expires)
+    )
     url = f"http://127.0.0.1:{port}{link.path}"
     if as_json:
         sys.stdout.write(json.dumps({"link": url, **link.as_dict()}) + "\n")
         return
     _OUT.print(url, soft_wrap=True)
     _ERR.print("It opens while `immersive serve` runs. Take it back with: immersive revoke " + link.id)
-
-
-def seconds_from(text: str) -> int:
-    """Return the seconds of a span such as 30m, 12h, 7d or 2w.
-
-    Raises:
-        InvalidInputError: It is not one.
-    """
-    match = re.fullmatch(r"(\d{1,5})([mhdw])", text.strip())
-    if match is None or int(match[1]) == 0:
-        raise InvalidInputError(
-            f"expires must be a span such as 30m, 12h, 7d or 2w, got {text!r}",
-            hint="For example: --expires 7d",
-        )
-    return int(match[1]) * _UNITS_S[match[2]]
 
 
 def revoke_link(link: str) -> None:
