@@ -15,15 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .conventions import F32
-from .density import morton_order
+from .density import dead, morton_order, seeds
 from .errors import InvalidArrayError, UnliftableInputError
+from .exposure import Exposures
 from .frames import FrameSequence
+from .kernels.library import ROW_MEANS, ROW_OPACITY, ROW_QUATS, ROW_SCALES, ROW_SH
 from .rasterizers.backend import load_rasterizer, resolve_rasterizer
 from .rasterizers.fused_step import FusedStep, StepWeights
 from .schedule import Rates, shrink_factor
+from .spherical_harmonics import SH_C0
 from .splats import SplatCloud
 
 _log = logging.getLogger(__name__)
+
+_GROWTH_BEGIN, _GROWTH_END = 0.15, 0.75
+_FRAMES_PER_GROWTH = 12
+_SEED_OPACITY = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,8 @@ class FitSettings:
     budget_cpu_s: float = 120.0  # CPU-seconds of this process, all threads together
     iterations: int | None = None  # if given, the budget instead; then a seed decides the result exactly
     seed: int = 0
+    max_splats: int | None = None  # None: as many as at first; more lets splats grow where pictures are wrong
+    growth_rounds: int = 8  # between 15 % and 75 % of the budget; each also takes away faint splats
     sh_degree: int = 0  # view dependence costs memory and bytes; 0 suits matte scenes
     rates: Rates = field(default_factory=Rates)
     coarse_share: float = 0.25  # of the budget at half resolution; 0 switches that off
@@ -48,6 +57,8 @@ class FitSettings:
             raise InvalidArrayError("budget_cpu_s", f"must be positive, got {self.budget_cpu_s}")
         if self.iterations is not None and self.iterations < 1:
             raise InvalidArrayError("iterations", f"must be positive, got {self.iterations}")
+        if self.max_splats is not None and self.max_splats < 1:
+            raise InvalidArrayError("max_splats", f"must be positive, got {self.max_splats}")
         if self.sh_degree not in (0, 1, 2, 3):
             raise InvalidArrayError("sh_degree", f"must be 0 to 3, got {self.sh_degree}")
 
@@ -152,6 +163,8 @@ class _Fit:
         self.rng = np.random.default_rng(settings.seed)
         self.iteration, self.squared_error = 0, 0.0
         self.coarse: dict[int, F32] = {}
+        self.exposures = Exposures(frames.train) if settings.exposure else None
+        self.first_count = len(stepper)
         self.begin = time.process_time()
 
     @property
@@ -171,9 +184,13 @@ class _Fit:
         )
         order: list[int] = []
         last_report = 0.0
+        rounds = list(np.linspace(_GROWTH_BEGIN, _GROWTH_END, settings.growth_rounds))
         while (fraction := self.fraction) < 1.0:
             if not order:
                 order = [train[i] for i in self.rng.permutation(len(train))]
+            if rounds and fraction >= rounds[0]:
+                rounds.pop(0)
+                self._grow(1 - len(rounds) / settings.growth_rounds)
             index = order.pop()
             factor = shrink_factor(fraction, self.iteration, len(train), settings.coarse_share)
             target = self._target(index, factor)
@@ -185,8 +202,10 @@ class _Fit:
                 target,
                 weights,
                 settings.rates.at(fraction),
-                None,
+                self.exposures[index] if self.exposures else None,
             )
+            if self.exposures:
+                self.exposures.move(index, report[3:], fraction)
             self.iteration += 1
             share = max(0.02, 1 / self.iteration)
             self.squared_error += share * (report[2] - self.squared_error)
@@ -197,6 +216,40 @@ class _Fit:
         if self.progress:
             self.progress(self._progress())
         return FitResult(self.stepper.cloud(), self.iteration, self.cpu_seconds, self._psnr_db(), self.name)
+
+    def _grow(self, progress: float) -> None:
+        """Take faint splats away and put new ones where some training pictures are most wrong."""
+        columns = self.stepper.columns()
+        kept = np.flatnonzero(~dead(columns[:, ROW_OPACITY]))
+        most = self.settings.max_splats or self.first_count
+        wanted = round(self.first_count + (most - self.first_count) * progress) - len(kept)
+        new = self._seeds(wanted, columns.shape[1]) if wanted > 0 else columns[:0]
+        source = np.concatenate([kept, np.full(len(new), -1)])
+        columns = np.concatenate([columns[kept], new])
+        order = morton_order(columns[:, :3])
+        self.stepper.replace(np.ascontiguousarray(columns[order]), source[order])
+        _log.debug("kept %d splats, added %d", len(kept), len(new))
+
+    def _seeds(self, count: int, width: int) -> F32:
+        train = self.frames.train
+        looked_at = self.rng.permutation(len(train))[:_FRAMES_PER_GROWTH]
+        parts = []
+        for place in looked_at:
+            index = train[place]
+            viewmat, K = self.cameras.viewmats[index], self.cameras.Ks[index]
+            image, _, depth = self.stepper.draw(
+                viewmat, K, self.cameras.width, self.cameras.height, self.settings.antialias
+            )
+            if self.exposures:
+                image = image * self.exposures[index][0] + self.exposures[index][1]
+            share = -(-count // len(looked_at))
+            points, colors, sizes = seeds(image, depth, self._target(index, 1), viewmat, K, share, self.rng)
+            part = np.zeros((len(points), width), np.float32)
+            part[:, ROW_MEANS:ROW_SCALES], part[:, ROW_SCALES:ROW_QUATS] = points, sizes[:, None]
+            part[:, ROW_QUATS], part[:, ROW_OPACITY] = 1, _SEED_OPACITY
+            part[:, ROW_SH : ROW_SH + 3] = (colors - 0.5) / SH_C0
+            parts.append(part)
+        return np.concatenate(parts)[:count]
 
     def _target(self, index: int, factor: int) -> F32:
         picture = self.frames.images[index]
