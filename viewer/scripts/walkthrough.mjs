@@ -21,7 +21,9 @@ import { openBrowser, state, until, withDebug } from "./chromium.mjs";
 import { visitVr } from "./headset.mjs";
 
 const VIEW = { width: 640, height: 360 };
-const STILL_FOR_MS = 2_500;
+/** Turns of the frame loop without a step that count as stopped; slow machines turn once a second. */
+const STILL_TICKS = 8;
+const STILL_FOR_MS = 1_000;
 const STILL_M = 0.01;
 const LEAST_WALK_M = 0.5;
 const LONGEST_WALK_MS = 90_000;
@@ -105,6 +107,7 @@ async function walkAhead(page) {
   let last = start.feet;
   let lowest = start.feet[1];
   let stillSince = Date.now();
+  let stillTick = start.ticks;
   let now = start;
   let length = 0;
   while (Date.now() - began < LONGEST_WALK_MS) {
@@ -112,9 +115,13 @@ async function walkAhead(page) {
     now = await state(page);
     lowest = Math.min(lowest, now.feet[1]);
     length += distance(now.feet, last);
-    if (distance(now.feet, last) > STILL_M) stillSince = Date.now();
+    if (distance(now.feet, last) > STILL_M) {
+      stillSince = Date.now();
+      stillTick = now.ticks;
+    }
     last = now.feet;
-    if (Date.now() - stillSince > STILL_FOR_MS && length > 0) break;
+    const isStill = Date.now() - stillSince > STILL_FOR_MS && now.ticks - stillTick > STILL_TICKS;
+    if (isStill && length > 0) break;
   }
   await page.keyboard.up("KeyW");
   const walk = { from: start.feet, to: now.feet, lengthM: length, lowestY: lowest, rescues: now.rescues };

@@ -21,6 +21,7 @@ export interface DebugState {
   readonly mode: string;
   readonly cameraMatrix: readonly number[];
   readonly framesDrawn: number;
+  readonly ticks: number;
   readonly isPresenting: boolean;
 }
 
@@ -70,6 +71,7 @@ export function installDebug(visit: Visit): void {
       mode: player.mode,
       cameraMatrix: stage.camera.matrixWorld.toArray(),
       framesDrawn: stage.framesDrawn,
+      ticks: stage.ticks,
       isPresenting: stage.renderer.xr.isPresenting,
     }),
     setPose: (pose) => {
