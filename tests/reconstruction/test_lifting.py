@@ -67,7 +67,7 @@ def test_the_lifted_cloud_already_looks_like_the_frames():
     assert error.mean() < 0.05 and alpha[known].mean() > 0.6
     ground = known & np.isfinite(frames.depths[0]) & (drawing.alphas[0] > 0.5)
     ratio = drawing.depths[0][ground] / frames.depths[0][ground]
-    assert np.median(np.abs(ratio - 1)) < 0.02
+    assert np.median(np.abs(ratio - 1)) < 0.05  # the plane is seen at a grazing angle
 
 
 def test_near_surfaces_get_smaller_splats_than_far_ones():
