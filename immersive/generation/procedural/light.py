@@ -51,21 +51,22 @@ def bake(
         progress: Called with the share done, 0..1.
     """
     mesh, lighting = world.mesh, world.lighting
-    surface = _Surface(world, scene, palette, pool)
+    # Walls are cut into many triangles; where they meet in a plane their corners receive the same light.
+    weld: NDArray | slice = _weld(mesh) if world.is_indoor else slice(None)
+    surface = _Surface(world, weld, scene, palette, pool)
     sun = surface.sunlight(lighting.sun)
     lamps = np.zeros_like(sun)
     for number, lamp in enumerate(lighting.lamps):
         surface.add_lamp(lamp, number, lamps)
     for portal in lighting.portals:
         surface.add_portal(portal, table, lighting.ambient_gain, lamps)
-    albedos = np.empty_like(sun)
+    albedos = np.empty((len(mesh.vertices), 3), np.float32)
     _paint(mesh.faces, mesh.materials, mesh.coords, mesh.normals, mesh.tints, palette, cover, albedos)
 
     open_sky = lighting.ambient_gain * math.pi * table[: len(table) // 2].mean(axis=(0, 1))
     gathered = np.zeros_like(sun)
     if not world.is_indoor:
         gathered += (_SHADED_SKY * open_sky).astype(np.float32)
-    weld = _weld(mesh) if world.is_indoor else None
     reach = math.inf if world.is_indoor else lighting.bake_reach_m
     # Rays that leave through an opening meet the sky that the opening has already let in.
     gain = 0.0 if lighting.portals else lighting.ambient_gain
@@ -73,7 +74,7 @@ def bake(
         is_last = bounce == lighting.bounces - 1
         # What is only passed on may be noisier than what is seen.
         rays = lighting.bake_rays if is_last else max(8, lighting.bake_rays // 3)
-        radiance = ((sun + lamps + gathered) * albedos / np.float32(math.pi)).astype(np.float32)
+        radiance = ((sun + lamps + gathered)[weld] * albedos / np.float32(math.pi)).astype(np.float32)
         fresh = np.zeros_like(sun)
 
         def gather(part: slice, rays: int = rays, radiance: F32 = radiance, fresh: F32 = fresh) -> None:
@@ -81,7 +82,7 @@ def bake(
             heads = np.empty_like(starts)
             for number in range(rays):
                 _aim(
-                    surface.origins[part], mesh.normals[part], surface.is_leaf[part], part.start, number,
+                    surface.origins[part], surface.normals[part], surface.is_leaf[part], part.start, number,
                     rays, world.is_indoor, starts, heads,
                 )  # fmt: skip
                 hits = scene.closest(starts, heads)
@@ -91,8 +92,8 @@ def bake(
         parts = _parts(len(sun))
         for done, _ in enumerate(pool.map(gather, parts)):
             progress((bounce + (done + 1) / len(parts)) / lighting.bounces)
-        gathered = fresh if weld is None else _smoothed(fresh, weld, mesh)
-    return (gathered + lamps).astype(np.float32)
+        gathered = fresh if isinstance(weld, slice) else _smoothed(fresh, weld, mesh)
+    return (gathered + lamps).astype(np.float32)[weld]
 
 
 def _parts(count: int) -> list[slice]:
@@ -100,20 +101,25 @@ def _parts(count: int) -> list[slice]:
 
 
 class _Surface:
-    """The vertices as receivers of direct light."""
+    """Where light arrives: the vertices, those that share a place and a normal as one."""
 
-    def __init__(self, world: World, scene: RayScene, palette: NDArray, pool: Executor) -> None:
+    def __init__(
+        self, world: World, weld: NDArray | slice, scene: RayScene, palette: NDArray, pool: Executor
+    ) -> None:
         mesh = world.mesh
-        self.normals = mesh.normals
-        self.is_leaf = np.zeros(len(mesh.vertices), np.bool_)
-        self.is_leaf[mesh.faces[palette[mesh.materials, FOLIAGE] > 0].ravel()] = True
-        self.origins = mesh.vertices.copy()
-        if world.is_indoor:
+        leaves = np.zeros(len(mesh.vertices), np.bool_)
+        leaves[mesh.faces[palette[mesh.materials, FOLIAGE] > 0].ravel()] = True
+        self.origins, self.normals, self.is_leaf = mesh.vertices, mesh.normals, leaves
+        if not isinstance(weld, slice):
             # The edge of a wall lies inside the next wall; a little inwards, light is not cut off.
             middles = mesh.vertices[mesh.faces].mean(axis=1)
+            origins = mesh.vertices.copy()
             for corner in range(3):
                 index = mesh.faces[:, corner]
-                self.origins[index] = 0.9 * mesh.vertices[index] + 0.1 * middles
+                origins[index] = 0.9 * mesh.vertices[index] + 0.1 * middles
+            first = np.unique(weld, return_index=True)[1]
+            self.normals, self.is_leaf = mesh.normals[first], leaves[first]
+            self.origins = _means(origins, weld).astype(np.float32)
         self._scene, self._pool = scene, pool
 
     def _facing(self, cosines: NDArray, index: NDArray) -> NDArray:
@@ -278,17 +284,21 @@ def _weld(mesh: Mesh) -> NDArray[np.int64]:
     return np.unique(key, axis=0, return_inverse=True)[1].ravel()
 
 
-def _smoothed(light: F32, weld: NDArray, mesh: Mesh, rounds: int = 2) -> F32:
-    """Return `light` [V, 3] averaged over welded vertices and, `rounds` times, over their triangles."""
-    groups = int(weld.max()) + 1
-    shares = np.bincount(weld, minlength=groups)
+def _means(values: NDArray, groups: NDArray) -> NDArray[np.float64]:
+    """Return the mean [G, 3] of `values` [V, 3] in each group."""
+    shares = np.bincount(groups)
+    return np.stack([np.bincount(groups, weights=values[:, k]) / shares for k in range(3)], -1)
+
+
+def _smoothed(light: F32, weld: NDArray, mesh: Mesh, rounds: int = 3) -> F32:
+    """Return `light` [G, 3] of welded vertices averaged `rounds` times over their triangles."""
     corners = weld[mesh.faces]
-    uses = np.bincount(corners.ravel(), minlength=groups)
-    out = np.empty((groups, 3))
+    uses = np.maximum(np.bincount(corners.ravel(), minlength=len(light)), 1)
+    out = np.empty_like(light)
     for k in range(3):
-        values = np.bincount(weld, weights=light[:, k], minlength=groups) / shares
+        values = light[:, k].astype(np.float64)
         for _ in range(rounds):
             means = values[corners].mean(axis=1)
-            values = np.bincount(corners.ravel(), weights=np.repeat(means, 3), minlength=groups) / uses
+            values = np.bincount(corners.ravel(), weights=np.repeat(means, 3), minlength=len(light)) / uses
         out[:, k] = values
-    return out[weld].astype(np.float32)
+    return out
