@@ -1,8 +1,8 @@
 """What to send to one viewer next, without any input or output: bytes in, bytes out, no clock.
 
 Order: root chunks, SCENE and TREE, the collider, then whatever removes most appearance error per byte
-where the viewer looks. A parent is always sent before its children. A chunk may begin while credit is
-above zero, so a viewer never has more than its window and one chunk on the way.
+where the viewer looks (`priority`). A parent is always sent before its children. A chunk may begin while
+credit is above zero, so a viewer never has more than its window and one chunk on the way.
 """
 
 from __future__ import annotations
@@ -36,19 +36,12 @@ from .messages import (
     encode,
     tree_of,
 )
+from .priority import ChunkPriority
 from .wire import HASH_PREFIX_BYTES
 
 DEFAULT_MAX_SPLATS = 500_000  # what a stand-alone headset draws; a desktop asks for more
 DEFAULT_FOV_DEG = 90.0
 
-# Chunks behind the viewer still come, after what is in view: a turn of the head should not find nothing.
-_OUT_OF_VIEW_WEIGHT = 0.02
-# The cone is widened so that chunks arrive before a slow turn shows their place.
-_CONE_MARGIN = 1.25
-_SH_WEIGHT = 0.1
-_LEAST_GAIN = 0.05  # of the error replaced
-# Inside a chunk's sphere distance says nothing; nearer than this, all chunks are equally near.
-_NEAREST_M = 0.25
 # First pictures and floors are not weighed against detail.
 _ROOT_SCORE = np.float32(3e38)
 _COLLIDER_SCORE = np.float32(1e38)
@@ -67,9 +60,7 @@ class StreamedScene:
     is_root: NDArray[np.bool_]
     is_collider: NDArray[np.bool_]
     splat_growth: NDArray[np.int64]  # splats that showing the chunk adds to what is alive
-    center: NDArray[np.float32]  # [C, 3] metres
-    radius: NDArray[np.float32]  # metres
-    gain_per_byte: NDArray[np.float32]  # appearance error removed, per byte
+    priority: ChunkPriority
     by_hash_prefix: dict[bytes, tuple[int, ...]]
     start_pose: Pose
 
@@ -96,12 +87,6 @@ class StreamedScene:
         is_collider = tree.kind == CHUNK_KINDS.index("collider")
         is_splats = tree.kind == CHUNK_KINDS.index("splats")
         replaced = tree.range_stop.astype(np.int64) - tree.range_start
-        # A chunk replaces its share of the error that its parent leaves by what it leaves itself. It always
-        # gains something: its children may be what is wanted.
-        share = replaced / np.maximum(tree.splat_count[tree.parent], 1) * tree.error[tree.parent]
-        gain = np.where(has_parent, np.maximum(share - tree.error, _LEAST_GAIN * share), 0.0)
-        # Spherical harmonics refine colours that are already there; shapes come first.
-        gain *= np.where(is_splats, 1.0, _SH_WEIGHT)
         by_prefix: dict[bytes, tuple[int, ...]] = {}
         for chunk in chunks:
             prefix = bytes.fromhex(chunk.sha256)[:HASH_PREFIX_BYTES]
@@ -115,29 +100,17 @@ class StreamedScene:
             is_root=~has_parent & is_splats,
             is_collider=is_collider,
             splat_growth=np.where(is_splats, tree.splat_count.astype(np.int64) - replaced, 0),
-            center=tree.center,
-            radius=tree.radius,
-            gain_per_byte=(gain / np.maximum(tree.byte_length, 1)).astype(np.float32),
+            priority=ChunkPriority.prepare(tree),
             by_hash_prefix=by_prefix,
             start_pose=_pose_at_spawn(asset),
         )
 
     def scores(self, pose: Pose) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return [C] how urgently `pose` wants each chunk (>= 0, higher is sooner), and [C] what it sees."""
-        forward = np.asarray(pose.forward, np.float32)
-        forward = forward / np.linalg.norm(forward)
-        offset = self.center - np.asarray(pose.position, np.float32)
-        distance = np.sqrt(np.einsum("ij,ij->i", offset, offset))
-        along = offset @ forward
-        across = np.sqrt(np.maximum(distance * distance - along * along, 0.0))
-        # A cone of 180 degrees has no slope.
-        slope = math.tan(math.radians(min(pose.fov_deg, 170.0) / 2)) * _CONE_MARGIN
-        in_view = (across < np.maximum(along, 0.0) * slope + self.radius) & (along > -self.radius)
-        near = np.maximum(distance - 0.5 * self.radius, _NEAREST_M)
-        score = self.gain_per_byte / (near * near) * np.where(in_view, 1.0, _OUT_OF_VIEW_WEIGHT)
+        score, in_view = self.priority.scores(pose)
         score[self.is_collider] = _COLLIDER_SCORE
         score[self.is_root] = _ROOT_SCORE
-        return score.astype(np.float32), in_view
+        return score, in_view
 
 
 class ViewerSession:

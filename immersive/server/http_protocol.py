@@ -80,7 +80,8 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
 
     def _expect_request(self) -> None:
         self._cancel_timers()
-        self._request_timer = self.loop.call_later(REQUEST_DEADLINE_S, self.transport.abort)
+        if not self.transport.is_closing():  # a client may leave before its answer is complete
+            self._request_timer = self.loop.call_later(REQUEST_DEADLINE_S, self.transport.abort)
 
     def _cancel_timers(self) -> None:
         for timer in (self._request_timer, self._stall_timer):
@@ -92,10 +93,21 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
 class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
     """A WebSocket that ends even if the other side reads nothing: `close` alone would wait for it."""
 
+    _abort_timer: asyncio.TimerHandle | None = None
+
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         super().on_task_complete(task)
-        self.loop.call_later(CLOSE_DEADLINE_S, self.transport.abort)
+        self._abort_soon()
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
-        self.loop.call_later(CLOSE_DEADLINE_S, self.transport.abort)
+        self._abort_soon()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
+
+    def _abort_soon(self) -> None:
+        if self._abort_timer is None and not self.disconnected:
+            self._abort_timer = self.loop.call_later(CLOSE_DEADLINE_S, self.transport.abort)

@@ -678,6 +678,26 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     catalog.close()
 
 
+def test_connections_that_end_in_any_way_leave_no_timers(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(http_protocol, "CLOSE_DEADLINE_S", 0.05)
+    monkeypatch.setattr(http_protocol, "REQUEST_DEADLINE_S", 0.05)
+    with site.socket() as connection:
+        drain(connection)
+    with site.socket(ticket="none") as connection:
+        ending(connection)
+    for request in (b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+        for how in (socket.SHUT_WR, socket.SHUT_RDWR):
+            raw = socket.create_connection(("127.0.0.1", site.info.port))
+            raw.sendall(request)
+            raw.shutdown(how)
+            raw.close()
+    time.sleep(0.5)
+    assert httpx.get(site.info.url + "/healthz").status_code == 200
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
+
+
 def test_logs_hold_no_secrets(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         opened = open_link(site.url)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streaming.asset import SplatAsset
+from streaming.asset import ChunkInfo, SplatAsset
 from streaming.errors import AssetFormatError, ProtocolError
 from streaming.limits import MAX_CREDIT_BYTES
 from streaming.messages import (
@@ -156,6 +156,39 @@ def test_a_parent_is_sent_before_its_children_from_any_pose() -> None:
         for index in order:
             parent = ASSET.chunks[index].parent
             assert parent < 0 or order.index(parent) < order.index(index)
+
+
+def test_where_a_coarse_chunk_is_its_leaves_say() -> None:
+    # Two coarse chunks with the same sphere, which holds the viewer: the first's leaf lies behind, the
+    # second's ahead. Their spheres cannot tell; their leaves can.
+    def chunk(index: int, parent: int, z: float, radius: float, error: float) -> ChunkInfo:
+        start, stop = (0, 0) if parent < 0 else (45 * (index - 1), 45 * index) if parent == 0 else (0, 90)
+        level = 0 if parent < 0 else 1 if parent == 0 else 2
+        place = (0.3, 1.0, z)
+        return replace(
+            ASSET.chunks[0],
+            index=index,
+            level=level,
+            parent=parent,
+            range_start=start,
+            range_stop=stop,
+            center=place,
+            radius=radius,
+            error=error,
+            byte_offset=0,
+        )
+
+    chunks = (
+        chunk(0, -1, 0.0, 40.0, 9.0),
+        chunk(1, 0, 0.0, 40.0, 4.0),
+        chunk(2, 0, 0.0, 40.0, 4.0),
+        chunk(3, 1, 12.0, 2.0, 0.0),
+        chunk(4, 2, -12.0, 2.0, 0.0),
+    )
+    scene = StreamedScene.prepare(SplatAsset(ASSET.manifest, chunks, ASSET.pack), "s", "v")
+    for forward, wanted in ((-1.0, [0, 2, 4, 1, 3]), (1.0, [0, 1, 3, 2, 4])):
+        pose = Pose(0, (0.0, 1.6, 0.0), (0.0, 0.0, forward), 70.0)
+        assert chunk_order(drain(ViewerSession(scene, pose=pose, credit=ALL))) == wanted
 
 
 def test_the_budget_keeps_chunks_back_and_says_how_many() -> None:
@@ -310,12 +343,12 @@ def test_whatever_a_viewer_says_parents_lead_and_credit_and_budget_hold(actions:
 )
 def test_a_chunk_table_that_breaks_a_rule_is_refused(change: dict[str, object], message: str) -> None:
     chunks = list(ASSET.chunks)
-    chunks[5] = dataclasses.replace(chunks[5], **change)  # type: ignore[arg-type]
+    chunks[5] = replace(chunks[5], **change)  # type: ignore[arg-type]
     with pytest.raises(AssetFormatError, match=message):
         StreamedScene.prepare(SplatAsset(ASSET.manifest, tuple(chunks), ASSET.pack), "s", "v")
 
 
 def test_a_manifest_that_is_not_json_is_refused() -> None:
-    manifest = dataclasses.replace(ASSET.manifest, recipe={"learning_rate": float("nan")})
+    manifest = replace(ASSET.manifest, recipe={"learning_rate": float("nan")})
     with pytest.raises(AssetFormatError, match="JSON"):
         StreamedScene.prepare(SplatAsset(manifest, ASSET.chunks, ASSET.pack), "s", "v")
