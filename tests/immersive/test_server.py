@@ -681,10 +681,12 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def test_connections_that_end_in_any_way_leave_no_timers(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(http_protocol, "CLOSE_DEADLINE_S", 0.05)
-    monkeypatch.setattr(http_protocol, "REQUEST_DEADLINE_S", 0.05)
-    with site.socket() as connection:
-        drain(connection)
+    monkeypatch.setattr(http_protocol, "CLOSE_DEADLINE_S", 0.2)
+    monkeypatch.setattr(http_protocol, "REQUEST_DEADLINE_S", 0.2)
+    heavy = site.links.create(site.catalog.publish(_heavy_asset()).id)
+    for _ in range(3):
+        with site.socket("&credit=4000000", ticket=_ticket(site, heavy)) as connection:
+            connection.recv()  # and leave while megabytes are on their way
     with site.socket(ticket="none") as connection:
         ending(connection)
     for request in (b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"):
@@ -693,7 +695,7 @@ def test_connections_that_end_in_any_way_leave_no_timers(
             raw.sendall(request)
             raw.shutdown(how)
             raw.close()
-    time.sleep(0.5)
+    time.sleep(0.6)
     assert httpx.get(site.info.url + "/healthz").status_code == 200
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
 
