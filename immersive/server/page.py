@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
+from pathlib import Path
+
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
+from starlette.datastructures import Headers
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -14,19 +19,44 @@ _NOT_BUILT = """<!doctype html><meta charset="utf-8"><title>Immersive</title>
 """
 
 
+# What gzip makes smaller; the renderer alone shrinks from 3.1 to 1.0 MB.
+_COMPRESSED_SUFFIXES = (".js", ".css", ".svg", ".wasm")
+_GZIP_LEVEL = 6
+
+
 class _Immutable(StaticFiles):
-    """Files whose names hold a hash of their content."""
+    """Files whose names hold a hash of their content, so each is compressed once."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory=directory, check_dir=False)
+        self._compressed: dict[str, bytes] = {}
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        if response.status_code in (200, 206, 304):
-            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        if response.status_code not in (200, 206, 304):
+            return response
+        headers = Headers(scope=scope)
+        accepts_gzip = "gzip" in headers.get("accept-encoding", "") and "range" not in headers
+        wants_gzip = accepts_gzip and path.endswith(_COMPRESSED_SUFFIXES)
+        if wants_gzip and response.status_code == 200 and isinstance(response, FileResponse):
+            media_type = response.media_type
+            data = self._compressed.get(path)
+            if data is None:
+                data = await asyncio.to_thread(_compress, Path(response.path))
+                self._compressed[path] = data
+            response = Response(data, media_type=media_type, headers={"Content-Encoding": "gzip"})
+        response.headers["Vary"] = "Accept-Encoding"
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response
+
+
+def _compress(path: Path) -> bytes:
+    return gzip.compress(path.read_bytes(), _GZIP_LEVEL, mtime=0)
 
 
 def page_files(services: Services) -> StaticFiles:
     """Return the app that serves the built page's `assets` folder, also if it is built later."""
-    return _Immutable(directory=services.page_folder / "assets", check_dir=False)
+    return _Immutable(services.page_folder / "assets")
 
 
 def page_routes(services: Services) -> APIRouter:

@@ -307,6 +307,23 @@ def test_files_of_the_page_are_served_and_nothing_beside_them(site: Site) -> Non
         assert answer.split(b" ")[1] == b"404"
 
 
+def test_scripts_travel_compressed_to_who_can_read_that(site: Site, page_folder: Path) -> None:
+    text = "export const colours = [" + "0.25, " * 5000 + "];"
+    (page_folder / "assets" / "large-def.js").write_text(text)
+    address = site.info.url + "/assets/large-def.js"
+    for _ in range(2):
+        squeezed = httpx.get(address, headers={"Accept-Encoding": "gzip"})
+        plain = httpx.get(address, headers={"Accept-Encoding": "identity"})
+        part = httpx.get(address, headers={"Accept-Encoding": "gzip", "Range": "bytes=7-11"})
+        assert squeezed.text == plain.text == text
+        assert squeezed.headers["content-encoding"] == "gzip"
+        assert int(squeezed.headers["content-length"]) < len(text) / 20
+        assert squeezed.headers["content-type"] == plain.headers["content-type"]
+        assert "content-encoding" not in plain.headers
+        assert (part.status_code, part.text) == (206, "const")
+        assert all("immutable" in a.headers["cache-control"] for a in (squeezed, plain))
+
+
 def test_a_page_that_is_not_built_says_how_to(tmp_path: Path) -> None:
     with start_in_thread(tmp_path / "home", page_folder=tmp_path / "none") as info:
         answer = httpx.get(info.url + "/")
