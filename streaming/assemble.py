@@ -68,6 +68,11 @@ def build_asset(
     # Rounding first lets the tree merge exactly what the leaves will show.
     cloud = round_cloud(cloud)
     levels = build_tree(cloud)
+    if len(levels) > 1:
+        # Late: a scene of one chunk needs no rasteriser.
+        from .refine import refine, viewpoints
+
+        levels = refine(levels, viewpoints(cloud.means, _stops(camera_path, walkable)))
     pack = _PackBuilder()
     for piece in cut(levels):
         pack.add_splats(piece)
@@ -211,6 +216,16 @@ def _bounds(
     # A few stray splats would make the scene look kilometres wide.
     low, high = np.percentile(cloud.means, [1, 99], axis=0)
     return _triple(low), _triple(high)
+
+
+def _stops(
+    camera_path: Sequence[tuple[float, float, float, float]], walkable: WalkableSpace | None
+) -> list[tuple[float, float, float, float]]:
+    """Return where eyes will be: the start first, for every visit begins there."""
+    if walkable is None:
+        return list(camera_path)
+    x, y, z = _triple(walkable.spawn_position)
+    return [(x, y + float(walkable.eye_height_m), z, float(walkable.spawn_yaw_deg)), *camera_path]
 
 
 def _spawn(cloud: SplatCloud, walkable: WalkableSpace | None) -> Spawn:
