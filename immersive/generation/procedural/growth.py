@@ -69,12 +69,15 @@ def _near_trees(kind: str, element: Element, brief: SceneBrief, ground: Ground, 
     height = _height(element, usual)
     is_thick = brief.setting == "forest"
     count = element.count if element.count is not None else many if is_thick or kind != "pine" else many // 2
-    off_trail = 1.3 + _SPREAD[kind] * height
+    spread = _SPREAD[kind] * height
+    off_trail, sight = 1.5 + 1.25 * spread, 0.4 + spread
     if element.count is None:
-        places = ground.find(rng, count, 5, 30, radius, off_trail, 1.6)
+        places = ground.find(rng, count, 5, 30, radius, off_trail, 1.6, sight_m=sight)
     else:
         # What was counted stands where it is seen.
-        places = ground.find(rng, count, 5, 9 + 0.55 * count, radius, off_trail, 1.4, ahead_share=0.75)
+        places = ground.find(
+            rng, count, 5, 9 + 0.55 * count, radius, off_trail, 1.4, ahead_share=0.75, sight_m=sight
+        )
     near = np.hypot(places[:, 0], places[:, 1]) < 19
     return [
         *_copies(rng, grow, ground, places[near], height, 0.2, 0),
@@ -134,7 +137,7 @@ def grow_ground_plants(brief: SceneBrief, ground: Ground, rng: Generator, detail
     parts: list[Mesh] = []
     if "grass" in elements and not is_snowed_over:
         tall = 0.5 if "tall" in elements["grass"].attributes else 0.3
-        parts += _grass(ground, rng, round(2600 * detail), tall)
+        parts += _grass(ground, rng, round(4200 * detail), tall)
     if "flower" in elements and not is_snowed_over:
         parts += _flowers(elements["flower"], ground, rng)
     if "reed" in elements and ground.layout.lake is not None:
@@ -170,7 +173,7 @@ def _grass(ground: Ground, rng: Generator, count: int, tall: float) -> list[Mesh
     places = _scatter(ground, rng, count, 17.0, path, 4.0, -0.1)
     if len(places) == 0:
         return []
-    models = [trees.grass_tuft(rng, tall, 11) for _ in range(6)]
+    models = [trees.grass_tuft(rng, tall * rng.uniform(0.55, 1.1), 13) for _ in range(8)]
     return _planted(ground, rng, places, models, 0.65, 1.25)
 
 

@@ -93,6 +93,10 @@ def wanted_elements(brief: SceneBrief) -> dict[str, Element]:
     return {kind: element for kind, element in wanted.items() if element.count != 0}
 
 
+def _ruled_out(brief: SceneBrief, kind: str) -> bool:
+    return any(element.kind == kind and element.count == 0 for element in brief.elements)
+
+
 def plan(brief: SceneBrief, rng: Generator) -> Layout:
     """Draw the plan of an outdoor brief."""
     elements = wanted_elements(brief)
@@ -121,7 +125,8 @@ def plan(brief: SceneBrief, rng: Generator) -> Layout:
         lake=lake,
         sites=tuple(sites),
         relief=relief,
-        has_mountains=brief.setting != "beach" or "mountains" in elements,
+        has_mountains=not _ruled_out(brief, "mountains")
+        and (brief.setting != "beach" or "mountains" in elements),
         elements=elements,
     )
 
@@ -158,8 +163,8 @@ def _site(
 ) -> Site:
     """Return a place beside the trail: near its end for the first cabin, farther for others."""
     spot = trail[(-3, -7, -11)[index]]
-    gap = (6.8, 12.5, 13.0)[index] + rng.uniform(0, 0.8)
-    x, z = spot[0] + side * gap, spot[1] - (2.2 if index == 0 else 0.0)
+    gap = (rng.uniform(5.6, 8.2), rng.uniform(12.5, 13.5), rng.uniform(13.0, 14.0))[index]
+    x, z = spot[0] + side * gap, spot[1] - (rng.uniform(0.5, 4.0) if index == 0 else 0.0)
     # The door looks at the middle of the trail, turned a little, so that two walls are seen.
     towards = np.degrees(np.arctan2(trail[6][0] - x, trail[6][1] - z))
     size = 0.8 if is_small else 1.0

@@ -89,7 +89,8 @@ def _ground(cover, x, y, z, up, path, shore, litter, contrast, footprint):
     broad = fractal2(x / 5.0, z / 5.0, 3, footprint / 5.0, 5)
     patch = fractal2(x * 0.9, z * 0.9, 3, footprint * 0.9, 6)
     fine = fractal2(x * 6.0, z * 6.0, 2, footprint * 6.0, 8)
-    grain = 1.0 + contrast * (0.22 * broad + 0.24 * patch + 0.3 * fine)
+    blades = fractal2(x * 22.0, z * 22.0, 2, footprint * 22.0, 12)
+    grain = 1.0 + contrast * (0.22 * broad + 0.26 * patch + 0.36 * fine + 0.3 * blades)
     dry = smoothstep(-0.1, 0.7, broad + 0.5 * patch)
     ruffled = 0.55 * patch + 0.25 * fine
     path = smoothstep(0.25, 0.75, path + 0.25 * ruffled)
@@ -98,7 +99,7 @@ def _ground(cover, x, y, z, up, path, shore, litter, contrast, footprint):
     stone = smoothstep(0.2, 0.38, 1.0 - up + 0.08 * patch)
     snow = cover[7, 0] * smoothstep(0.55, 0.85, up + 0.1 * patch)
     snow *= smoothstep(0.0, 0.35, cover[7, 0] * 1.25 + 0.35 * broad + 0.25 * patch) * (1.0 - 0.75 * path)
-    gritty = 1.0 + contrast * (0.1 * broad + 0.14 * patch + 0.24 * fine)
+    gritty = 1.0 + contrast * (0.1 * broad + 0.16 * patch + 0.28 * fine + 0.28 * blades)
     smooth = 1.0 + contrast * (0.06 * broad + 0.08 * patch + 0.1 * fine)
     r, g, b = 0.0, 0.0, 0.0
     for k in range(3):

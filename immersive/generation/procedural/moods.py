@@ -61,9 +61,10 @@ _TIMES = {
         glow=(0.5, 0.42, 0.26),
         cloud=(1.1, 1.11, 1.13),
         cover=0.46,
-        fog=(0.55, 0.67, 0.82),
-        density=0.0011,
-        exposure=1.0,
+        fog=(0.5, 0.63, 0.8),
+        density=0.0007,
+        exposure=1.05,
+        ambient=1.25,
     ),
     "dusk": Mood(
         elevation_deg=7.0,

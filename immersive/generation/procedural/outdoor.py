@@ -131,6 +131,7 @@ class _Builder:
         self.points.append(
             PointOfInterest("lake", (lake.x * share, 0.0, lake.z * share), self._weight("lake"))
         )
+        self._ground.keep_in_sight(lake.x * share, lake.z * share)
         if self._count("dock", 1):
             self._dock()
 
@@ -168,6 +169,7 @@ class _Builder:
                 site.half_width + 0.85, site.half_depth + 1.5,
             )  # fmt: skip
             self.points.append(PointOfInterest("cabin", (site.x, y + 1.5, site.z), self._weight("cabin")))
+            self._ground.keep_in_sight(site.x, site.z)
             if self._is_lit:
                 front = site.half_depth + 1.0
                 glow = (site.x + front * np.sin(yaw), y + 1.5, site.z + front * np.cos(yaw))

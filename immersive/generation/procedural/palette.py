@@ -7,15 +7,16 @@ from immersive.brief import SceneBrief
 from .world import RGB, GroundCover, Material, Texture
 
 NAMES = (
-    "ground", "mountain", "water", "bark", "birch_bark", "needles", "leaves", "birch_leaves", "bush",
-    "grass", "reed", "petal", "stem", "rock", "log_wood", "plank_wood", "roof", "stones", "trim", "door", "window",
-    "metal", "canvas", "ember", "flame", "cactus", "frond", "cap", "snow", "plaster", "dead_wood", "core",
+    "ground", "mountain", "water", "bark", "birch_bark", "needles", "leaves", "birch_leaves",
+    "bush", "grass", "reed", "petal", "stem", "rock", "log_wood", "plank_wood", "roof", "stones",
+    "trim", "door", "window", "metal", "canvas", "ember", "flame", "cactus", "frond", "cap", "snow",
+    "plaster", "dead_wood", "core",
 )  # fmt: skip
 SLOT = {name: index for index, name in enumerate(NAMES)}
 
 _LEAF_COLOURS: dict[str, tuple[RGB, RGB]] = {
     "spring": ((0.085, 0.15, 0.03), (0.17, 0.24, 0.05)),
-    "summer": ((0.05, 0.1, 0.022), (0.11, 0.165, 0.04)),
+    "summer": ((0.06, 0.115, 0.025), (0.135, 0.19, 0.045)),
     "autumn": ((0.26, 0.085, 0.018), (0.42, 0.21, 0.035)),
     "winter": ((0.1, 0.085, 0.06), (0.15, 0.13, 0.1)),
 }
@@ -122,7 +123,7 @@ def outdoor_materials(brief: SceneBrief, is_lit: bool, is_frozen: bool, cabin: s
         else (0.075, 0.105, 0.03)
     )
     stone = (0.34, 0.19, 0.11) if brief.setting == "desert" else (0.17, 0.163, 0.15)
-    needle_tip = (0.5, 0.54, 0.58) if snow else (0.07, 0.115, 0.045)
+    needle_tip = (0.5, 0.54, 0.58) if snow else (0.085, 0.13, 0.05)
     water = _water(brief, is_frozen)
     wood = {"red": (0.26, 0.05, 0.035), "white": (0.55, 0.54, 0.5), "stone": (0.2, 0.19, 0.17)}.get(
         cabin, (0.25, 0.145, 0.078)
@@ -133,7 +134,7 @@ def outdoor_materials(brief: SceneBrief, is_lit: bool, is_frozen: bool, cabin: s
         "water": water,
         "bark": Material(Texture.BARK, (0.115, 0.08, 0.055)),
         "birch_bark": Material(Texture.BIRCH_BARK, (0.56, 0.54, 0.49), (0.07, 0.06, 0.05)),
-        "needles": Material(Texture.LEAVES, (0.036, 0.07, 0.03), needle_tip, contrast=0.6, is_foliage=True),
+        "needles": Material(Texture.LEAVES, (0.042, 0.08, 0.034), needle_tip, contrast=0.6, is_foliage=True),
         "leaves": Material(Texture.LEAVES, *leaf, is_foliage=True),
         "birch_leaves": Material(Texture.LEAVES, *birch, is_foliage=True),
         "bush": Material(Texture.LEAVES, (0.05, 0.085, 0.025), (0.1, 0.14, 0.04), is_foliage=True),

@@ -27,6 +27,7 @@ class Ground:
             tuple[float, float, float, float, float]
         ] = []  # x, z, yaw, half along x, half along z
         self._decks: list[tuple[float, float, float, float, float]] = []
+        self._sights: list[tuple[float, float, float, float]] = []  # x, z of both ends
 
     def take_disc(self, x: float, z: float, radius: float, is_solid: bool = True) -> None:
         """Reserve a disc; people cannot walk through a solid one."""
@@ -39,6 +40,12 @@ class Ground:
     def take_deck(self, x: float, z: float, yaw_deg: float, half_x: float, half_z: float) -> None:
         """Reserve a rectangle over water."""
         self._decks.append((x, z, yaw_deg, half_x, half_z))
+
+    def keep_in_sight(self, x: float, z: float) -> None:
+        """Keep tall things out of the lines from three places on the trail to (x, z)."""
+        trail = self.layout.trail
+        for index in (1, len(trail) // 3, len(trail) // 2):
+            self._sights.append((*trail[index], x, z))
 
     def is_dry(self, x: ArrayLike, z: ArrayLike) -> NDArray[np.bool_]:
         """Return where land, or ice that carries, is underfoot."""
@@ -67,7 +74,13 @@ class Ground:
         return np.maximum(y, 0.0) if lake is not None and lake.is_frozen else y
 
     def is_open(
-        self, x: NDArray, z: NDArray, radius: float, off_trail_m: float, steepest_deg: float = 24.0
+        self,
+        x: NDArray,
+        z: NDArray,
+        radius: float,
+        off_trail_m: float,
+        steepest_deg: float = 24.0,
+        sight_m: float = 0.0,
     ) -> NDArray[np.bool_]:
         """Return where a thing of `radius` may stand: dry, level enough, clear of the trail and all else."""
         open_ = self.layout.trail_distance(x, z) > off_trail_m + radius
@@ -79,6 +92,9 @@ class Ground:
             open_ &= np.hypot(x - cx, z - cz) > taken + radius
         for block in (*self._boxes, *self._decks):
             open_ &= ~_inside(x, z, block, radius + 0.4)
+        if sight_m > 0:
+            for ax, az, bx, bz in self._sights:
+                open_ &= _segment_distance(x, z, ax, az, bx, bz) > sight_m
         return open_
 
     def find(
@@ -92,6 +108,7 @@ class Ground:
         spacing_m: float = 0.0,
         ahead_share: float = 0.0,
         is_solid: bool = True,
+        sight_m: float = 0.0,
     ) -> NDArray[np.float64]:
         """Return up to `count` places [P, 2] between two distances from the trail's middle, and take them.
 
@@ -105,6 +122,7 @@ class Ground:
             spacing_m: Extra room around each, on top of `radius`.
             ahead_share: 0 all around, 1 all in front of who walks the trail.
             is_solid: People cannot walk through it.
+            sight_m: How far it must stay off the lines of `keep_in_sight`.
         """
         placed: list[tuple[float, float]] = []
         for _ in range(40):
@@ -116,7 +134,7 @@ class Ground:
             angle = rng.uniform(-half_turn, half_turn, batch)
             x, z = distance * np.sin(angle), -distance * np.cos(angle)
             room = radius + spacing_m / 2
-            good = self.is_open(x, z, radius, off_trail_m)
+            good = self.is_open(x, z, radius, off_trail_m, sight_m=sight_m)
             for px, pz in zip(x[good], z[good], strict=True):
                 if len(placed) >= count:
                     break
@@ -125,6 +143,14 @@ class Ground:
         for px, pz in placed:
             self.take_disc(px, pz, radius, is_solid)
         return np.array(placed, np.float64).reshape(-1, 2)
+
+
+def _segment_distance(
+    x: NDArray, z: NDArray, ax: float, az: float, bx: float, bz: float
+) -> NDArray[np.float64]:
+    ux, uz = bx - ax, bz - az
+    along = np.clip(((x - ax) * ux + (z - az) * uz) / max(ux * ux + uz * uz, 1e-9), 0, 1)
+    return np.hypot(x - ax - along * ux, z - az - along * uz)
 
 
 def _inside(

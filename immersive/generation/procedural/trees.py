@@ -21,23 +21,25 @@ def pine(rng: Generator, height: float, level: int) -> Mesh:
     trunk = cylinder(
         [0, -0.3, 0], [0, height * 0.97, 0], 0.02 * height, 0.01, 7 if level == 0 else 4, SLOT["bark"]
     )
-    rings = (22, 13, 7)[level]
+    rings = (30, 14, 7)[level]
     low = rng.uniform(0.1, 0.16)
     at = np.linspace(0, 1, rings) ** 0.92
     fans = []
     for index, share in enumerate(at):
         y = height * (low + (0.985 - low) * share)
         length = radius * (1 - share) ** 0.82 * rng.uniform(0.88, 1.1) + 0.05 * radius
-        count = max(5, round((10, 7, 6)[level] * (1 - 0.45 * share)))
+        count = max(5, round((13, 8, 6)[level] * (1 - 0.45 * share)))
         angles = 2 * np.pi * (np.arange(count) + 0.5 * (index % 2)) / count + rng.normal(0, 0.13, count)
-        lengths = length * rng.uniform(0.8, 1.12, count)
+        lengths = length * rng.uniform(0.72, 1.14, count)
         droop = (0.34 + 0.22 * (1 - share)) * lengths + rng.normal(0, 0.03, count) * height / 9
-        fans.append(_fans(angles, lengths, y, droop, 2.6 / count, height))
+        fans.append(_fans(rng, angles, lengths, y, droop, 2.3 / count, height))
     return concatenate([trunk, *fans])
 
 
-def _fans(angles: NDArray, lengths: NDArray, y: float, droop: NDArray, spread: float, height: float) -> Mesh:
-    """Return one whorl: each branch is a kite folded along its spine."""
+def _fans(
+    rng: Generator, angles: NDArray, lengths: NDArray, y: float, droop: NDArray, spread: float, height: float
+) -> Mesh:
+    """Return one whorl: each branch is folded along its spine and ends in three points."""
     count = len(angles)
     out = np.stack([np.cos(angles), np.zeros(count), np.sin(angles)], -1)
     side = np.stack([-np.sin(angles), np.zeros(count), np.cos(angles)], -1)
@@ -47,16 +49,22 @@ def _fans(angles: NDArray, lengths: NDArray, y: float, droop: NDArray, spread: f
     drop = droop[:, None] * up
     top = np.array([0.0, y, 0.0])
     base = top + thick + 0 * out
-    spine = top + out * reach * 0.55 - drop * 0.38 + 0.35 * thick
-    left = top + out * reach * 0.66 - side * half - drop * 0.8
-    right = top + out * reach * 0.66 + side * half - drop * 0.8
+    spine = top + out * reach * 0.5 - drop * 0.32 + 0.4 * thick
     tip = top + out * reach - drop
-    points = np.stack([base, spine, left, right, tip], 1).reshape(-1, 3)
-    corner = np.arange(count)[:, None] * 5
-    faces = np.concatenate([corner + k for k in ([0, 2, 1], [1, 2, 4], [0, 1, 3], [1, 4, 3])])
-    shade = np.tile(np.array([0.38, 0.8, 0.95, 0.95, 1.3]), count)[:, None]
-    mesh = smooth_mesh(points, faces[:, ::-1], SLOT["needles"], np.repeat(shade, 3, axis=1))
-    rounded = points - np.array([0.0, y - 0.5 * lengths.mean(), 0.0])
+    points = [base, spine, tip]
+    # Each side ends in a twig of its own, with a notch between it and the tip.
+    for sign in (-1.0, 1.0):
+        points.append(top + out * reach * 0.68 + sign * side * half * 1.25 - drop * 0.86)
+        points.append(top + out * reach * 0.66 + sign * side * half * 0.45 - drop * 0.6)
+    corners = np.stack(points, 1).reshape(-1, 3)
+    first = np.arange(count)[:, None] * 7
+    left = ([0, 1, 3], [1, 4, 3], [1, 2, 4])
+    right = ([0, 5, 1], [1, 5, 6], [1, 6, 2])
+    faces = np.concatenate([first + k for k in (*left, *right)])
+    shade = np.tile(np.array([0.34, 0.72, 1.35, 1.15, 0.85, 1.15, 0.85]), count)[:, None]
+    shade = shade * np.repeat(rng.uniform(0.85, 1.15, (count, 1)), 7, axis=0)
+    mesh = smooth_mesh(corners, faces, SLOT["needles"], np.repeat(shade, 3, axis=1))
+    rounded = corners - np.array([0.0, y - 0.5 * lengths.mean(), 0.0])
     rounded /= np.linalg.norm(rounded, axis=1, keepdims=True)
     return mesh.with_normals(0.45 * np.abs(mesh.normals) * [0, 1, 0] + rounded)
 
@@ -74,13 +82,13 @@ def broadleaf(rng: Generator, height: float, level: int) -> Mesh:
         SLOT["bark"],
     )
     limbs = _limbs(rng, crown, radii, 0.34 * height, 0.016 * height, SLOT["bark"], 6 if level == 0 else 0)
-    return concatenate([wood, *limbs, *_crown(rng, crown, radii, level, "leaves", 9)])
+    return concatenate([wood, *limbs, *_crown(rng, crown, radii, level, "leaves", 13)])
 
 
 def birch(rng: Generator, height: float, level: int) -> Mesh:
     """Return a slim, pale-stemmed tree with a light crown."""
     crown = np.array([0.0, 0.66 * height, 0.0])
-    radii = np.array([0.2, 0.33, 0.2]) * height * rng.uniform(0.9, 1.15)
+    radii = np.array([0.21, 0.36, 0.21]) * height * rng.uniform(0.85, 1.15)
     lean = rng.normal(0, 0.02, 2) * height
     top = [lean[0], 0.93 * height, lean[1]]
     sides = 8 if level == 0 else 4
@@ -88,7 +96,7 @@ def birch(rng: Generator, height: float, level: int) -> Mesh:
     limbs = _limbs(
         rng, crown, radii, 0.4 * height, 0.007 * height, SLOT["birch_bark"], 7 if level == 0 else 0
     )
-    return concatenate([wood, *limbs, *_crown(rng, crown, radii, level, "birch_leaves", 8)])
+    return concatenate([wood, *limbs, *_crown(rng, crown, radii, level, "birch_leaves", 13)])
 
 
 def bush(rng: Generator, height: float, level: int) -> Mesh:
@@ -122,8 +130,8 @@ def _crown(rng: Generator, crown: NDArray, radii: NDArray, level: int, leaves: s
     lift = 1 - 2 * (step + 0.5) / blobs
     ring = np.sqrt(1 - lift**2)
     around = np.stack([ring * np.cos(2.4 * step), lift, ring * np.sin(2.4 * step)], -1)
-    centres = crown + around * radii * 0.62 * rng.uniform(0.85, 1.15, (blobs, 1))
-    sizes = radii.mean() * rng.uniform(0.42, 0.58, blobs)
+    centres = crown + around * radii * 0.66 * rng.uniform(0.75, 1.2, (blobs, 1))
+    sizes = radii.mean() * rng.uniform(0.3, 0.56, blobs)
     points, faces = icosphere(1)
     cores = [
         smooth_mesh(points * size * 0.8 + centre, faces, material, (0.4, 0.42, 0.4))
@@ -131,8 +139,8 @@ def _crown(rng: Generator, crown: NDArray, radii: NDArray, level: int, leaves: s
     ]
     # Cores are shaded from the middle of the crown, or each would show its own little terminator.
     cores = [core.with_normals(core.vertices - crown.astype(np.float32)) for core in cores]
-    per_blob = (70, 26)[level]
-    size = radii.mean() * (0.13, 0.21)[level]
+    per_blob = (170, 36)[level]
+    size = radii.mean() * (0.085, 0.18)[level]
     away = rng.normal(size=(blobs, per_blob, 3))
     away /= np.linalg.norm(away, axis=2, keepdims=True)
     middles = (
@@ -162,17 +170,17 @@ def _clumps(
     rim = (
         across[:, None] * (np.cos(angle) * reach)[..., None]
         + along[:, None] * (np.sin(angle) * reach)[..., None]
-        - facing[:, None] * (0.25 * reach)[..., None]
+        - facing[:, None] * (0.3 * size * rng.normal(size=(count, 5)))[..., None]
     )
-    points = np.concatenate([middles[:, None], middles[:, None] + rim], axis=1).reshape(-1, 3)
-    corner = np.arange(count)[:, None] * 6
-    faces = np.concatenate([corner + [0, 1 + k, 1 + (k + 1) % 5] for k in range(5)])
+    points = (middles[:, None] + rim).reshape(-1, 3)
+    corner = np.arange(count)[:, None] * 5
+    faces = np.concatenate([corner + k for k in ([0, 1, 2], [0, 2, 3], [0, 3, 4])])
     outward = (points - crown) / radii
     depth = np.linalg.norm(outward, axis=1, keepdims=True)
     shade = (0.55 + 0.35 * outward[:, 1:2] + 0.3 * (depth - 0.7)).clip(0.35, 1.25)
-    shade = shade * np.repeat(rng.uniform(0.82, 1.18, (count, 1)), 6, axis=0)
+    shade = shade * np.repeat(rng.uniform(0.8, 1.2, (count, 1)), 5, axis=0)
     mesh = smooth_mesh(points, faces, material, shade.repeat(3, axis=1))
-    return mesh.with_normals(outward + 0.35 * np.repeat(facing, 6, axis=0) * depth)
+    return mesh.with_normals(outward + 0.35 * np.repeat(facing, 5, axis=0) * depth)
 
 
 def dead_tree(rng: Generator, height: float, level: int) -> Mesh:
@@ -280,7 +288,7 @@ def grass_tuft(rng: Generator, height: float, blades: int, material: str = "gras
     side = np.stack([-np.sin(angle), np.zeros(blades), np.cos(angle)], -1)
     tall = height * rng.uniform(0.55, 1.1, (blades, 1))
     foot = out * rng.uniform(0, 0.22, (blades, 1)) * height - [0, 0.03, 0]
-    half = 0.055 * height * rng.uniform(0.8, 1.3, (blades, 1))
+    half = 0.045 * height * rng.uniform(0.8, 1.3, (blades, 1))
     lean = out * tall * rng.uniform(0.2, 0.65, (blades, 1))
     knee = foot + 0.4 * lean + tall * [0, 0.62, 0]
     tip = foot + lean + tall * [0, 1.0, 0]
