@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -495,8 +495,9 @@ def test_a_message_from_the_future_is_ignored(site: Site) -> None:
 def test_a_chatterer_is_sent_away(site: Site) -> None:
     with site.socket() as connection:
         drain(connection)
-        for _ in range(400):
-            connection.send(encode(Ping(1.0)))
+        with suppress(ConnectionClosed):  # it may be sent away before it has said everything
+            for _ in range(400):
+                connection.send(encode(Ping(1.0)))
         assert ending(connection)[1] == TOO_MANY
 
 
