@@ -1,4 +1,4 @@
-/** Enters VR through IWER, an emulated Quest 3 that the page knows nothing of. */
+/** Enters VR and AR through IWER, an emulated Quest 3 that the page knows nothing of. */
 
 import { createRequire } from "node:module";
 import { openBrowser, state, until, withDebug } from "./chromium.mjs";
@@ -32,31 +32,60 @@ export async function visitVr(link, must, keepScreen) {
     const [left, right] = await eyes(page, picture.toString("base64"));
     await keepScreen(page, "vr");
 
+    const teleported = await teleport(page, keepScreen);
     const walked = await push(page, "left", 0, -1, 12);
     await push(page, "left", 0, 0, 3);
     const turned = await push(page, "right", 1, 0, 4);
     await push(page, "right", 0, 0, 3);
-    await page.evaluate(() => window.__device.activeSession?.end());
-    const after = await until(page, "the page after VR", (now) => !now.isPresenting);
-    await page.waitForTimeout(1_000);
+    await leave(page);
     await keepScreen(page, "after-vr");
+    await page.getByRole("button", { name: "Enter AR" }).click();
+    const inAr = await until(page, "an AR session", (now) => now.isPresenting);
+    const after = await leave(page);
 
     const vr = {
       left,
       right,
-      walkedM: Math.hypot(walked.feet[0] - before.feet[0], walked.feet[2] - before.feet[2]),
+      walkedM: flatDistance(walked, teleported),
       turnedDeg: degreesBetween(walked.cameraMatrix, turned.cameraMatrix),
+      teleportedM: flatDistance(teleported, before),
+      seesThroughInAr: inAr.isSeeThrough,
       rescues: after.rescues,
     };
     must(left.lit > LEAST_LIT_SHARE && right.lit > LEAST_LIT_SHARE, `both eyes must be lit, got ${left.lit} and ${right.lit}`);
     must(left.hash !== right.hash, "the eyes must see different pictures");
     must(vr.walkedM > 0.05, `the left stick must walk, moved ${vr.walkedM.toFixed(3)} m`);
     must(Math.abs(vr.turnedDeg - 30) < 1, `the right stick must turn by 30 degrees, turned ${vr.turnedDeg.toFixed(1)}`);
+    must(inAr.isSeeThrough, "AR must show the room behind the scene");
+    must(!after.isSeeThrough, "the background must come back after AR");
     must(complaints.length === 0, `the page must not complain in VR, but said: ${complaints[0]}`);
     return vr;
   } finally {
     await browser.close();
   }
+}
+
+async function leave(page) {
+  await page.evaluate(() => window.__device.activeSession?.end());
+  const after = await until(page, "the page after a session", (now) => !now.isPresenting);
+  await page.waitForTimeout(1_000);
+  return after;
+}
+
+/** Hold the right trigger, aimed at the floor some steps ahead, and let go. */
+async function teleport(page, keepScreen) {
+  await page.evaluate(() => {
+    const { right } = window.__device.controllers;
+    right.position.set(0.2, 1.3, -0.3);
+    const tilt = (-25 * Math.PI) / 360; // half of 25 degrees down
+    right.quaternion.set(Math.sin(tilt), 0, 0, Math.cos(tilt));
+    right.updateButtonValue("trigger", 1);
+  });
+  const { framesDrawn } = await state(page);
+  await until(page, "a teleport's aim", (now) => now.framesDrawn > framesDrawn + 4);
+  await keepScreen(page, "teleport");
+  await page.evaluate(() => window.__device.controllers.right.updateButtonValue("trigger", 0));
+  return until(page, "a teleport", (now) => now.framesDrawn > framesDrawn + 9);
 }
 
 /** Hold a thumbstick for some frames and return the state then. */
@@ -91,6 +120,10 @@ async function eyes(page, base64) {
     },
     [base64, LIT],
   );
+}
+
+function flatDistance(a, b) {
+  return Math.hypot(a.feet[0] - b.feet[0], a.feet[2] - b.feet[2]);
 }
 
 function degreesBetween(a, b) {

@@ -26,7 +26,7 @@ const STILL_TICKS = 8;
 const STILL_FOR_MS = 1_000;
 const STILL_M = 0.01;
 const LEAST_WALK_M = 0.5;
-const LONGEST_WALK_MS = 90_000;
+const LONGEST_WALK_MS = 240_000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

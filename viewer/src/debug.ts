@@ -23,6 +23,7 @@ export interface DebugState {
   readonly framesDrawn: number;
   readonly ticks: number;
   readonly isPresenting: boolean;
+  readonly isSeeThrough: boolean;
 }
 
 /** A pinhole camera as Python has it: OpenCV axes, row-major matrices, pixels. */
@@ -73,6 +74,7 @@ export function installDebug(visit: Visit): void {
       framesDrawn: stage.framesDrawn,
       ticks: stage.ticks,
       isPresenting: stage.renderer.xr.isPresenting,
+      isSeeThrough: stage.scene.background === null,
     }),
     setPose: (pose) => {
       player.hold(true);

@@ -67,6 +67,7 @@ export class Visit implements StreamEvents {
     this.stage.setBackground(scene.background);
     this.picture = new SplatPicture(this.stage.backend);
     this.player = new Player(this.stage, [new Keyboard(window), new Pointer(canvas, hud), new GamepadSource()], scene);
+    if (!scene.walkability) this.player.mode = "fly"; // nothing to stand on
     this.xr = new XrVisit(this.stage, this.player);
     hud.setWaiting(STRINGS.firstSplats);
     void offerXr().then((offer) => hud.offerXr(offer));
@@ -218,6 +219,7 @@ export class Visit implements StreamEvents {
     if (!this.hasPicture && backend.drawnCount > 0) {
       this.hasPicture = true;
       this.parts.hud.openCurtain(matchMedia("(pointer: coarse)").matches);
+      this.parts.hud.showMovement(this.player.mode);
     }
     if (this.player.walker.rescues > this.rescuesTold) {
       this.rescuesTold = this.player.walker.rescues;

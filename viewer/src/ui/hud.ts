@@ -101,7 +101,6 @@ export class Hud implements StickView {
     this.curtain.classList.add("is-open");
     setTimeout(() => (this.curtain.hidden = true), 800);
     this.say(isTouch ? STRINGS.hintTouch : STRINGS.hintKeys, HINT_MS);
-    this.showMovement("walk");
   }
 
   setProgress(share: number, words: string): void {
