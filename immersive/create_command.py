@@ -62,11 +62,12 @@ def create_and_show(
             sys.stdout.flush()
         else:
             show_report(_ERR, scene)
-        from .serve_command import show_link, wait_for_interrupt
+        from .serve_command import show_link, tell_owner_token, wait_for_interrupt
 
         if not as_json:
             show_link(url, info)
         if info is not None:
+            tell_owner_token(info)
             wait_for_interrupt()
 
 

@@ -38,6 +38,7 @@ def serve_scenes(
         def tell(info: ServerInfo) -> None:
             _ERR.print(f"Serving {len(Catalog(home).list())} scenes at {info.url}")
             _tell_certificate(info)
+            tell_owner_token(info)
             _ERR.print("Make a link with: immersive share SCENE. Stop with Ctrl-C.")
 
         serve(home, host, port, lan=lan, cert=cert, key=key, insecure=insecure, on_ready=tell)
@@ -116,6 +117,12 @@ def _tell_certificate(info: ServerInfo) -> None:
             "The certificate was made on this machine, so browsers warn once: choose Advanced, then proceed. "
             f"Its SHA-256 fingerprint is {info.fingerprint}",
         )
+
+
+def tell_owner_token(info: ServerInfo) -> None:
+    """Print the key to the owner's REST API in the one run that makes it; only its hash is kept."""
+    if info.owner_token:
+        _ERR.print(f"Owner token for the REST API, told only this once: {info.owner_token}", soft_wrap=True)
 
 
 def wait_for_interrupt() -> None:
