@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,8 @@ MIN_PHOTOS = 3
 # Photos whose shape differs by more than this were cropped or turned: another camera to the solver.
 SHAPE_TOLERANCE = 0.01
 SAME_SHAPE_SHARE = 0.8
-_FOCAL_35MM, _FOCAL_MM, _PLANE_X, _PLANE_UNIT, _EXIF = 0xA405, 0x920A, 0xA20E, 0xA210, 0x8769
+_ORIENTATION, _EXIF = 0x0112, 0x8769  # tags
+_FOCAL_35MM, _FOCAL_MM, _PLANE_X, _PLANE_UNIT = 0xA405, 0x920A, 0xA20E, 0xA210  # tags inside _EXIF
 _FILM_WIDTH_MM = 36.0
 _MM_PER_UNIT = {2: 25.4, 3: 10.0}  # EXIF FocalPlaneResolutionUnit
 
@@ -78,9 +80,7 @@ def read_picture(path: Path, *, long_edge_px: int = LONG_EDGE_PX) -> NDArray[np.
                 upright = ImageOps.exif_transpose(image.convert("RGB") if image.mode != "RGB" else image)
             return resized(np.asarray(upright, np.uint8), long_edge_px)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise InvalidInputError(
-                f"picture {path.name!r} must decode, got a damaged file", hint="Copy or export it again."
-            ) from error
+            raise _damaged(path) from error
 
 
 def resized(image: NDArray[np.uint8], long_edge_px: int) -> NDArray[np.uint8]:
@@ -94,14 +94,14 @@ def resized(image: NDArray[np.uint8], long_edge_px: int) -> NDArray[np.uint8]:
 
 
 def picture_size(path: Path) -> tuple[int, int]:
-    """Return width and height after EXIF orientation, from the header alone.
+    """Return width and height after EXIF orientation.
 
     Raises:
         InvalidInputError: No such file, no picture, or one beyond the size limits.
     """
     with _opened(path) as image:
         _check_size(path, image.size)
-        is_sideways = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        is_sideways = _exif(path, image).get(_ORIENTATION, 1) in (5, 6, 7, 8)
         return (image.height, image.width) if is_sideways else image.size
 
 
@@ -154,22 +154,21 @@ def exif_focal_px(folder: Path, *, long_edge_px: int = LONG_EDGE_PX) -> float | 
     focals = []
     for path in list_photos(folder):
         with _opened(path) as image:
-            focal = _focal_over_width(image)
+            focal = _focal_over_width(_exif(path, image).get_ifd(_EXIF), max(image.size))
             if focal is not None:
                 focals.append(focal * min(max(image.size), long_edge_px))
     return float(np.median(focals)) if focals else None
 
 
-def _focal_over_width(image: Image.Image) -> float | None:
+def _focal_over_width(exif: dict[int, Any], edge_px: int) -> float | None:
     """Return focal length / long edge from EXIF, or None; nonsense values count as absent."""
-    exif = image.getexif().get_ifd(_EXIF)
     try:
         if float(exif.get(_FOCAL_35MM, 0)) > 0:
             ratio = float(exif[_FOCAL_35MM]) / _FILM_WIDTH_MM
         else:
             # Pixels per unit on the sensor: exact where cameras write it, and old ones do.
             px_per_mm = float(exif[_PLANE_X]) / _MM_PER_UNIT[int(exif.get(_PLANE_UNIT, 2))]
-            ratio = float(exif[_FOCAL_MM]) * px_per_mm / max(image.size)
+            ratio = float(exif[_FOCAL_MM]) * px_per_mm / edge_px
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
     return ratio if 0.3 < ratio < 10 else None
@@ -191,6 +190,22 @@ def _opened(path: Path) -> Image.Image:
             f"picture {path.name!r} must be JPEG, PNG or WebP, got something else or a damaged file",
             hint="Open it in an image viewer to see whether it is whole.",
         ) from error
+
+
+def _exif(path: Path, image: Image.Image) -> Image.Exif:
+    """Return the EXIF block; Pillow decodes a whole PNG to find it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return image.getexif()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> InvalidInputError:
+    return InvalidInputError(
+        f"picture {path.name!r} must decode, got a damaged file", hint="Copy or export it again."
+    )
 
 
 def _check_size(path: Path, size: tuple[int, int]) -> None:

@@ -29,10 +29,11 @@ MIN_EDGE_PX = 64
 
 _THUMB_PX = 160  # long edge of the grey pictures on which frames are compared
 _SAME_GREY_LEVELS = 0.4  # mean difference below which a frame repeats the last: coding noise of a still
-# A cut changes the picture by this much, and by this many times more than its neighbours change; camera
-# motion through fine texture changes it as much, but steadily.
-_CUT_GREY_LEVELS = 16.0
+# A cut changes the blurred picture by this much, and by this many times more than its neighbours change; so
+# does no camera motion, which changes fine texture as much as a cut does but coarse shapes little.
+_CUT_GREY_LEVELS = 8.0
 _CUT_OVER_NEIGHBOURS = 3.0
+_CUT_BLUR_PX = 5.0
 _CUT_NEIGHBOURS = 5
 
 
@@ -42,6 +43,7 @@ class _Look:
 
     index: int
     thumb: NDArray[np.float32]  # [h, w] grey
+    shapes: NDArray[np.float32]  # [h, w] the same, blurred
     sharpness: float  # variance of the Laplacian
 
 
@@ -80,7 +82,7 @@ def read_clip(
         )
     distinct = [shot[0]]
     for look in shot[1:]:
-        if _difference(look, distinct[-1]) > _SAME_GREY_LEVELS:
+        if np.abs(look.thumb - distinct[-1].thumb).mean() > _SAME_GREY_LEVELS:
             distinct.append(look)
     if len(distinct) < MIN_FRAMES:
         raise _too_few(path, f"{len(distinct)} different frames among {len(looks)}")
@@ -142,19 +144,16 @@ def _upright(frame: Any, long_edge_px: int) -> NDArray[np.uint8]:
 
 
 def _look(index: int, image: NDArray[np.uint8]) -> _Look:
-    from scipy.ndimage import laplace
+    from scipy.ndimage import gaussian_filter, laplace
 
     grey = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    return _Look(index, grey, float(laplace(grey).var()))
-
-
-def _difference(a: _Look, b: _Look) -> float:
-    return float(np.abs(a.thumb - b.thumb).mean())
+    return _Look(index, grey, gaussian_filter(grey, _CUT_BLUR_PX), float(laplace(grey).var()))
 
 
 def _split_shots(looks: list[_Look]) -> list[list[_Look]]:
     """Split frames at hard cuts."""
-    steps = np.array([_difference(a, b) for a, b in zip(looks[1:], looks[:-1], strict=True)])
+    pairs = zip(looks[1:], looks[:-1], strict=True)
+    steps = np.array([np.abs(a.shapes - b.shapes).mean() for a, b in pairs])
     shots = [[looks[0]]]
     for i, step in enumerate(steps):
         around = np.r_[steps[max(0, i - _CUT_NEIGHBOURS) : i], steps[i + 1 : i + 1 + _CUT_NEIGHBOURS]]
