@@ -23,6 +23,8 @@ _SMALL_PART_M2 = 0.06
 _APRON_M = 0.6
 # The wall begins below the ground and ends above every eye, so that no level ray passes over it.
 _WALL_DEPTH_M, _WALL_TOP_M = 0.7, 3.0
+# Smoothed ground rises this much beside open water.
+_WET_M = 0.08
 # A camera was carried where it is: this far around it the ground is believed even where grass hides it.
 _CARRIED_M = 1.0
 
@@ -92,6 +94,7 @@ def walkable_region(
     close_m: float,
     neck_m: float,
     grow_m: float,
+    water_y: float | None = None,
 ) -> Mask:
     """Return the cells [Z, X] where people may walk: known ground around the cameras' path.
 
@@ -105,6 +108,7 @@ def walkable_region(
         close_m: Gaps in what was seen are bridged up to this width.
         neck_m: Parts narrower than this are cut off.
         grow_m: The region is widened by this: walls that were seen should stop people before the boundary.
+        water_y: Ground up to a hand above this height is under water or wet, and left out.
     """
     row, column = ground.cells(camera_positions[:, 0], camera_positions[:, 2])
     cameras = np.ones(ground.shape, bool)
@@ -113,6 +117,8 @@ def walkable_region(
     closed = _closed(ground.is_seen, close_m / 2 / ground.cell_m)
     region = (closed | (away_m < _CARRIED_M)) & (away_m < margin_m)
     region = ndimage.binary_fill_holes(region)
+    if water_y is not None:
+        region &= ground.heights > water_y + _WET_M
     neck = neck_m / 2 / ground.cell_m
     region = _grown(_shrunk(region, neck), neck + grow_m / ground.cell_m)
     # The rim stays free: the wall's apron needs ground to stand on.
@@ -126,7 +132,8 @@ def walkable_region(
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     best = int(votes.argmax()) if votes.any() else int(sizes.argmax())
-    return ndimage.binary_fill_holes(labels == best)
+    kept = labels == best
+    return kept if water_y is not None else ndimage.binary_fill_holes(kept)
 
 
 def boundary(ground: Ground, region: Mask) -> tuple[Mesh, float]:

@@ -125,12 +125,15 @@ def reach(collider: Collider, ground: Ground, start: tuple[int, int], body: Body
     return Reach(feet, ground.cell_m)
 
 
-def choose_start(standing: F32, ground: Ground, first_camera: NDArray, body: Body) -> tuple[int, int] | None:
-    """Choose the cell (row, column) to begin at: near the first camera, in the open, in the largest piece.
+def choose_start(standing: F32, ground: Ground, camera_positions: NDArray) -> tuple[int, int] | None:
+    """Choose the cell (row, column) to begin at: in the open near the first camera.
+
+    Of several pieces that are cut off from each other the one with most cameras over it counts: what is
+    larger may be the garden behind the window.
 
     Args:
         standing: [Z, X] from `standing_cells`.
-        first_camera: [3] position of the first camera.
+        camera_positions: [F, 3], the first camera first.
 
     Returns:
         None when a body can stand nowhere.
@@ -142,11 +145,12 @@ def choose_start(standing: F32, ground: Ground, first_camera: NDArray, body: Bod
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     x, z = ground.centres()
-    away_m = np.hypot(x - first_camera[0], z - first_camera[2])
-    near = np.unique(labels[free & (away_m < 3.0)])
-    piece = near[sizes[near].argmax()] if len(near) else sizes.argmax()
-    if sizes[piece] < 0.2 * sizes.max():
-        piece = sizes.argmax()
+    away_m = np.hypot(x - camera_positions[0, 0], z - camera_positions[0, 2])
+    # A camera may hang over a table: its vote goes to the nearest place where one can stand.
+    nearest = ndimage.distance_transform_edt(~free, return_distances=False, return_indices=True)
+    row, column = ground.cells(camera_positions[:, 0], camera_positions[:, 2])
+    votes = np.bincount(labels[tuple(nearest[:, row, column])], minlength=len(sizes))
+    piece = max(np.nonzero(sizes)[0], key=lambda label: (votes[label], sizes[label]))
     room_m = ndimage.distance_transform_edt(np.pad(free, 1))[1:-1, 1:-1] * ground.cell_m
     # One metre of room is enough to feel free; beyond that, nearness to the first picture counts.
     score = np.where(labels == piece, np.minimum(room_m, 1.0) - 0.25 * away_m, -np.inf)

@@ -34,8 +34,9 @@ _VOXEL_M = (0.04, 0.15)
 _MAX_DEPTH_OUTDOORS_M, _MAX_DEPTH_INDOORS_M = 15.0, 10.0
 # What is lower over the ground is no obstacle: grass and stones outdoors, fusion noise indoors.
 _CLEAR_OUTDOORS_M, _CLEAR_INDOORS_M = 0.45, 0.15
-# Gaps bridged and necks cut: land goes on behind a tuft of grass, a room's floor ends at its walls.
-_CLOSE_OUTDOORS_M, _CLOSE_INDOORS_M = 3.0, 1.2
+# Gaps this wide are bridged: land goes on behind bushes, and a floor under everything up to the walls.
+_CLOSE_OUTDOORS_M, _CLOSE_INDOORS_M = 3.0, 10.0
+# Parts narrower are cut off: outdoors they are glimpses between trees, indoors they may be doorways.
 _NECK_OUTDOORS_M, _NECK_INDOORS_M = 1.5, 0.5
 # Grass and its depth errors make humps this wide; feet sink to the soil between them.
 _GRASS_M = 0.7
@@ -87,7 +88,7 @@ def build(
     ground, parts = _make_collider(depths * np.float32(scale), views, path, settings, tell)
     collider = Collider(parts.mesh)
     standing = standing_cells(collider, ground, parts.region, body)
-    start = choose_start(standing, ground, path[0], body)
+    start = choose_start(standing, ground, path)
     if start is None:
         reached = Reach(np.full(ground.shape, np.nan, np.float32), ground.cell_m)
         spawn = np.array([path[0, 0], ground.height_at(path[:1, 0], path[:1, 2])[0], path[0, 2]])
@@ -147,6 +148,7 @@ def _make_collider(
         close_m=_CLOSE_INDOORS_M if is_indoor else _CLOSE_OUTDOORS_M,
         neck_m=_NECK_INDOORS_M if is_indoor else _NECK_OUTDOORS_M,
         grow_m=_GROW_INDOORS_M if is_indoor else 0.0,
+        water_y=None if settings.water_y is None else settings.water_y * settings.metres_per_unit,
     )
     clear_m = _CLEAR_INDOORS_M if is_indoor else _CLEAR_OUTDOORS_M
     parts = assemble(surface, ground, region, clear_m=clear_m, target_triangles=settings.target_triangles)

@@ -19,6 +19,7 @@ class WalkSettings:
 
     is_indoor: bool = False
     metres_per_unit: float = 1.0
+    water_y: float | None = None  # height of open water in the world frame; nobody walks on it
     margin_m: float = 7.0  # people may stray this far from the cameras' path; the wall stands there
     target_triangles: int = 30_000  # ground and obstacles; 1 MB in the asset
     walkers: int = 2_000

@@ -157,6 +157,21 @@ def test_the_region_bridges_gaps_and_leaves_out_what_is_far_or_unseen() -> None:
     assert not region[z < 1.5].any()
 
 
+def test_nobody_is_let_onto_open_water() -> None:
+    z, x = np.mgrid[:80, :160]
+    heights = np.maximum(0.02 * (x - 60), -0.5)  # a shore: land rises to the right, the lake lies left
+    ground = Ground(np.zeros(2, np.float32), 0.1, heights.astype(np.float32), np.ones((80, 160), bool))
+    facts = {"margin_m": 9.0, "close_m": 1.0, "neck_m": 0.5, "grow_m": 0.0}
+    cameras = np.array([[10.0, 2.0, 4.0]])
+
+    dry = walkable_region(ground, cameras, water_y=-0.5, **facts)
+    all_of_it = walkable_region(ground, cameras, **facts)
+
+    assert not dry[heights <= -0.5].any()
+    assert all_of_it[heights <= -0.5].any()
+    assert dry[(heights > -0.35) & (x > 60) & (x < 140) & (z > 20) & (z < 60)].all()
+
+
 def test_obstacles_are_what_stands_over_the_ground() -> None:
     ground = _grid(np.full((60, 60), 0.3))
     chair = _box(0.5, 1.0, 3.0, 3.5, 0.3, 0.8)

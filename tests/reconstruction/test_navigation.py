@@ -178,14 +178,26 @@ def test_the_start_is_clear_and_near_the_first_camera() -> None:
     ground = _level(-0.5, 6.5, -0.5, 7.5, cell_m=0.1)
     collider = Collider(l_room())
     standing = standing_cells(collider, ground, np.ones(ground.shape, bool), _BODY)
-    camera = np.array([0.3, 1.6, 0.3])
 
-    start = choose_start(standing, ground, camera, _BODY)
+    start = choose_start(standing, ground, np.array([[0.3, 1.6, 0.3], [1.0, 1.6, 5.0]]))
 
     assert start is not None
     x, z = (float(axis[start]) for axis in ground.centres())
     assert 0.5 < np.hypot(x - 0.3, z - 0.3) < 1.6  # away from the corner, yet near
     assert is_clear(collider, np.array([[x, 0.0, z]], np.float32), _BODY).all()
+
+
+def test_the_start_is_where_the_cameras_were_and_not_in_the_larger_garden() -> None:
+    ground = _level(-0.5, 16.0, -0.5, 7.5, cell_m=0.1)
+    collider = Collider(join([l_room(), floor(6.2, 16, 0, 7)]))
+    standing = standing_cells(collider, ground, np.ones(ground.shape, bool), _BODY)
+
+    start = choose_start(standing, ground, np.array([[5.7, 1.6, 3.6], [1.0, 1.6, 5.0], [8.0, 1.6, 3.0]]))
+
+    assert start is not None
+    x, z = (float(axis[start]) for axis in ground.centres())
+    assert 4.5 < x < 6.0
+    assert z < 4.0
 
 
 def test_the_heading_is_kept_unless_it_faces_something_near() -> None:
