@@ -31,6 +31,7 @@ _MAX_OPACITY = 0.99
 _EXCESS_POWER = 0.4
 _MAX_EXCESS_INFLATION = 1.6
 _INFLATION = (1.0, 1.0, 1.2, 1.35)  # by levels above the finest, the last one repeated
+_JITTER = 1e-7  # of the scene's extent
 _UNUSED = np.iinfo(np.int64).max
 
 
@@ -114,7 +115,10 @@ def _match(splats: _Moments, most: int) -> NDArray[np.int64]:
     """
     count = len(splats)
     neighbours = min(_NEIGHBOURS + 1, count)
-    distance, other = cKDTree(splats.means).query(splats.means, k=neighbours, workers=-1)
+    # Many splats in one place would be each other's only neighbours, and a search among them quadratic.
+    extent = max(float(np.ptp(splats.means, axis=0).max()), 1e-6)
+    points = splats.means + np.random.default_rng(0).normal(0, _JITTER * extent, splats.means.shape)
+    distance, other = cKDTree(points).query(points, k=neighbours, workers=-1)
     i = np.repeat(np.arange(count), neighbours - 1)
     # Of many equal points the query may list another one first, so "self" is not always column 0.
     j, squared = other[:, 1:].ravel(), distance[:, 1:].ravel() ** 2

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+
+from reconstruction.rasterizers.draw import draw
+from streaming.lod import build_tree
+from streaming.refine import refine, viewpoints
+from tests.streaming.splat_clouds import lopsided_cloud
+
+
+def _psnr_db(a: np.ndarray, b: np.ndarray) -> float:
+    return float(-10 * np.log10(((a.clip(0, 1) - b.clip(0, 1)) ** 2).mean()))
+
+
+def test_root_looks_more_like_the_scene_from_places_it_was_not_fitted_to() -> None:
+    cloud = lopsided_cloud(12_000)
+    levels = build_tree(cloud)
+
+    refined = refine(levels, viewpoints(cloud.means, [], seed=0))
+
+    unseen = viewpoints(cloud.means, [], seed=99)
+    truth = draw(cloud, unseen).images
+    before, after = (_psnr_db(draw(tree[0].cloud, unseen).images, truth) for tree in (levels, refined))
+    assert after > before + 0.8  # noise of colour, which no smooth splat can show; scenes gain 3 dB
+    for a, b in zip(levels, refined, strict=True):
+        np.testing.assert_array_equal(a.parents, b.parents)
+        assert len(a.cloud) == len(b.cloud)
+    assert refined[-1].cloud is cloud
+
+
+def test_fitting_keeps_values_legal() -> None:
+    cloud = lopsided_cloud(5_000)
+
+    root = refine(build_tree(cloud), viewpoints(cloud.means, []))[0].cloud
+
+    assert ((root.opacities > 0) & (root.opacities < 1)).all() and (root.scales > 0).all()
+    np.testing.assert_allclose(np.linalg.norm(root.quats, axis=1), 1, atol=1e-5)
+
+
+def test_error_is_found_where_the_pictures_differ() -> None:
+    cloud = lopsided_cloud(6_000)
+    right = cloud.means[:, 0] > np.median(cloud.means[:, 0])
+    # Noise of colour on one side only: merging keeps the other side's picture almost as it is.
+    rng = np.random.default_rng(1)
+    cloud.sh[:] = 0.3
+    cloud.sh[right, 0] += rng.choice([-1.5, 1.5], size=(int(right.sum()), 1)).astype(np.float32)
+    levels = refine(build_tree(cloud), viewpoints(cloud.means, []))
+
+    root = levels[0]
+    on_right = root.cloud.means[:, 0] > np.median(cloud.means[:, 0])
+
+    assert root.errors[on_right].sum() > 3 * root.errors[~on_right].sum()
+    assert not levels[-1].errors.any()
+
+
+def test_stops_are_visited_with_eyes_where_they_are() -> None:
+    stops = [(3.0, 1.6, -2.0, 90.0), (5.0, 1.6, -2.0, 0.0)]
+
+    cameras = viewpoints(np.zeros((1, 3), np.float32), stops)
+
+    assert len(cameras) == 6
+    near = np.linalg.norm(cameras.positions[:, None] - np.array(stops)[:, :3], axis=2).min(axis=1)
+    assert near.max() < 1.5
+    # Yaw 90 turns from -Z about +Y: to -X. Three headings a third of a turn apart.
+    forward = cameras.forwards[0] / np.linalg.norm(cameras.forwards[0][[0, 2]])
+    np.testing.assert_allclose(forward[[0, 2]], [-1, 0], atol=1e-5)
+    assert abs(np.degrees(np.arccos(np.clip(cameras.forwards[0] @ cameras.forwards[1], -1, 1))) - 120) < 5
