@@ -1,6 +1,6 @@
 /** The page's beginning: puts the shell up at once and opens the link while the renderer loads. */
 
-import { deviceProfile } from "./device/profiles";
+import { deviceProfile, rendererName } from "./device/profiles";
 import { DeferredEvents } from "./protocol/deferredEvents";
 import { Failure, parseLink, type Link, type SceneSummary } from "./protocol/link";
 import { SceneStream } from "./protocol/sceneStream";
@@ -10,7 +10,10 @@ import type { Visit } from "./visit";
 
 const canvas = find("#scene", HTMLCanvasElement);
 canvas.setAttribute("aria-label", STRINGS.canvas);
-const profile = deviceProfile(navigator);
+// Tests look at whole scenes, on whatever draws them.
+const renderer = new URLSearchParams(location.search).has("debug") ? "" : rendererName();
+const { userAgent, maxTouchPoints } = navigator;
+const profile = deviceProfile({ userAgent, maxTouchPoints, renderer });
 
 let visit: Visit | undefined;
 const hud = new Hud(find("#hud", HTMLElement), {
@@ -30,12 +33,12 @@ if (link) begin(link).catch(fail);
 else fail(new Failure("no_link"));
 
 async function begin(link: Link): Promise<void> {
-  const renderer = import("./visit");
-  renderer.catch(() => undefined); // told below, unless the link fails first
+  const loading = import("./visit");
+  loading.catch(() => undefined); // told below, unless the link fails first
   const { stream, scene, events } = await open(link);
   hud.setScene(scene);
   hud.setWaiting(STRINGS.loadingRenderer);
-  const { Visit } = await renderer.catch((error: unknown) => {
+  const { Visit } = await loading.catch((error: unknown) => {
     throw new Failure("unreachable", String(error));
   });
   visit = new Visit({ canvas, hud, stream, scene, profile, fail });

@@ -48,11 +48,11 @@ describe("the resolution", () => {
   };
 
   it("falls while frames are slow, to half at the least", () => {
-    expect(run(new ResolutionGovernor(2), 200, 2_000)).toBe(0.5);
+    expect(run(new ResolutionGovernor(0.5, 2), 200, 2_000)).toBe(0.5);
   });
 
   it("grows back slowly when frames are fast, never beyond what the screen has", () => {
-    const governor = new ResolutionGovernor(1.5);
+    const governor = new ResolutionGovernor(0.5, 1.5);
     run(governor, 100, 48);
 
     expect(run(governor, 8, 100)).toBeUndefined();
@@ -60,12 +60,13 @@ describe("the resolution", () => {
   });
 
   it("is not changed by a tab that slept", () => {
-    expect(run(new ResolutionGovernor(1), 5_000, 100)).toBeUndefined();
+    expect(run(new ResolutionGovernor(0.5, 1), 5_000, 100)).toBeUndefined();
   });
 });
 
 describe("device profiles", () => {
-  const of = (userAgent: string, maxTouchPoints = 0) => deviceProfile({ userAgent, maxTouchPoints }).name;
+  const of = (userAgent: string, maxTouchPoints = 0, renderer = "") =>
+    deviceProfile({ userAgent, maxTouchPoints, renderer }).name;
 
   it("know headsets, phones and desktops apart", () => {
     expect(of("Mozilla/5.0 (X11; Linux x86_64; Quest 3) AppleWebKit/537.36 OculusBrowser/40.0 VR")).toBe("headset");
@@ -73,5 +74,7 @@ describe("device profiles", () => {
     expect(of("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/18.0 Safari/605.1.15", 5)).toBe("phone");
     expect(of("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/18.0 Safari/605.1.15")).toBe("desktop");
     expect(of("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/140", 10)).toBe("desktop");
+    expect(of("X11; Linux", 0, "ANGLE (Google, Vulkan 1.3.0 (SwiftShader Device), SwiftShader driver)")).toBe("software");
+    expect(of("X11; Linux", 0, "ANGLE (Intel, Mesa Intel(R) UHD Graphics 620, OpenGL 4.6)")).toBe("desktop");
   });
 });

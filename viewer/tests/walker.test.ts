@@ -67,6 +67,14 @@ describe("a walker", () => {
     expect(walker.feet.x).toBeGreaterThan(2 - BODY_RADIUS_M - 0.1);
   });
 
+  it("does not leap when the page slept", () => {
+    const walker = walkerIn(mesh(floor(-10, 10, -10, 10)), [0, 0, 0]);
+
+    walker.advance(30, new THREE.Vector3(1.4, 0, 0));
+
+    expect(walker.feet.x).toBeCloseTo(0.35, 2);
+  });
+
   it("slides along a wall that it meets at an angle", () => {
     const walker = walkerIn(mesh(floor(-10, 10, -10, 10), wallAt(2, -10, 10, 0, 3)), [1.5, 0, 5]);
 
@@ -111,7 +119,7 @@ describe("a walker", () => {
         [7, rise, -10],
       ]);
     const gentle = walkerIn(slope(2.5), [0, 0, 0]);
-    const steep = walkerIn(slope(12), [0, 0, 0]);
+    const steep = walkerIn(slope(8), [0, 0, 0]); // 53 degrees, which the body alone would clear
 
     walk(gentle, [1.5, 0, 0], 3);
     walk(steep, [1.5, 0, 0], 3);
@@ -144,6 +152,15 @@ describe("a walker", () => {
       expect(walker.feet.z).toBeGreaterThan(-3.2);
       expect(walker.feet.z).toBeLessThan(2.2);
     }
+  });
+
+  it("goes along an edge that it meets at an angle, rather than stick to it", () => {
+    const walker = walkerIn(mesh(floor(-2, 2, -20, 20)), [0, 0, 10]);
+
+    walk(walker, [1, 0, -1], 6);
+
+    expect(walker.feet.z).toBeLessThan(6);
+    expect(walker.feet.x).toBeLessThan(2.2);
   });
 
   it("does not fall through a hole smaller than its feet", () => {

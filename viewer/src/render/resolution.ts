@@ -4,7 +4,6 @@ const SLOW_MS = 28;
 const FAST_MS = 13;
 /** Frames judged together; single slow ones come from chunks arriving. */
 const SPAN = 24;
-const LEAST = 0.5;
 
 export class ResolutionGovernor {
   private ratio: number;
@@ -12,7 +11,10 @@ export class ResolutionGovernor {
   private frames = 0;
   private fastSpans = 0;
 
-  constructor(private readonly most: number) {
+  constructor(
+    private readonly least: number,
+    private readonly most: number,
+  ) {
     this.ratio = most;
   }
 
@@ -25,7 +27,7 @@ export class ResolutionGovernor {
     this.spent = this.frames = 0;
     const before = this.ratio;
     this.fastSpans = mean < FAST_MS ? this.fastSpans + 1 : 0;
-    if (mean > SLOW_MS) this.ratio = Math.max(LEAST, this.ratio * (mean > 2 * SLOW_MS ? 0.7 : 0.85));
+    if (mean > SLOW_MS) this.ratio = Math.max(this.least, this.ratio * (mean > 2 * SLOW_MS ? 0.7 : 0.85));
     // Growing is tried seldom: a ratio that swings is seen, a slightly low one is not.
     else if (this.fastSpans >= 8) {
       this.fastSpans = 0;

@@ -68,7 +68,7 @@ export class Stage {
     this.rig.add(this.camera);
     const { profile } = options;
     const most = options.hasFixedResolution ? 1 : Math.min(window.devicePixelRatio || 1, profile.maxPixelRatio);
-    this.governor = new ResolutionGovernor(most);
+    this.governor = new ResolutionGovernor(Math.min(most, profile.leastPixelRatio), most);
     this.sharpRatio = this.movingRatio = most;
     this.renderer.setPixelRatio(most);
     this.backend = new SparkBackend(this.renderer, this.scene, {

@@ -16,8 +16,7 @@ const DEEPEST_DROP_M = 3;
 /** Steeper than 50 degrees is a wall. */
 const WALKABLE_NORMAL_Y = Math.cos((50 * Math.PI) / 180);
 const GRAVITY = 9.8;
-/** No single move may be longer than a fraction of the body's radius, or thin walls could be missed. */
-const LONGEST_MOVE_M = 0.08;
+/** A run's longest move is then 7 cm, a fraction of the body's radius: no wall is stepped over. */
 const LONGEST_STEP_S = 1 / 60;
 /** A tab that slept, or a software renderer, must not make the body leap. */
 const LONGEST_FRAME_S = 0.25;
@@ -105,7 +104,7 @@ export class Walker {
   advance(seconds: number, velocity: THREE.Vector3): void {
     const time = Math.min(seconds, LONGEST_FRAME_S);
     const speed = Math.hypot(velocity.x, velocity.z);
-    const steps = Math.max(1, Math.ceil(Math.max(time / LONGEST_STEP_S, (speed * time) / LONGEST_MOVE_M) - 1e-6));
+    const steps = Math.max(1, Math.ceil(time / LONGEST_STEP_S - 1e-6));
     for (let step = 0; step < steps; step++) {
       this.delta.set(velocity.x, 0, velocity.z).multiplyScalar(time / steps);
       if (speed > 0) this.walk();
@@ -129,7 +128,6 @@ export class Walker {
   private accepts(): boolean {
     if (!this.solid) return this.isInside(this.trial);
     if (this.clear(this.trial) === "blocked" || !this.isInside(this.trial)) return false;
-    if (this.crossesWall()) return false;
     const floor = this.floorAt(this.trial, STEP_M, this.grounded ? DEEPEST_DROP_M : Number.POSITIVE_INFINITY);
     if (!floor) return false;
     return floor.isWalkable || floor.y <= this.feet.y + 0.01;
@@ -154,14 +152,6 @@ export class Walker {
     this.low.copy(feet).setY(feet.y + STEP_M + BODY_RADIUS_M);
     this.high.copy(feet).setY(Math.max(this.low.y + 0.01, feet.y + this.heightM - BODY_RADIUS_M));
     return this.solid.pushOut(this.low, this.high, BODY_RADIUS_M - 0.02) ? "blocked" : "moved";
-  }
-
-  private crossesWall(): boolean {
-    this.probe.copy(this.feet).setY(this.feet.y + this.heightM * 0.6);
-    this.path.copy(this.trial).sub(this.feet).setY(0);
-    const length = this.path.length();
-    if (length < 1e-9) return false;
-    return this.solid?.raycast(this.probe, this.path.divideScalar(length), length) !== undefined;
   }
 
   /** Follow the floor, or fall to it. */
