@@ -121,7 +121,7 @@ def test_compact_chunk_turns_by_less_than_a_degree_and_stays_decodable_twice() -
     found = decode(encode(cloud, layout="compact"))
     again = decode(encode(found, layout="compact"))
 
-    assert angles_deg(found.quats, cloud.quats).max() < 0.8  # atan(sqrt(3) / 254) is 0.39, a turn doubles it
+    assert angles_deg(found.quats, cloud.quats).max() < 0.91  # four components off by 1/254 each
     np.testing.assert_array_equal(found.means, again.means)
     np.testing.assert_array_equal(found.opacities, again.opacities)
 

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from reconstruction.frames import Provenance
+from reconstruction.splats import SplatCloud
+from streaming import gltf
+from streaming.assemble import build_asset, chunk_glb, collider_mesh, finest_cloud
+from streaming.asset import SplatAsset
+from streaming.errors import AssetFormatError
+from streaming.khr_gaussian_splatting import decode, round_cloud
+from tests.streaming.scenes import PROVENANCE, small_asset, walkable
+from tests.streaming.splat_clouds import angles_deg, lopsided_cloud
+
+
+@pytest.fixture(scope="module")
+def asset() -> SplatAsset:
+    return small_asset(6_000)
+
+
+def _sorted(cloud: SplatCloud) -> SplatCloud:
+    return cloud.subset(np.lexsort(cloud.means.T))
+
+
+def test_every_chunk_is_a_glb_that_holds_what_the_table_says(asset: SplatAsset) -> None:
+    for info in asset.chunks:
+        data = asset.chunk_bytes(info.index)
+        assert hashlib.sha256(data).hexdigest() == info.sha256 and len(data) == info.byte_length
+        glb = chunk_glb(asset, info.index)
+        assert glb[:4] == b"glTF"
+        if info.kind == "splats":
+            assert len(decode(glb)) == info.splat_count
+    assert [info.byte_offset for info in asset.chunks] == list(
+        np.cumsum([0, *(info.byte_length for info in asset.chunks)])[:-1]
+    )
+
+
+def test_spheres_hold_their_splats_up_to_three_deviations(asset: SplatAsset) -> None:
+    for info in asset.chunks:
+        if info.kind == "splats":
+            cloud = decode(chunk_glb(asset, info.index))
+            reach = np.linalg.norm(cloud.means - info.center, axis=1) + 3 * cloud.scales.max(axis=1)
+            assert reach.max() <= info.radius * 1.0001 + 1e-5
+
+
+def test_first_chunk_is_a_small_root_and_errors_fall_towards_the_leaves(asset: SplatAsset) -> None:
+    root = asset.chunks[0]
+    assert root.parent == -1 and root.splat_count <= 1000 and root.byte_length < 25_000
+    last = asset.manifest.level_count - 1
+    sums = [
+        sum(c.error for c in asset.chunks if c.kind == "splats" and c.level == k) for k in range(last + 1)
+    ]
+    assert sums[0] > 0 and sums[last] == 0
+    assert all(a > b for a, b in pairwise(sums))
+
+
+def test_finest_cloud_is_the_rounded_input_in_another_order(asset: SplatAsset) -> None:
+    truth = _sorted(round_cloud(lopsided_cloud(6_000)))
+
+    found = _sorted(finest_cloud(asset))
+
+    for name in ("means", "scales", "opacities", "sh"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(truth, name))
+    assert angles_deg(found.quats, truth.quats).max() < 0.91  # four components off by 1/254 each
+
+
+def test_view_dependent_colour_of_imported_files_stays_in_the_leaves() -> None:
+    cloud = lopsided_cloud(1_500, degree=2)
+
+    asset = build_asset(cloud, title="x", provenance=PROVENANCE)
+
+    assert asset.manifest.sh_degree == 2 and finest_cloud(asset).sh_degree == 2
+    assert decode(chunk_glb(asset, 0)).sh_degree == 0
+
+
+def test_collider_comes_back_within_half_a_millimetre_and_is_ordinary_gltf(asset: SplatAsset) -> None:
+    space = walkable()
+    mesh = collider_mesh(asset)
+    assert mesh is not None
+    vertices, faces = mesh
+
+    assert np.abs(vertices - space.vertices).max() <= 0.5 / 1024 + 1e-6
+    np.testing.assert_array_equal(faces, space.faces)
+    document = gltf.decode(chunk_glb(asset, asset.chunks[-1].index)).document
+    assert document["meshes"][0]["primitives"][0]["mode"] == 4 and "extensionsUsed" not in document
+
+
+def test_manifest_says_where_to_stand_and_how_the_scene_was_made(asset: SplatAsset) -> None:
+    manifest, space = asset.manifest, walkable()
+
+    assert manifest.spawn.position == pytest.approx(space.spawn_position)
+    assert manifest.spawn.yaw_deg == space.spawn_yaw_deg
+    assert manifest.bounds_min == pytest.approx(space.bounds_min)
+    assert manifest.walkability == space.report and manifest.is_generated
+    assert manifest.recipe["prompt"] == "a lopsided place"
+    assert manifest.recipe["provenance"]["source"] == "procedural"
+    assert manifest.splat_count == 6_000 and manifest.title == "Lopsided"
+
+
+def test_without_a_walkable_space_the_visitor_looks_at_the_scene() -> None:
+    cloud = lopsided_cloud(800)
+
+    manifest = build_asset(cloud, title="x", provenance=Provenance("import", is_generated=False)).manifest
+
+    eye = np.array(manifest.spawn.position) + [0, manifest.eye_height_m, 0]
+    low, high = np.percentile(cloud.means, [1, 99], axis=0)
+    assert manifest.spawn.yaw_deg == 0 and eye[2] > high[2]
+    np.testing.assert_allclose(eye[:2], (low + high)[:2] / 2, atol=0.01)  # means are rounded
+    assert not manifest.is_generated
+
+
+def test_invisible_splats_are_left_out_and_a_scene_of_them_refused() -> None:
+    cloud = lopsided_cloud(50)
+    cloud.opacities[:20] = 0
+
+    assert build_asset(cloud, title="x", provenance=PROVENANCE).manifest.splat_count == 30
+    cloud.opacities[:] = 0
+    with pytest.raises(AssetFormatError, match="at least one visible splat"):
+        build_asset(cloud, title="x", provenance=PROVENANCE)
+
+
+def test_equal_input_gives_an_equal_pack() -> None:
+    assert small_asset(1_500).pack == small_asset(1_500).pack
+
+
+def test_chunk_that_is_no_gzip_or_a_bomb_is_refused(asset: SplatAsset) -> None:
+    def with_first(data: bytes) -> SplatAsset:
+        return replace(asset, chunks=(replace(asset.chunks[0], byte_length=len(data)),), pack=data)
+
+    good = asset.chunk_bytes(0)
+    for data, message in (
+        (b"PK\x03\x04", "must begin as glTF or gzip"),
+        (good[:50], "whole gzip member"),
+        (good[:10] + b"\xff" * 40, "must unpack"),
+    ):
+        with pytest.raises(AssetFormatError, match=message):
+            chunk_glb(with_first(data), 0)
+    plain = gzip.decompress(good)
+    assert chunk_glb(with_first(plain), 0) == plain
+
+
+def test_stray_splat_a_kilometre_away_does_not_widen_the_bounds() -> None:
+    cloud = lopsided_cloud(900)
+    cloud.means[0] = [1000, 1000, 1000]
+
+    manifest = build_asset(cloud, title="x", provenance=PROVENANCE).manifest
+
+    assert max(manifest.bounds_max) < 50

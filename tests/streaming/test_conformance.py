@@ -1,0 +1,129 @@
+"""Other people's loaders and validator on our files. Node packages come with `make setup`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reconstruction.spherical_harmonics import rgb_from_dc
+from reconstruction.splats import SplatCloud
+from streaming.assemble import build_asset, chunk_glb, encode_collider, finest_cloud
+from streaming.export import export_glb
+from tests.streaming.scenes import PROVENANCE, small_asset, walkable
+from tests.streaming.splat_clouds import angles_deg, lopsided_cloud
+
+VIEWER = Path(__file__).resolve().parents[2] / "viewer"
+# The validator knows no names with a prefix (its issue 252); formats.md, section 5.
+EXPECTED_NAME = re.compile(r"/KHR_gaussian_splatting:(ROTATION|SCALE|OPACITY|SH_DEGREE_[0-3]_COEF_[0-6])$")
+
+
+def _node(script: str, path: Path) -> Any:
+    node = shutil.which("node")
+    assert node, "node is missing; install Node 20.19 or newer"
+    assert (VIEWER / "node_modules" / "gltf-validator").is_dir(), (
+        "run `make setup`: viewer/node_modules is missing"
+    )
+    done = subprocess.run(
+        [node, f"conformance/{script}.mjs", str(path)],
+        cwd=VIEWER,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _columns(values: list[str]) -> np.ndarray:
+    return np.stack([np.frombuffer(base64.b64decode(v), "<f4") for v in values], axis=1)
+
+
+@pytest.fixture(scope="module", params=[0, 2], ids=["degree0", "degree2"])
+def exported(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, SplatCloud]:
+    path = tmp_path_factory.mktemp("export") / "room.glb"
+    asset = small_asset(1_700)
+    if request.param:
+        cloud = lopsided_cloud(1_100, degree=request.param)
+        asset = build_asset(cloud, title="x", walkable=walkable(), provenance=PROVENANCE)
+    export_glb(asset, path)
+    return path, finest_cloud(asset)
+
+
+def test_babylon_holds_the_same_splats(exported: tuple[Path, SplatCloud]) -> None:
+    path, cloud = exported
+
+    found = _node("babylon", path)
+
+    assert (found["meshes"], found["otherMeshes"]) == (1, 0)  # the collider is not drawn
+    assert (found["count"], found["shDegree"]) == (len(cloud), cloud.sh_degree)
+    np.testing.assert_array_equal(_columns(found["means"]), cloud.means)
+    np.testing.assert_array_equal(_columns(found["scales"]), cloud.scales)
+    # Babylon keeps colour, opacity and rotation in eight bits.
+    rgba = np.concatenate([rgb_from_dc(cloud.sh[:, 0]), cloud.opacities[:, None]], axis=1).clip(0, 1)
+    assert np.abs(_columns(found["rgba"]) / 255 - rgba).max() <= 1 / 255 + 1e-5
+    assert angles_deg((_columns(found["quats"]) - 127.5) / 127.5, cloud.quats).max() < 1.9
+
+
+def test_playcanvas_holds_the_same_splats(exported: tuple[Path, SplatCloud]) -> None:
+    path, cloud = exported
+
+    found = _node("playcanvas", path)
+
+    assert found["meshes"] == 1
+    assert (found["count"], found["shDegree"]) == (len(cloud), cloud.sh_degree)
+    means = _columns(found["means"])
+    # It sorts splats along a curve: ours are put in the order of theirs.
+    rank = np.lexsort(np.concatenate([cloud.means, cloud.scales], axis=1).T)
+    theirs = np.lexsort(np.concatenate([means, _columns(found["scales"])], axis=1).T)
+    ours = cloud.subset(rank)
+    np.testing.assert_array_equal(means[theirs], ours.means)
+    np.testing.assert_array_equal(_columns(found["scales"])[theirs], ours.scales)
+    np.testing.assert_array_equal(_columns(found["quats"])[theirs], ours.quats)
+    np.testing.assert_array_equal(_columns(found["opacities"])[theirs, 0], ours.opacities)
+    np.testing.assert_array_equal(_columns(found["dc"])[theirs], ours.sh[:, 0])
+    if cloud.sh_degree:
+        rest = ours.sh[:, 1:].swapaxes(1, 2).reshape(len(cloud), -1)
+        np.testing.assert_array_equal(_columns(found["rest"])[theirs], rest)
+
+
+def _check(path: Path) -> None:
+    issues = _node("validator", path)
+    names = [i for i in issues if i["code"] == "MESH_PRIMITIVE_INVALID_ATTRIBUTE"]
+    assert all(EXPECTED_NAME.search(issue["pointer"]) for issue in names)
+    others = [i for i in issues if i not in names and i["severity"] < 2]  # errors and warnings
+    assert others == []
+    assert {i["code"] for i in issues if i["severity"] >= 2} <= {"UNSUPPORTED_EXTENSION"}
+
+
+def test_khronos_validator_finds_nothing_but_the_prefixed_names(exported: tuple[Path, SplatCloud]) -> None:
+    _check(exported[0])
+
+
+def test_chunks_and_collider_are_valid_files_of_their_own(tmp_path: Path) -> None:
+    asset = small_asset(1_700)
+    last = next(c.index for c in reversed(asset.chunks) if c.kind == "splats")
+    for name, glb in (
+        ("root", chunk_glb(asset, 0)),
+        ("leaf", chunk_glb(asset, last)),
+        ("collider", encode_collider(walkable().vertices, walkable().faces)),
+    ):
+        (tmp_path / f"{name}.glb").write_bytes(glb)
+        _check(tmp_path / f"{name}.glb")
+
+
+def test_compact_chunks_load_in_babylon_and_playcanvas_too(tmp_path: Path) -> None:
+    asset = small_asset(1_700)
+    (tmp_path / "root.glb").write_bytes(chunk_glb(asset, 0))
+
+    for loader in ("babylon", "playcanvas"):
+        assert _node(loader, tmp_path / "root.glb")["count"] == asset.chunks[0].splat_count

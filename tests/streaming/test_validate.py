@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reconstruction.errors import ImmersiveError, InvalidInputError
+from streaming import ply
+from streaming.errors import AssetFormatError
+from streaming.pack import write_pack
+from streaming.validate import inspect, read_splats, write_splats
+from tests.data import shared
+from tests.streaming.scenes import small_asset
+from tests.streaming.splat_clouds import lopsided_cloud
+
+
+@pytest.mark.parametrize("suffix", [".ply", ".spz", ".splat", ".glb"])
+def test_each_format_keeps_the_scene_upright_and_in_place(suffix: str, tmp_path: Path) -> None:
+    cloud = lopsided_cloud(200)
+    path = tmp_path / f"scene{suffix}"
+
+    write_splats(cloud, path)
+
+    np.testing.assert_allclose(read_splats(path).means, cloud.means, atol=0.01)
+    report = inspect(path)
+    assert report.is_readable and report.splat_count == 200 and report.sh_degree == 0
+    np.testing.assert_allclose(report.bounds_min, cloud.means.min(axis=0), atol=0.01)
+
+
+def test_content_decides_and_not_the_name(tmp_path: Path) -> None:
+    (tmp_path / "wrong.spz").write_bytes(ply.encode(lopsided_cloud(4)))
+
+    assert inspect(tmp_path / "wrong.spz").format == "PLY"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "version", "count", "degree"),
+    [
+        ("splats/converted_playbot_lod3/playbot_lod3.ply", "PLY", "1.0 binary_little_endian", 31_000, 2),
+        ("splats/converted_playbot_lod3/playbot_lod3.compressed.ply", "compressed PLY", "1.0", 31_000, 2),
+        ("splats/converted_playbot_lod3/playbot_lod3.v3.spz", "SPZ", "3", 31_000, 2),
+        ("splats/converted_playbot_lod3/playbot_lod3.v4.spz", "SPZ", "4", 31_000, 2),
+        ("splats/converted_playbot_lod3/playbot_lod3.splat", ".splat", "", 31_000, 0),
+        ("gltf/playbot_lod3.glb", "glTF", "2.0", 31_000, 2),
+        ("gltf/khr_conformance_matrix.gltf", "glTF", "2.0", 15, 3),
+        ("splats/tiny_fixtures/minimal-v2.spz", "SPZ", "2", 4, 0),
+    ],
+)
+def test_files_of_others_are_recognised(name: str, kind: str, version: str, count: int, degree: int) -> None:
+    report = inspect(shared(name))
+
+    assert (report.format, report.splat_count, report.sh_degree) == (kind, count, degree)
+    assert report.version.startswith(version)
+
+
+def test_one_scene_in_six_files_has_one_size() -> None:
+    folder = shared("splats/converted_playbot_lod3")
+    truth = read_splats(folder / "playbot_lod3.ply")
+    low, high = truth.means.min(axis=0), truth.means.max(axis=0)
+
+    for name, frame in (("compressed.ply", "auto"), ("v3.spz", "rdf"), ("v4.spz", "rdf"), ("splat", "auto")):
+        means = read_splats(folder / f"playbot_lod3.{name}", frame=frame).means
+        np.testing.assert_allclose(means.min(axis=0), low, atol=6e-4)
+        np.testing.assert_allclose(means.max(axis=0), high, atol=6e-4)
+
+
+def test_spz_that_does_not_say_which_way_is_up_is_noted() -> None:
+    report = inspect(shared("splats/tiny_fixtures/minimal-v3.spz"))
+
+    assert any("which way is up" in problem for problem in report.problems)
+
+
+def test_older_draft_and_missing_bounds_of_the_conformance_matrix_are_noted() -> None:
+    text = " | ".join(inspect(shared("gltf/khr_conformance_matrix.glb")).problems)
+
+    assert "logarithms" in text and "min and max (15 of 15 primitives)" in text
+
+
+def test_asset_folder_is_a_file_too(tmp_path: Path) -> None:
+    write_pack(small_asset(1_200), tmp_path)
+
+    report = inspect(tmp_path)
+
+    assert (report.format, report.splat_count, report.has_collider) == ("asset", 1_200, True)
+    assert report.is_labelled_generated and len(read_splats(tmp_path)) == 1_200
+
+
+def test_damaged_file_gets_a_report_with_the_reason(tmp_path: Path) -> None:
+    data = ply.encode(lopsided_cloud(9))
+    (tmp_path / "cut.ply").write_bytes(data[:-20])
+
+    report = inspect(tmp_path / "cut.ply")
+
+    assert not report.is_readable and report.byte_length == len(data) - 20
+    assert "must hold" in report.problems[0]
+
+
+def test_doubtful_splats_are_counted(tmp_path: Path) -> None:
+    cloud = lopsided_cloud(300)
+    cloud.opacities[:7] = 0.001
+    cloud.scales[:3] = [5.0, 0.001, 0.001]
+    cloud.means[0] = [900, 0, 0]
+    write_splats(cloud, tmp_path / "odd.ply")
+
+    text = " | ".join(inspect(tmp_path / "odd.ply").problems)
+
+    for part in ("7 of 300 splats are invisible", "3 splats are needles", "1 splats are strays"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.txt", b"hello", "must be a known splat format"),
+        ("a.jpg", b"\xff\xd8\xff\xe0", "must be a known splat format"),
+        ("a.ply", b"", "must be 1 to"),
+        ("a.ply", b"PLY in capitals", "must be a known splat format"),
+    ],
+)
+def test_unknown_file_is_refused_with_a_hint(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(data)
+
+    for call in (inspect, read_splats):
+        with pytest.raises(AssetFormatError, match=message) as caught:
+            call(tmp_path / name)
+        assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["missing.ply", "."])
+def test_missing_file_and_plain_folder_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidInputError, match="must be a file"):
+        read_splats(tmp_path / name)
+
+
+def test_unknown_ending_to_write_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImmersiveError, match=r"must end in \.ply, \.spz, \.splat, \.glb"):
+        write_splats(lopsided_cloud(3), tmp_path / "a.obj")
