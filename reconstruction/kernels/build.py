@@ -66,7 +66,8 @@ def find_compiler() -> list[str]:
 def compile_kernels(target_folder: str | Path) -> list[Path]:
     """Compile what is missing into `target_folder` and return the libraries, one per instruction set.
 
-    A library appears under its name only when it is complete, so processes may do this at once.
+    A library appears under its name only when it is complete, so processes may do this at once. Libraries of
+    older sources are taken away.
 
     Raises:
         CompilerError: No compiler, or it refused the sources.
@@ -78,6 +79,8 @@ def compile_kernels(target_folder: str | Path) -> list[Path]:
     for level, library in zip(levels(), libraries, strict=True):
         if not library.exists():
             _compile(level, library)
+    for stale in set(folder.glob("splat_raster_*.so")) - set(libraries):
+        stale.unlink(missing_ok=True)
     return libraries
 
 

@@ -1,5 +1,10 @@
 // C ABI of the CPU rasteriser; called by library.py through ctypes. No Python or torch headers, so one shared
 // library serves every version of either. One translation unit per instruction set: see build.py.
+#include <initializer_list>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "adam.h"
 #include "gradient.h"
 #include "loss.h"
@@ -33,16 +38,24 @@ EXPORT void raster_drawn(void *handle, uint8_t *visible) {
 // Pairs of (splat, tile) of the last picture.
 EXPORT int64_t raster_pairs(void *handle) { return static_cast<Frame *>(handle)->pairs; }
 
-// The strongest instruction set of this CPU and its operating system: 0 baseline, 1 AVX2, 2 AVX-512.
+// The strongest instruction set of this CPU that its operating system saves: 0 baseline, 1 AVX2 (x86-64-v3),
+// 2 AVX-512 (x86-64-v4). Asked of CPUID itself: __builtin_cpu_supports says no to everything under zig c++.
 EXPORT int raster_cpu_level() {
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-              __builtin_cpu_supports("bmi2");
-  bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-                __builtin_cpu_supports("avx512vl");
-  return avx512 ? 2 : avx2 ? 1 : 0;
+  unsigned a, b, c, d, ecx1, ebx7, low, high;
+  auto all = [](unsigned word, std::initializer_list<int> bits) {
+    for (int bit : bits)
+      if (!(word >> bit & 1)) return false;
+    return true;
+  };
+  // Leaf 1 ECX: FMA 12, MOVBE 22, OSXSAVE 27, AVX 28, F16C 29.
+  if (!__get_cpuid(1, &a, &b, &ecx1, &d) || !all(ecx1, {12, 22, 27, 28, 29})) return 0;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  // Leaf 7 EBX: BMI1 3, AVX2 5, BMI2 8. Extended leaf 1 ECX: LZCNT 5. XCR0: SSE 1, AVX 2.
+  if (!__get_cpuid_count(7, 0, &a, &ebx7, &c, &d) || !all(ebx7, {3, 5, 8}) || !all(low, {1, 2})) return 0;
+  if (!__get_cpuid(0x80000001, &a, &b, &c, &d) || !all(c, {5})) return 0;
+  // AVX-512 F 16, DQ 17, CD 28, BW 30, VL 31; XCR0: mask and upper registers 5, 6, 7.
+  return all(ebx7, {16, 17, 28, 30, 31}) && all(low, {5, 6, 7}) ? 2 : 1;
 #else
   return 0;
 #endif
