@@ -101,7 +101,7 @@ _VIEW_OF = {
 
 # Descriptions that a place fulfils by being what it is.
 _GRANTED = {
-    "desert": {"sandy"},
+    "desert": {"sandy", "stone"},
     "beach": {"sandy", "stone"},
     "mountain": {"stone", "tall"},
     "mountains": {"tall", "snow"},

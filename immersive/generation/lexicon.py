@@ -146,7 +146,7 @@ _TABLE: dict[str, dict[str, str]] = {
         "sofa": "a sofa or couch | sofa, couch, settee, loveseat, chesterfield, divan",
         "armchair": "an armchair | armchair, easy chair, wing chair, recliner, reading chair, club chair",
         "chair": "chairs | chair, dining chair, seat, stool",
-        "dining_table": "a dining table | table, dining table, kitchen table, round table",
+        "dining_table": "a dining table | table, dining table, kitchen table",
         "coffee_table": "a coffee table | coffee table, low table, side table, end table",
         "cafe_table": "a cafe table | cafe table, bistro table",
         "bench_seat": "a bench seat | bench seat, window seat",

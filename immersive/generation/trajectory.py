@@ -252,6 +252,7 @@ class _Planner:
         seen = np.stack(
             [self._frames(view, points) & clear[index // per_stop] for index, view in enumerate(candidates)]
         )
+        seen_by = seen.astype(np.float32)
         chosen: list[int] = []
         views = np.zeros(len(points), np.int64)
         uses = np.zeros(len(stops), np.int64)
@@ -261,7 +262,7 @@ class _Planner:
             uses[0] += 1
         while len(chosen) < count:
             worth = _WORTH[np.minimum(views, len(_WORTH) - 1)] * weights
-            gains = seen @ worth
+            gains = seen_by @ worth.astype(np.float32)
             # Views from places not used yet bring parallax, which rotation alone does not.
             gains *= np.repeat(0.75**uses, per_stop)
             gains[chosen] = -1.0

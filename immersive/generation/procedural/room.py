@@ -113,7 +113,7 @@ def _finish(brief: SceneBrief, wanted: dict[str, Element], furnisher: Furnisher)
     shell, fittings = build_shell(room, openings, palette, scheme, walls, floor)
     placed = furnisher.plan.placed
     things = concatenate([entry.mesh for entry in placed if not entry.is_flat] + furnisher.hung)
-    flat = concatenate([entry.mesh for entry in placed if entry.is_flat])
+    flat = [entry.mesh for entry in placed if entry.is_flat]
     solid = concatenate([shell, tessellated(things, 0.3)])
     windows = [opening for opening in openings if not opening.is_door]
     view = _view_of(brief, wanted)
@@ -133,7 +133,7 @@ def _finish(brief: SceneBrief, wanted: dict[str, Element], furnisher: Furnisher)
         return plan.is_free(x, z, _CAMERA_BODY_M)
 
     return World(
-        mesh=concatenate([solid, fittings, tessellated(flat, 0.2), *views]),
+        mesh=concatenate([solid, tessellated(concatenate([fittings, *flat]), 0.3), *views]),
         materials=tuple(palette.materials),
         lighting=Lighting(
             sky=Sky(light.zenith, light.horizon, light.horizon, ground=_scaled(light.horizon, 0.22)),

@@ -6,6 +6,8 @@ The rules run in a fixed order, the largest and most bound first. A kind that fi
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.random import Generator
 
@@ -15,7 +17,7 @@ from . import furniture, furniture_decor, furniture_storage
 from .furniture import Piece
 from .mesh import Mesh, concatenate
 from .room_palette import DYES, Palette, RoomLight, Scheme, dyed
-from .room_plan import Placed, RoomPlan, opposite
+from .room_plan import Placed, Rectangle, RoomPlan, opposite
 from .world import RGB, Lamp
 
 _BOOKS: tuple[tuple[RGB, RGB], ...] = (
@@ -93,8 +95,6 @@ class Furnisher:
     # Rules.
 
     def _keep_door_free(self) -> None:
-        from .room_plan import Rectangle
-
         for opening in self.plan.openings:
             if opening.is_door:
                 x, z = self.plan.room.spot(opening.wall, opening.u, 0.5)
@@ -267,15 +267,7 @@ class Furnisher:
         walls = (
             ("north", self._far, "south") if self.brief.setting == "study" else (self._far, "south", "north")
         )
-        is_placed = self.plan.against_wall(piece, walls, -0.1)
-        self._miss("desk", is_placed)
-        desk = self.plan.first("desk")
-        if desk is not None and desk.wall is not None:
-            from .room_plan import Rectangle
-
-            x, z = self.plan.room.spot(desk.wall, desk.u, desk.piece.depth + 0.4)
-            # Room for the one who sits there; the chair comes later and may use it.
-            self._desk_room = Rectangle(x, z, 0.35, 0.35)
+        self._miss("desk", self.plan.against_wall(piece, walls, -0.1))
 
     def _sideboard(self) -> None:
         if not self._count("sideboard", 1):
@@ -348,11 +340,21 @@ class Furnisher:
             piece = furniture_decor.plant(self.palette, self.rng, float(self.rng.uniform(low, high)))
             placed = False
             for sx, sz in (*corners[index % 4 :], *corners[: index % 4]):
-                x, z = sx * (room.width / 2 - 0.42), sz * (room.depth / 2 - 0.42)
+                x, z = sx * (room.width / 2 - 0.5), sz * (room.depth / 2 - 0.5)
                 if self.plan.at(piece, x, z, float(self.rng.uniform(0, 360)) // 90 * 90, 0.35):
                     placed = True
                     break
-            self._miss("plant", placed or self.plan.against_wall(piece, (self.side, self._far, "south"), 0.0))
+            placed = placed or self.plan.against_wall(piece, (self.side, self._far, "south"), 0.0)
+            self._miss("plant", placed)
+            if placed:
+                self.plan.placed[-1] = self._bent_by_walls(self.plan.placed[-1])
+
+    def _bent_by_walls(self, entry: Placed) -> Placed:
+        """Return a plant whose leaves end at the walls instead of beyond them."""
+        half = np.array(
+            [self.plan.room.width / 2 - 0.04, np.inf, self.plan.room.depth / 2 - 0.04], np.float32
+        )
+        return replace(entry, mesh=replace(entry.mesh, vertices=np.clip(entry.mesh.vertices, -half, half)))
 
     def _rug(self) -> None:
         if not self._count("rug", 1):

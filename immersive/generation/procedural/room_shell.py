@@ -109,7 +109,7 @@ def build_shell(
                 else _window(opening, palette, trim, scheme)
             )
             details.append(room.against(fitted, wall, 0.0))
-    return tessellated(concatenate(flat), 0.19), tessellated(concatenate(details), 0.3)
+    return tessellated(concatenate(flat), 0.14), tessellated(concatenate(details), 0.3)
 
 
 def _wall(length: float, height: float, openings: list[Opening], slot: int) -> Mesh:
@@ -131,8 +131,8 @@ def _wall(length: float, height: float, openings: list[Opening], slot: int) -> M
             quad([[right, low, back], [right, high, back], [right, high, 0], [right, low, 0]], slot),
             quad([[left, high, 0], [right, high, 0], [right, high, back], [left, high, back]], slot),
         ]
-        if low > 0:
-            parts.append(quad([[left, low, back], [right, low, back], [right, low, 0], [left, low, 0]], slot))
+        # Under a door this is its threshold, without which one would look out below the leaf.
+        parts.append(quad([[left, low, back], [right, low, back], [right, low, 0], [left, low, 0]], slot))
     return concatenate(parts)
 
 
