@@ -41,6 +41,8 @@ def test_loss_and_its_gradients_match_torch(size, ssim_weight):
 
 
 def test_a_library_appears_under_the_hash_of_its_sources(tmp_path):
+    (tmp_path / "splat_raster_avx2_0123456789ab.so").write_bytes(b"of older sources")
+
     libraries = build.compile_kernels(tmp_path)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in libraries)
@@ -48,6 +50,20 @@ def test_a_library_appears_under_the_hash_of_its_sources(tmp_path):
     stamp = libraries[0].stat().st_mtime_ns
     build.compile_kernels(tmp_path)
     assert libraries[0].stat().st_mtime_ns == stamp
+
+
+def test_the_chosen_instruction_set_is_what_the_system_reports():
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists() or build.levels() == ("baseline",):
+        pytest.skip("only Linux on x86-64 lists its instruction sets in a file")
+    flags = set(cpuinfo.read_text().split("flags", 1)[1].split("\n", 1)[0].split())
+
+    level = library.load_kernels("baseline").raster_cpu_level()
+
+    v3 = {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe", "abm"} <= flags
+    v4 = v3 and {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"} <= flags
+    assert level == (2 if v4 else 1 if v3 else 0)
+    assert library.load_kernels().raster_lanes() == {0: 4, 1: 8, 2: 16}[level]
 
 
 def test_the_build_module_runs_alone(tmp_path):
