@@ -121,7 +121,8 @@ def read_header(data: bytes) -> Header:
     stop = data.find(b"\n", end, end + 16) + 1 if end >= 0 else 0
     if data[:3] != MAGIC or not stop:
         raise AssetFormatError(f"a PLY must begin with a header of at most {MAX_PLY_HEADER_BYTES} bytes")
-    layout, elements = "", []
+    layout = ""
+    elements: list[tuple[str, int, list[tuple[str, str] | None]]] = []
     try:
         for line in data[:end].decode("ascii", "replace").splitlines()[1:]:
             match line.split():
@@ -142,10 +143,12 @@ def read_header(data: bytes) -> Header:
         raise AssetFormatError(f"a PLY header must follow the format, got a bad line ({error})") from error
 
 
-def _checked_header(data: bytes, layout: str, elements: list, stop: int) -> Header:
+def _checked_header(
+    data: bytes, layout: str, elements: list[tuple[str, int, list[tuple[str, str] | None]]], stop: int
+) -> Header:
     if not layout:
         raise AssetFormatError("a PLY header must name its format")
-    known = []
+    known: list[Element] = []
     for name, count, properties in elements:
         if not 0 <= count <= MAX_SPLATS_PER_FILE:
             raise AssetFormatError(
@@ -231,7 +234,7 @@ def _unpack(tables: dict[str, NDArray]) -> SplatCloud:
     group = np.arange(count) // _PACKED_GROUP
 
     def spread(unit: NDArray, names: tuple[str, ...]) -> NDArray:
-        missing = [n for n in names if f"min_{n}" not in groups.dtype.names]
+        missing = [n for n in names if f"min_{n}" not in (groups.dtype.names or ())]
         if missing:
             raise AssetFormatError(f"a compressed PLY must have the property min_{missing[0]}, found none")
         low = np.stack([groups[f"min_{n}"] for n in names], axis=1)[group]

@@ -103,8 +103,8 @@ def inspect(path: Path) -> FileReport:
         report,
         splat_count=len(cloud),
         sh_degree=cloud.sh_degree,
-        bounds_min=tuple(float(v) for v in low),
-        bounds_max=tuple(float(v) for v in high),
+        bounds_min=(float(low[0]), float(low[1]), float(low[2])),
+        bounds_max=(float(high[0]), float(high[1]), float(high[2])),
         problems=(*problems, *_cloud_problems(cloud)),
     )
 

@@ -64,11 +64,11 @@ def test_merged_splat_has_the_moments_of_its_group() -> None:
 
 
 def test_neighbours_of_one_colour_merge_before_strangers() -> None:
-    # Two sheets 1 cm apart, red and blue, with 4 cm between splats of a sheet.
+    # Two sheets 2 cm apart, red and blue, with 4 cm between splats of a sheet.
     side = 40
     x, z = np.meshgrid(np.arange(side) * 0.04, np.arange(side) * 0.04)
     sheet = np.stack([x.ravel(), np.zeros(side * side), z.ravel()], axis=1)
-    means = np.concatenate([sheet, sheet + [0, 0.01, 0]]).astype(np.float32)
+    means = np.concatenate([sheet, sheet + [0, 0.02, 0]]).astype(np.float32)
     colors = np.repeat([[0.9, 0.1, 0.1], [0.1, 0.1, 0.9]], side * side, axis=0)
     count = len(means)
     cloud = SplatCloud(
@@ -84,8 +84,8 @@ def test_neighbours_of_one_colour_merge_before_strangers() -> None:
     for levels in (near, far):
         reds = rgb_from_dc(levels[0].cloud.sh[:, 0])[:, 0]
         mixed = (reds > 0.3) & (reds < 0.7)
-        # A Ward cost without colour would pair each splat with its twin 1 cm above: all mixed.
-        assert mixed.mean() < 0.95
+        # Without colour the twin 2 cm above is nearest, and nine in ten are mixed.
+        assert mixed.mean() < 0.1
 
 
 def test_equal_points_and_one_colour_do_not_stop_the_tree() -> None:

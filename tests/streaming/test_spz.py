@@ -117,6 +117,28 @@ def test_file_that_states_its_frame_is_believed() -> None:
     assert spz.describe(_gzip(bytes(body) + record)) == (3, False, True)
 
 
+@pytest.mark.parametrize(
+    ("code", "signs"),
+    [
+        *[(1, "LDB"), (2, "RDB"), (3, "LUB"), (4, "RUB")],
+        *[(5, "LDF"), (6, "RDF"), (7, "LUF"), (8, "RUF")],
+    ],
+)
+def test_every_stated_frame_leads_to_ours_mirrored_ones_too(code: int, signs: str) -> None:
+    cloud = lopsided_cloud(9, degree=3)
+    body = bytearray(zlib.decompress(spz.encode(cloud), 31))
+    body[14] |= 2
+    stored = spz.decode(spz.encode(cloud))
+    ours = np.diag([1.0 if letter == own else -1.0 for letter, own in zip(signs, "RUB", strict=True)])
+
+    found = spz.decode(_gzip(bytes(body) + struct.pack("<III", 0xADBE0003, 4, code)))
+
+    np.testing.assert_allclose(found.means, stored.means @ ours, atol=1e-6)
+    np.testing.assert_allclose(covariances(found), ours @ covariances(stored) @ ours, atol=1e-9)
+    ahead = np.float64([0.36, 0.48, -0.8])
+    np.testing.assert_allclose(evaluate(found.sh, ours @ ahead), evaluate(stored.sh, ahead), atol=1e-5)
+
+
 def test_degree_four_of_version_four_is_cut_to_three() -> None:
     cloud = lopsided_cloud(6, degree=3)
     data = spz.encode(cloud, version=4)
