@@ -23,7 +23,7 @@ _TREES: dict[str, tuple[Grow, float, float, int]] = {
     "pine": (trees.pine, 8.5, 0.5, 30),
     "birch": (trees.birch, 7.5, 0.35, 12),
     "broadleaf": (trees.broadleaf, 6.5, 0.45, 9),
-    "palm": (trees.palm, 6.5, 0.4, 9),
+    "palm": (trees.palm, 6.5, 0.4, 16),
     "dead_tree": (trees.dead_tree, 5.5, 0.35, 8),
     "cactus": (trees.cactus, 2.8, 0.4, 14),
 }
@@ -165,6 +165,8 @@ def _scatter(
     patches = fractal(x / patch_m, z / patch_m, 2, ground.layout.seed + 88)
     chance = ramp(-0.3 + bias, 0.35 + bias, patches) * (1 - 0.75 * distance / far_m)
     keep = (rng.random(batch) < chance) & ground.is_open(x, z, 0.05, off_trail_m)
+    # Nothing small grows on the bare shore.
+    keep &= ground.terrain.height(x, z) > 0.55
     return np.stack([x[keep], z[keep]], -1)[:count]
 
 

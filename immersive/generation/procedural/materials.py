@@ -40,18 +40,27 @@ _SNOW, _SHINGLES, _METAL = int(Texture.SNOW), int(Texture.SHINGLES), int(Texture
 _STONES, _MOUNTAIN = int(Texture.STONES), int(Texture.MOUNTAIN)
 
 # Columns of the table that `pack_materials` makes.
-BASE, ACCENT, EMISSION, SCALE, CONTRAST, TEXTURE, FOLIAGE = 0, 3, 6, 9, 10, 11, 12
+BASE, ACCENT, EMISSION, SCALE, CONTRAST, TEXTURE, FOLIAGE, MIRROR = 0, 3, 6, 9, 10, 11, 12, 13
 
 
 def pack_materials(materials: Sequence[Material]) -> NDArray[np.float64]:
-    """Return the table [M, 13] that the kernels read; its columns are named above."""
+    """Return the table [M, 14] that the kernels read; its columns are named above."""
     return np.array(
         [
-            [*m.base, *m.accent, *m.emission, m.scale, m.contrast, float(m.texture), float(m.is_foliage)]
+            [
+                *m.base,
+                *m.accent,
+                *m.emission,
+                m.scale,
+                m.contrast,
+                float(m.texture),
+                float(m.is_foliage),
+                m.mirror,
+            ]
             for m in materials
         ],
         np.float64,
-    ).reshape(len(materials), 13)
+    ).reshape(len(materials), 14)
 
 
 def pack_ground(cover: GroundCover) -> NDArray[np.float64]:
@@ -213,7 +222,7 @@ def albedo(m, cover, cx, cy, cz, ox, oy, oz, up, tr, tg, tb, footprint):
     elif texture == _ROCK:
         crust = fractal3(cx * 2.5, cy * 2.5, cz * 2.5, 4, footprint * 2.5, 6)
         gain = 1.0 + 0.45 * contrast * crust
-        mix = smoothstep(0.45, 0.8, up + 0.35 * crust)
+        mix = smoothstep(0.45, 0.8, up + 0.35 * crust + 0.8 * (scale - 1.0))
     elif texture == _WATER:
         band = fractal2(cx * 0.10, cz * 0.34, 3, footprint * 0.34, 21)
         mix = smoothstep(0.0, 0.6, band)

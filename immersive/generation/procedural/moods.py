@@ -55,16 +55,16 @@ _TIMES = {
         elevation_deg=43.0,
         sun=(5.2, 4.6, 3.75),
         sun_radius=0.014,
-        zenith=(0.13, 0.31, 0.74),
-        horizon=(0.66, 0.8, 0.95),
-        opposite=(0.5, 0.68, 0.93),
+        zenith=(0.085, 0.22, 0.58),
+        horizon=(0.5, 0.64, 0.82),
+        opposite=(0.36, 0.54, 0.8),
         glow=(0.5, 0.42, 0.26),
-        cloud=(1.1, 1.11, 1.13),
-        cover=0.46,
-        fog=(0.5, 0.63, 0.8),
+        cloud=(1.0, 1.01, 1.03),
+        cover=0.5,
+        fog=(0.42, 0.56, 0.76),
         density=0.0007,
         exposure=1.05,
-        ambient=1.25,
+        ambient=1.5,
     ),
     "dusk": Mood(
         elevation_deg=7.0,
@@ -124,17 +124,26 @@ def mood_of(brief: SceneBrief) -> Mood:
         glow=_greyed(mood.glow, 0.6, 0.25),
         cloud=_greyed(mood.horizon, 0.8, 0.86),
         cover=0.82,
-        fog=_greyed(mood.horizon, 0.72, 0.9),
+        fog=_greyed(mood.fog, 0.5, 1.12),
         density=max(0.004, mood.density),
         stars=0.0,
         ambient=mood.ambient * 1.15,
     )
     if brief.weather == "fog":
-        return replace(dull, density=0.026, cover=0.2, cloud=dull.fog, sun=_greyed(mood.sun, 0.4, 0.35))
+        haze = dull.fog
+        return replace(
+            dull,
+            density=0.024,
+            zenith=haze,
+            horizon=haze,
+            opposite=haze,
+            cover=0.0,
+            sun=_greyed(mood.sun, 0.4, 0.4),
+        )
     if brief.weather == "rain":
         return replace(dull, density=0.009, exposure=mood.exposure * 0.9, is_lit=True)
     if brief.weather == "snow":
-        return replace(dull, density=0.011, fog=_greyed(mood.horizon, 0.85, 0.95))
+        return replace(dull, density=0.011, fog=_greyed(mood.fog, 0.8, 1.25))
     return dull
 
 

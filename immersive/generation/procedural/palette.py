@@ -26,6 +26,10 @@ _BIRCH_COLOURS: dict[str, tuple[RGB, RGB]] = {
     "autumn": ((0.38, 0.22, 0.025), (0.52, 0.34, 0.05)),
     "winter": ((0.1, 0.085, 0.06), (0.15, 0.13, 0.1)),
 }
+_CROWN_COLOURS: dict[str, tuple[RGB, RGB]] = {
+    "red": ((0.3, 0.045, 0.02), (0.46, 0.1, 0.03)),
+    "golden": ((0.4, 0.22, 0.02), (0.56, 0.36, 0.05)),
+}
 _GROUND: dict[str, GroundCover] = {
     "forest": GroundCover(),
     "meadow": GroundCover(
@@ -36,11 +40,11 @@ _GROUND: dict[str, GroundCover] = {
         grass=(0.085, 0.1, 0.036), grass_dry=(0.14, 0.115, 0.06), litter=(0.15, 0.14, 0.125)
     ),
     "beach": GroundCover(
-        grass=(0.42, 0.34, 0.22),
-        grass_dry=(0.47, 0.39, 0.27),
+        grass=(0.36, 0.285, 0.18),
+        grass_dry=(0.4, 0.325, 0.215),
         litter=(0.14, 0.15, 0.06),
-        path=(0.46, 0.37, 0.25),
-        shore=(0.36, 0.29, 0.19),
+        path=(0.39, 0.315, 0.21),
+        shore=(0.29, 0.23, 0.15),
         grass_amount=0.1,
     ),
     "desert": GroundCover(
@@ -111,7 +115,11 @@ def outdoor_materials(brief: SceneBrief, is_lit: bool, is_frozen: bool, cabin: s
         is_frozen: The lake is ice.
         cabin: Colour or stuff of cabin walls: "log", "red", "white" or "stone".
     """
+    said = {element.kind: element.attributes for element in brief.elements}
     leaf = _LEAF_COLOURS[brief.season]
+    for name, colours in _CROWN_COLOURS.items():
+        if name in said.get("broadleaf", ()):
+            leaf = colours
     birch = _BIRCH_COLOURS[brief.season]
     cover = ground_cover(brief)
     snow = is_snowy(brief)
@@ -128,6 +136,8 @@ def outdoor_materials(brief: SceneBrief, is_lit: bool, is_frozen: bool, cabin: s
     wood = {"red": (0.26, 0.05, 0.035), "white": (0.55, 0.54, 0.5), "stone": (0.2, 0.19, 0.17)}.get(
         cabin, (0.25, 0.145, 0.078)
     )
+    if "old" in said.get("cabin", ()):  # weathered timber turns grey
+        wood = tuple(0.45 * part + 0.55 * 0.13 for part in wood)
     table = {
         "ground": Material(Texture.GROUND),
         "mountain": Material(Texture.MOUNTAIN, cover.rock, _far_forest(brief), 95.0),
@@ -142,7 +152,7 @@ def outdoor_materials(brief: SceneBrief, is_lit: bool, is_frozen: bool, cabin: s
         "reed": Material(Texture.LEAVES, (0.13, 0.13, 0.05), (0.2, 0.17, 0.075), is_foliage=True),
         "petal": Material(Texture.PLAIN, (1.0, 1.0, 1.0), contrast=0.3, is_foliage=True),
         "stem": Material(Texture.PLAIN, (0.07, 0.11, 0.03), is_foliage=True),
-        "rock": Material(Texture.ROCK, stone, moss),
+        "rock": Material(Texture.ROCK, stone, moss, 1.6 if "mossy" in said.get("rock", ()) else 1.0),
         "log_wood": Material(Texture.WOOD, wood),
         "plank_wood": Material(Texture.PLANKS, (0.27, 0.175, 0.105), (0.07, 0.045, 0.03), 0.16),
         "roof": Material(
@@ -178,10 +188,10 @@ def outdoor_materials(brief: SceneBrief, is_lit: bool, is_frozen: bool, cabin: s
 
 def _water(brief: SceneBrief, is_frozen: bool) -> Material:
     if is_frozen:
-        return Material(Texture.WATER, (0.5, 0.58, 0.64), (0.66, 0.71, 0.75))
+        return Material(Texture.WATER, (0.5, 0.58, 0.64), (0.66, 0.71, 0.75), mirror=0.3)
     if brief.setting == "beach":
-        return Material(Texture.WATER, (0.045, 0.23, 0.27), (0.09, 0.33, 0.36))
-    return Material(Texture.WATER, (0.075, 0.14, 0.175), (0.115, 0.19, 0.23))
+        return Material(Texture.WATER, (0.045, 0.23, 0.27), (0.09, 0.33, 0.36), mirror=0.45)
+    return Material(Texture.WATER, (0.04, 0.08, 0.095), (0.06, 0.105, 0.125), mirror=1.0)
 
 
 def _far_forest(brief: SceneBrief) -> RGB:

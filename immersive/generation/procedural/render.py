@@ -18,7 +18,7 @@ from reconstruction.conventions import F32
 
 from . import shading
 from .light import bake
-from .materials import FOLIAGE, pack_ground, pack_materials
+from .materials import FOLIAGE, MIRROR, pack_ground, pack_materials
 from .mesh import Mesh
 from .rays import RayScene, ray_scene
 from .sky import sky_table
@@ -26,6 +26,7 @@ from .world import World
 
 _THREADS = 2
 _BAKE_SHARE = 0.3  # of the progress bar
+_MIRROR_RAYS = 12
 _CENTRE = np.array([[0.5, 0.5]])
 
 
@@ -98,11 +99,44 @@ class _Painter:
         self._palette = pack_materials(world.materials)
         self._cover = pack_ground(world.ground_cover)
         self._parameters = _parameters(world)
+        self._sheen = np.zeros((1, 4), np.float32)
         self._light = bake(world, solid, self._table, self._palette, self._cover, pool, progress)
+        if (self._palette[:, MIRROR] > 0).any():
+            self._sheen = self._mirrored(np.array(world.atmosphere.centre))
         side = (np.arange(settings.samples_per_side) + 0.5) / settings.samples_per_side
         spread = 0.5 + (side - 0.5) * settings.spread_px
         self._spots = np.stack(np.meshgrid(spread, spread), -1).reshape(-1, 2)
         self._disc = _disc(len(self._spots))
+
+    def _mirrored(self, eye: NDArray) -> F32:
+        """Return what level water mirrors [V, 4]: radiance times its share, and the share.
+
+        A true reflection moves with the eye, which no fixed set of splats can show. This one is painted on
+        the water: what an eye in the middle of the walk would see there, blurred as by a light breeze, so
+        that from elsewhere it still looks right.
+        """
+        mesh = self._mesh
+        strength = np.zeros(len(mesh.vertices), np.float32)
+        np.maximum.at(strength, mesh.faces, self._palette[mesh.materials, MIRROR].astype(np.float32)[:, None])
+        wet = np.flatnonzero(strength > 0)
+        starts = mesh.vertices[wet] + np.float32([0, 0.02, 0])
+        line = starts - eye
+        line /= np.linalg.norm(line, axis=1, keepdims=True)
+        steepness = np.abs(line[:, 1])
+        bearing = np.arctan2(line[:, 0], line[:, 2])
+        total = np.zeros((len(wet), 3))
+        for index in range(_MIRROR_RAYS):
+            swing = 0.16 * ((index + 0.5) / _MIRROR_RAYS - 0.5) * 2
+            rise = np.clip(steepness + 0.05 * np.sin(2.4 * index), 0.01, 0.99)
+            level = np.sqrt(1 - rise**2)
+            heads = np.stack([level * np.sin(bearing + swing), rise, level * np.cos(bearing + swing)], -1)
+            total += self._arriving(starts, heads.astype(np.float32), np.zeros((1, 2)), 0.01)[0]
+        sheen = np.zeros((len(mesh.vertices), 4), np.float32)
+        # Schlick's fit of Fresnel's law for water.
+        share = strength[wet] * (0.02 + 0.98 * (1 - steepness) ** 5)
+        sheen[wet, :3] = total / _MIRROR_RAYS * share[:, None]
+        sheen[wet, 3] = share
+        return sheen
 
     def frame(self, viewmat: F32, K: F32, width: int, height: int) -> tuple[NDArray[np.uint8], F32]:
         """Return one picture [H, W, 3] and its depths [H, W]."""
@@ -126,17 +160,23 @@ class _Painter:
         self, viewmat: F32, K: F32, pixels: NDArray, spots: NDArray, disc: NDArray, width: int
     ) -> tuple[F32, F32, NDArray, F32]:
         """Return displayed colour [R, 3], distance [R], triangle [R] and direction [R, 3] of rays."""
-        mesh, parameters = self._mesh, self._parameters
         count = len(pixels) * len(spots)
         origins, heads = np.empty((count, 3), np.float32), np.empty((count, 3), np.float32)
         focal = (float(K[0, 0]), float(K[1, 1]))
         centre = (float(K[0, 2]), float(K[1, 2]))
         shading.camera_rays(viewmat, focal, centre, pixels, spots, width, origins, heads)
+        radiance, distances, hits = self._arriving(origins, heads, disc, 1.0 / focal[0])
+        shading.display(radiance, self._parameters)
+        return radiance, distances, hits, heads
+
+    def _arriving(self, origins: F32, heads: F32, disc: NDArray, spread: float) -> tuple[F32, F32, NDArray]:
+        """Return radiance [R, 3], distance [R] and triangle [R] of rays; `spread` is a pixel's angle."""
+        mesh, parameters, count = self._mesh, self._parameters, len(origins)
         distances, hits, u, v = self._scene.closest(origins, heads)
         steady, sunny, points = (np.empty((count, 3), np.float32) for _ in range(3))
         shading.surfaces(
             heads, origins, distances, hits, u, v, mesh.vertices, mesh.faces, mesh.materials, mesh.normals,
-            mesh.tints, mesh.coords, self._light, self._palette, self._cover, parameters, 1.0 / focal[0],
+            mesh.tints, mesh.coords, self._light, self._sheen, self._palette, self._cover, parameters, spread,
             steady, sunny, points,
         )  # fmt: skip
         starts, towards = np.empty_like(points), np.empty_like(points)
@@ -145,9 +185,8 @@ class _Painter:
         if lit:
             is_free = self._solid.is_free(starts[:lit], towards[:lit])
             shading.add_sun(steady, sunny, owners, is_free, lit)
-        colours = np.empty((count, 3), np.float32)
-        shading.finish(steady, heads, origins, distances, hits, self._table, parameters, colours)
-        return colours, distances, hits, heads
+        shading.add_air(steady, heads, origins, distances, hits, self._table, parameters)
+        return steady, distances, hits
 
 
 def _solid(world: World) -> Mesh:

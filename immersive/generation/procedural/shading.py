@@ -44,7 +44,7 @@ def camera_rays(viewmat, focal, centre, pixels, spots, width, origins, heads):
 @kernel
 def surfaces(
     heads, origins, distances, hits, u, v, vertices, faces, materials, normals, tints, coords, light,
-    palette, cover, parameters, spread, steady, sunny, points,
+    sheen, palette, cover, parameters, spread, steady, sunny, points,
 ):  # fmt: skip
     """Write for each hit the colour it shows without sun, what sun would add, and its shadow ray's start."""
     for i in range(len(hits)):
@@ -110,6 +110,12 @@ def surfaces(
         sunny[i, 0] = red / math.pi * shine * parameters[3]
         sunny[i, 1] = green / math.pi * shine * parameters[4]
         sunny[i, 2] = blue / math.pi * shine * parameters[5]
+        if row[13] > 0.0:
+            share = sheen[a, 3] * w + sheen[b, 3] * u[i] + sheen[c, 3] * v[i]
+            for k in range(3):
+                mirrored = sheen[a, k] * w + sheen[b, k] * u[i] + sheen[c, k] * v[i]
+                steady[i, k] = steady[i, k] * (1.0 - share) + mirrored
+                sunny[i, k] *= 1.0 - share
         # Leaves are lit from both sides, so their ray starts on the side of the sun.
         side = -1.0 if is_leaf and gx * parameters[0] + gy * parameters[1] + gz * parameters[2] < 0.0 else 1.0
         lift = side * (_LIFT_M + 2e-4 * distances[i])
@@ -185,8 +191,8 @@ def add_sun(steady, sunny, owners, is_free, count):
 
 
 @kernel
-def finish(steady, heads, origins, distances, hits, table, parameters, out):
-    """Write displayed colour [R, 3], 0..1: sky, fog, exposure, tone curve."""
+def add_air(steady, heads, origins, distances, hits, table, parameters):
+    """Turn the colour of surfaces into radiance that arrives: with fog, and sky where nothing was hit."""
     for i in range(len(hits)):
         if hits[i] < 0:
             r, g, b = look_up(table, heads[i, 0], heads[i, 1], heads[i, 2])
@@ -197,9 +203,17 @@ def finish(steady, heads, origins, distances, hits, table, parameters, out):
             y = origins[i, 1] + heads[i, 1] * distances[i]
             z = origins[i, 2] + heads[i, 2] * distances[i]
             fog = _fog_share(parameters, x, y, z, False)
-        out[i, 0] = _display(r * (1.0 - fog) + parameters[8] * fog, parameters[7])
-        out[i, 1] = _display(g * (1.0 - fog) + parameters[9] * fog, parameters[7])
-        out[i, 2] = _display(b * (1.0 - fog) + parameters[10] * fog, parameters[7])
+        steady[i, 0] = r * (1.0 - fog) + parameters[8] * fog
+        steady[i, 1] = g * (1.0 - fog) + parameters[9] * fog
+        steady[i, 2] = b * (1.0 - fog) + parameters[10] * fog
+
+
+@kernel
+def display(radiance, parameters):
+    """Turn radiance [R, 3] into displayed colour, 0..1, in place: exposure and tone curve."""
+    for i in range(len(radiance)):
+        for k in range(3):
+            radiance[i, k] = _display(radiance[i, k], parameters[7])
 
 
 @kernel

@@ -130,7 +130,7 @@ def _crown(rng: Generator, crown: NDArray, radii: NDArray, level: int, leaves: s
     lift = 1 - 2 * (step + 0.5) / blobs
     ring = np.sqrt(1 - lift**2)
     around = np.stack([ring * np.cos(2.4 * step), lift, ring * np.sin(2.4 * step)], -1)
-    centres = crown + around * radii * 0.66 * rng.uniform(0.75, 1.2, (blobs, 1))
+    centres = crown + around * radii * 0.66 * rng.uniform(0.62, 1.3, (blobs, 1))
     sizes = radii.mean() * rng.uniform(0.3, 0.56, blobs)
     points, faces = icosphere(1)
     cores = [
@@ -144,7 +144,7 @@ def _crown(rng: Generator, crown: NDArray, radii: NDArray, level: int, leaves: s
     away = rng.normal(size=(blobs, per_blob, 3))
     away /= np.linalg.norm(away, axis=2, keepdims=True)
     middles = (
-        centres[:, None] + away * (sizes[:, None] * rng.uniform(0.8, 1.08, (blobs, per_blob)))[..., None]
+        centres[:, None] + away * (sizes[:, None] * rng.uniform(0.78, 1.22, (blobs, per_blob)))[..., None]
     ).reshape(-1, 3)
     facing = away.reshape(-1, 3) + 0.5 * rng.normal(size=middles.shape)
     return [*cores, _clumps(rng, middles, facing, size, material, crown, radii)]

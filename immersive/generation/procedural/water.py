@@ -1,4 +1,4 @@
-"""Still water as one flat sheet, matte: a mirror would look different from every camera."""
+"""Still water as one flat sheet; what it mirrors is painted on it by `render`."""
 
 from __future__ import annotations
 

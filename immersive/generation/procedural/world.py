@@ -38,7 +38,7 @@ class Texture(IntEnum):
     BARK = 10  # vertical furrows
     BIRCH_BARK = 11  # pale with dark horizontal marks
     LEAVES = 12  # clumps of foliage: base, lit tips towards accent
-    ROCK = 13  # base stone, accent moss on what faces up
+    ROCK = 13  # base stone, accent moss on what faces up; `scale` 1 usual, more is mossier
     GROUND = 14  # terrain: uses the world's `GroundCover`
     WATER = 15  # still water: base, soft bands of accent
     SNOW = 16  # base, faint drifts
@@ -59,6 +59,7 @@ class Material:
     contrast: float = 1.0  # 0 flat colour, 1 the texture's usual strength
     emission: RGB = (0.0, 0.0, 0.0)  # radiance given off: lamp shades, lit windows, fire
     is_foliage: bool = False  # two-sided, light passes through
+    mirror: float = 0.0  # 0 matte .. 1 still water; only level surfaces, see `render`
 
 
 @dataclass(frozen=True, slots=True)
