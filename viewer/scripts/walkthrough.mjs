@@ -27,6 +27,8 @@ const STILL_FOR_MS = 1_000;
 const STILL_M = 0.01;
 const LEAST_WALK_M = 0.5;
 const LONGEST_WALK_MS = 240_000;
+/** Software GL pays by the pixel; a walk needs steps, not pixels. */
+const WALKING_VIEW = { width: 240, height: 136 };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -96,6 +98,7 @@ async function photograph(page, poses) {
 }
 
 async function walkAhead(page) {
+  await page.setViewportSize(WALKING_VIEW);
   if (values.stand) {
     const [x, y, z, yaw] = values.stand.split(",").map(Number);
     await page.evaluate(([at, turn]) => window.__immersive.stand(at, turn), [[x, y, z], yaw]);
@@ -124,6 +127,7 @@ async function walkAhead(page) {
     if (isStill && length > 0) break;
   }
   await page.keyboard.up("KeyW");
+  await page.setViewportSize(VIEW);
   const walk = { from: start.feet, to: now.feet, lengthM: length, lowestY: lowest, rescues: now.rescues };
   must(length > LEAST_WALK_M, `the visitor must walk when W is held, walked ${length.toFixed(2)} m`);
   must(Date.now() - began < LONGEST_WALK_MS, "something must stop the visitor");

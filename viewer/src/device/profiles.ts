@@ -40,7 +40,7 @@ const PROFILES: Readonly<Record<DeviceProfile["name"], DeviceProfile>> = {
   // 30 000 splats cost 115, 270 and 670 ms of CPU at 320x240, 640x480 and 1280x720: mostly pixels, so give those up.
   software: {
     name: "software",
-    maxSplats: 60_000,
+    maxSplats: 80_000,
     maxShDegree: 0,
     maxPixelRatio: 1,
     leastPixelRatio: 0.35,
