@@ -48,6 +48,9 @@ def create(
     images: Annotated[
         Path | None, typer.Option(help="A folder of photos instead, with or without poses.")
     ] = None,
+    brief: Annotated[
+        Path | None, typer.Option(help="A TOML file instead, with prompt, seed, size, detail and title.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Also write here: a .glb, .spz or .ply file, or a folder for everything."),
@@ -70,6 +73,15 @@ def create(
     """Make a scene from a prompt, a clip or photos."""
     from .create_command import create_and_show
     from .request import CreateRequest, seconds_from
+
+    if brief is not None:
+        from .brief_file import read_brief
+
+        if prompt is not None:
+            raise InvalidInputError("a prompt and a brief were given", hint="Give one of them.")
+        found = read_brief(brief)
+        prompt, seed, size = found.brief.prompt, found.brief.seed, found.brief.size
+        quality, title = found.brief.detail, title or found.title
 
     request = CreateRequest(
         prompt=prompt,
@@ -232,18 +244,6 @@ def _fail(code: str, message: str, hint: str | None, as_json: bool, *, status: i
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def require_file(path: Path) -> Path:
-    """Return `path` if it is a readable file.
-
-    Raises:
-        InvalidInputError: It does not exist or is a folder.
-    """
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise InvalidInputError(f"{path} {what}", hint="Give the path of a file.")
-    return path
 
 
 if __name__ == "__main__":

@@ -41,12 +41,25 @@ def create(prompt: str, seed: int, home: Path, *options: str) -> dict:
     return json.loads(done.stdout)
 
 
+def _scenes() -> list[tuple[str, str, int, float]]:
+    """Return our prompts and the sample briefs."""
+    from immersive.brief_file import read_brief
+
+    briefs = [
+        (path.stem, read_brief(path).brief) for path in sorted((ROOT / "samples" / "briefs").glob("*.toml"))
+    ]
+    samples = [
+        (stem.replace("_", " "), b.prompt, b.seed, 27.0 if b.is_indoor else 21.0) for stem, b in briefs
+    ]
+    return [*SCENES, *samples]
+
+
 def rows() -> list[Row]:
     """Make every scene in an empty data folder; the first one also pays for compiling the materials."""
     found: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        for name, prompt, seed, goal_db in SCENES:
+        for name, prompt, seed, goal_db in _scenes():
             scene = create(prompt, seed, home)
             for stage in scene["stages"]:
                 found.append(Row(f"{name}: {stage['name']}", stage["cpu_seconds"], "CPU-s"))

@@ -109,6 +109,8 @@ def test_scenes_are_listed_renamed_exported_shared_and_deleted(
         (("create", "a lake", "--seed", "-1"), 1, "invalid_input", "seed"),
         (("create", "a lake", "--budget", "soon"), 1, "invalid_input", "span"),
         (("create", "a lake", "--out", "scene.docx"), 1, "invalid_input", ".glb"),
+        (("create", "--brief", "no-such.toml"), 1, "invalid_input", "no-such.toml"),
+        (("create", "a lake", "--brief", "samples/briefs/desert_morning.toml"), 1, "invalid_input", "brief"),
         (("create", "a lake", "--bogus"), 2, "usage", "--bogus"),
         (("nonsense",), 2, "usage", "nonsense"),
         (("import", "no-such.ply"), 1, "invalid_input", "no-such.ply"),
