@@ -103,13 +103,14 @@ class _Builder:
         self._rocks()
         self.parts += grow_ground_plants(self._brief, self._ground, self._rng, _DETAIL[self._brief.detail])
 
-    def _weight(self, kind: str) -> float:
-        return 3.0 if kind in self._named else 1.0
+    def _point(self, kind: str, x: float, y: float, z: float) -> None:
+        weight = 3.0 if kind in self._named else 1.0
+        self.points.append(PointOfInterest(kind, (float(x), float(y), float(z)), weight))
 
     def _add(self, kind: str, mesh: Mesh, x: float, z: float, yaw_deg: float, look_m: float = 0.8) -> None:
         y = float(self._ground.surface(x, z))
         self.parts.append(mesh.placed([x, y, z], yaw_deg))
-        self.points.append(PointOfInterest(kind, (x, y + look_m, z), self._weight(kind)))
+        self._point(kind, x, y + look_m, z)
 
     def _count(self, kind: str, usual: int) -> int:
         element = self._elements.get(kind)
@@ -128,9 +129,7 @@ class _Builder:
         # The near shore is what a visitor looks at, not the middle of a sea.
         away = np.hypot(lake.x, lake.z)
         share = (away - lake.radius + min(lake.radius, 9.0)) / away
-        self.points.append(
-            PointOfInterest("lake", (lake.x * share, 0.0, lake.z * share), self._weight("lake"))
-        )
+        self._point("lake", lake.x * share, 0.0, lake.z * share)
         self._ground.keep_in_sight(lake.x * share, lake.z * share)
         if self._count("dock", 1):
             self._dock()
@@ -151,7 +150,7 @@ class _Builder:
         self.parts.append(props.dock(length, 0.42, -1.7).placed([foot[0], 0.0, foot[1]], yaw))
         middle = foot + heading * length / 2
         self._ground.take_deck(float(middle[0]), float(middle[1]), yaw, 0.85, length / 2 + 0.3)
-        self.points.append(PointOfInterest("dock", (middle[0], 0.5, middle[1]), self._weight("dock")))
+        self._point("dock", middle[0], 0.5, middle[1])
 
     def _cabins(self) -> None:
         element = self._elements.get("cabin", Element("cabin"))
@@ -168,7 +167,7 @@ class _Builder:
                 site.x + shift * np.sin(yaw), site.z + shift * np.cos(yaw), site.yaw_deg,
                 site.half_width + 0.85, site.half_depth + 1.5,
             )  # fmt: skip
-            self.points.append(PointOfInterest("cabin", (site.x, y + 1.5, site.z), self._weight("cabin")))
+            self._point("cabin", site.x, y + 1.5, site.z)
             self._ground.keep_in_sight(site.x, site.z)
             if self._is_lit:
                 front = site.half_depth + 1.0
@@ -243,9 +242,7 @@ class _Builder:
             yaw = float(np.degrees(np.arctan2(second[0] - first[0], second[1] - first[1])))
             self._ground.take_box(float(middle[0]), float(middle[1]), yaw, 0.1, float(half))
         spot = posts[len(posts) // 2]
-        self.points.append(
-            PointOfInterest("fence", (spot[0], heights.mean() + 0.6, spot[1]), self._weight("fence"))
-        )
+        self._point("fence", spot[0], heights.mean() + 0.6, spot[1])
 
     def _boats(self) -> None:
         lake, count = self._ground.layout.lake, self._count("boat", 1)
@@ -260,12 +257,11 @@ class _Builder:
                     self._add("boat", make, x, z, self._rng.uniform(0, 360), 0.3)
                 continue
             # Afloat, some metres off the shore nearest to the walk.
-            away = np.hypot(lake.x, lake.z)
             bearing = np.arctan2(-lake.x, -lake.z) + self._rng.uniform(-0.5, 0.5) * min(1.0, 12 / lake.radius)
             reach = lake.radius - self._rng.uniform(2.5, 4.5) - 1.5 * index
             x, z = lake.x + reach * np.sin(bearing), lake.z + reach * np.cos(bearing)
             self.parts.append(make.placed([x, -0.14, z], float(self._rng.uniform(0, 360))))
-            self.points.append(PointOfInterest("boat", (x, 0.3, z), self._weight("boat") * (away > 0)))
+            self._point("boat", x, 0.3, z)
 
     def _rocks(self) -> None:
         element = self._elements.get("rock")

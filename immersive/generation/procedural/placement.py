@@ -125,6 +125,7 @@ class Ground:
             sight_m: How far it must stay off the lines of `keep_in_sight`.
         """
         placed: list[tuple[float, float]] = []
+        clear_m = max(off_trail_m, _BODY_M + 0.15) if is_solid else off_trail_m
         for _ in range(40):
             if len(placed) >= count:
                 break
@@ -134,7 +135,7 @@ class Ground:
             angle = rng.uniform(-half_turn, half_turn, batch)
             x, z = distance * np.sin(angle), -distance * np.cos(angle)
             room = radius + spacing_m / 2
-            good = self.is_open(x, z, radius, off_trail_m, sight_m=sight_m)
+            good = self.is_open(x, z, radius, clear_m, sight_m=sight_m)
             for px, pz in zip(x[good], z[good], strict=True):
                 if len(placed) >= count:
                     break
