@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -12,6 +13,7 @@ from immersive.brief import Element, SceneBrief
 from immersive.generation.procedural.generator import build_world, create
 from immersive.generation.procedural.palette import NAMES, SLOT
 from immersive.generation.procedural.rays import ray_scene
+from immersive.generation.procedural.render import render
 from immersive.generation.procedural.vocabulary import (
     OUTDOOR_KINDS,
     OUTDOOR_SETTINGS,
@@ -20,6 +22,8 @@ from immersive.generation.procedural.vocabulary import (
     Kind,
 )
 from immersive.generation.procedural.world import World
+from reconstruction.cameras import Cameras, intrinsics
+from reconstruction.conventions import look_at_viewmat
 from reconstruction.errors import InvalidInputError
 
 BUSY = SceneBrief(
@@ -177,6 +181,40 @@ def test_the_same_brief_is_the_same_place_and_another_seed_another(busy: World) 
     assert np.abs(other.ground_height(spot, spot) - busy.ground_height(spot, spot)).max() > 0.2
 
 
+def test_the_same_world_gives_the_same_bytes(busy: World) -> None:
+    quick = replace(busy, lighting=replace(busy.lighting, bake_rays=2))
+    start = np.array(
+        [busy.route[0][0], busy.ground_height(*np.array(busy.route[0])) + 1.65, busy.route[0][1]]
+    )
+    viewmats = np.stack([look_at_viewmat(start, start + [turn, -0.2, -1.0]) for turn in (-0.4, 0.7)])
+    views = Cameras(viewmats, np.stack([intrinsics(50.0, 72, 40)] * 2), 72, 40)
+
+    first, second = (render(quick, views, lambda share: None) for _ in range(2))
+
+    assert first[0].tobytes() == second[0].tobytes()
+    assert first[1].tobytes() == second[1].tobytes()
+    assert first[0].std() > 20  # a picture, not a plain
+
+
+@pytest.mark.slow
+def test_a_brief_becomes_frames_that_can_be_lifted() -> None:
+    phrases: list[str] = []
+
+    frames = create().generate(BUSY, lambda share, phrase: phrases.append(phrase))
+
+    assert frames.cameras is not None and frames.depths is not None
+    assert np.allclose(frames.cameras.positions[0], 0, atol=1e-4)
+    assert frames.cameras.forwards[0][0] == pytest.approx(0, abs=1e-4) and frames.cameras.forwards[0][2] < 0
+    train = frames.cameras.positions[list(frames.train)]
+    gaps = [
+        np.linalg.norm(train - frames.cameras.positions[index], axis=1).min() for index in frames.held_out
+    ]
+    assert max(gaps) >= 0.75
+    known = np.isfinite(frames.depths)
+    assert 0.4 < known.mean() <= 1 and (frames.depths[known] > 0).all()
+    assert list(dict.fromkeys(phrases)) == ["building the place", "setting the light", "filming the walk"]
+
+
 def _fields(brief: SceneBrief) -> dict:
     return {name: getattr(brief, name) for name in SceneBrief.__dataclass_fields__}
 
@@ -192,7 +230,9 @@ def test_every_word_of_the_vocabulary_is_built(kind: Kind) -> None:
     lake = (Element("lake"),) if kind.name in ("reed", "dock") else ()
     usual = SETTINGS[setting].usual
 
-    without = _built(setting, (*lake, *((Element(kind.name, 0),) if kind.name in (*usual, "mountains") else ())))
+    without = _built(
+        setting, (*lake, *((Element(kind.name, 0),) if kind.name in (*usual, "mountains") else ()))
+    )
     with_it = build_world(brief_for(setting, elements=(*lake, Element(kind.name, 1))))
 
     if kind.name in ("path", "mountains"):  # drawn into the ground, not standing on it
