@@ -90,6 +90,7 @@ def walkable_region(
     ground: Ground,
     camera_positions: NDArray,
     *,
+    known: Mask,
     margin_m: float,
     close_m: float,
     neck_m: float,
@@ -104,6 +105,7 @@ def walkable_region(
     Args:
         ground: Height field.
         camera_positions: [F, 3]
+        known: [Z, X] cells that were seen.
         margin_m: Farthest from the path.
         close_m: Gaps in what was seen are bridged up to this width.
         neck_m: Parts narrower than this are cut off.
@@ -114,7 +116,7 @@ def walkable_region(
     cameras = np.ones(ground.shape, bool)
     cameras[row, column] = False
     away_m = ndimage.distance_transform_edt(cameras) * ground.cell_m
-    closed = _closed(ground.is_seen, close_m / 2 / ground.cell_m)
+    closed = _closed(known, close_m / 2 / ground.cell_m)
     region = (closed | (away_m < _CARRIED_M)) & (away_m < margin_m)
     region = ndimage.binary_fill_holes(region)
     if water_y is not None:

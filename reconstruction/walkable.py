@@ -6,7 +6,7 @@ Import it late: open3d comes with it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -16,8 +16,8 @@ from .collider import ColliderParts, assemble, walkable_region
 from .conventions import F32
 from .depth_views import depths_and_views
 from .errors import UnliftableInputError
-from .fusion import Collider, fuse
-from .ground import Ground, estimate_ground
+from .fusion import Collider, Mesh, fuse
+from .ground import Ground, Mask, estimate_ground
 from .navigation import Body, Reach, choose_heading, choose_start, reach, standing_cells
 from .splats import SplatCloud
 from .walkability import WalkFigures, judge
@@ -42,6 +42,8 @@ _NECK_OUTDOORS_M, _NECK_INDOORS_M = 1.5, 0.5
 _GRASS_M = 0.7
 # Indoors the boundary stands behind the walls that were seen, outdoors where the seen ground ends.
 _GROW_INDOORS_M = 0.3
+# Indoors the collider keeps what stands this close to where people get: beds, sofas and walls behind them.
+_AROUND_REACH_M = 2.0
 # The rectangle of a room reaches this far behind what was seen: boundary and apron stand there.
 _BEYOND_WALLS_M = 1.6
 # Two views must agree on a surface, unless there are too few views to ask for that.
@@ -85,17 +87,16 @@ def build(
     views = _scaled(views, scale)
     body = Body()
     path = views.positions[: len(cameras)].astype(np.float64)
-    ground, parts = _make_collider(depths * np.float32(scale), views, path, settings, tell)
+    surface, ground, region = _survey(depths * np.float32(scale), views, path, settings)
+    tell(0.5)
+    walk = _walk(surface, ground, region, path, body=body, settings=settings)
+    if settings.is_indoor:
+        # Windows show gardens: what nobody gets near is left out, and the wall stands closer.
+        near = ndimage.distance_transform_edt(~walk.reached.cells) * ground.cell_m <= _AROUND_REACH_M
+        if walk.reached.cells.any() and (region & ~near).any():
+            walk = _walk(surface, ground, region & near, path, body=body, settings=settings)
+    parts, reached, spawn = walk.parts, walk.reached, walk.spawn
     collider = Collider(parts.mesh)
-    standing = standing_cells(collider, ground, parts.region, body)
-    start = choose_start(standing, ground, path)
-    if start is None:
-        reached = Reach(np.full(ground.shape, np.nan, np.float32), ground.cell_m)
-        spawn = np.array([path[0, 0], ground.height_at(path[:1, 0], path[:1, 2])[0], path[0, 2]])
-    else:
-        reached = reach(collider, ground, start, body)
-        x, z = ground.centres()
-        spawn = np.array([x[start], standing[start], z[start]])
     tell(0.75)
     eye = spawn + np.array([0.0, body.eye_height_m, 0.0])
     yaw_deg = choose_heading(collider, eye, views.forwards[0], boundary_start=parts.boundary_start)
@@ -107,7 +108,7 @@ def build(
         vertices=parts.mesh.vertices / np.float32(scale),
         faces=parts.mesh.faces,
         boundary_start=parts.boundary_start,
-        floor_y=float(np.median(reached.feet[reached.cells]) if start else spawn[1]) / scale,
+        floor_y=float(np.median(reached.feet[reached.cells]) if reached.cells.any() else spawn[1]) / scale,
         spawn_position=(spawn / scale).astype(np.float32),
         spawn_yaw_deg=yaw_deg,
         bounds_min=corners.min(axis=0) / np.float32(scale),
@@ -118,10 +119,10 @@ def build(
     )
 
 
-def _make_collider(
-    depths: F32, views: Cameras, path: np.ndarray, settings: WalkSettings, tell: Callable[[float], None]
-) -> tuple[Ground, ColliderParts]:
-    """Fuse depths [F, H, W] in metres and build the collider around the cameras' path [C, 3]."""
+def _survey(
+    depths: F32, views: Cameras, path: np.ndarray, settings: WalkSettings
+) -> tuple[Mesh, Ground, Mask]:
+    """Return the fused surface of depths [F, H, W] in metres, its ground, and where people may walk."""
     is_indoor = settings.is_indoor
     max_depth_m = _MAX_DEPTH_INDOORS_M if is_indoor else _MAX_DEPTH_OUTDOORS_M
     low = path[:, [0, 2]].min(axis=0) - settings.margin_m - 1.0
@@ -131,7 +132,6 @@ def _make_collider(
     voxel_m = float(np.clip((high - low).max() / _VOXELS_ALONG, *_VOXEL_M))
     min_views = _MIN_VIEWS if len(path) >= _FEW_VIEWS else 1.0
     surface = fuse(depths, views, voxel_m=voxel_m, max_depth_m=max_depth_m, min_views=min_views)
-    tell(0.5)
     # A cell no finer than a voxel; 10 cm is a third of a foot.
     ground = estimate_ground(
         surface,
@@ -144,16 +144,48 @@ def _make_collider(
     region = walkable_region(
         ground,
         path,
+        known=ground.is_seen | _columns(surface, ground) if is_indoor else ground.is_seen,
         margin_m=settings.margin_m,
         close_m=_CLOSE_INDOORS_M if is_indoor else _CLOSE_OUTDOORS_M,
         neck_m=_NECK_INDOORS_M if is_indoor else _NECK_OUTDOORS_M,
         grow_m=_GROW_INDOORS_M if is_indoor else 0.0,
         water_y=None if settings.water_y is None else settings.water_y * settings.metres_per_unit,
     )
-    clear_m = _CLEAR_INDOORS_M if is_indoor else _CLEAR_OUTDOORS_M
+    return surface, ground, region
+
+
+def _columns(surface: Mesh, ground: Ground) -> Mask:
+    """Mark the cells [Z, X] over which anything was seen: a room reaches to its walls, also behind a sofa."""
+    columns = np.zeros(ground.shape, bool)
+    rows_columns = ground.cells(surface.vertices[:, 0], surface.vertices[:, 2])
+    columns[rows_columns] = True
+    return columns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Walk:
+    """A collider, where its visitor starts and how far one gets."""
+
+    parts: ColliderParts
+    reached: Reach
+    spawn: np.ndarray  # [3] feet
+
+
+def _walk(
+    surface: Mesh, ground: Ground, region: Mask, path: np.ndarray, *, body: Body, settings: WalkSettings
+) -> _Walk:
+    clear_m = _CLEAR_INDOORS_M if settings.is_indoor else _CLEAR_OUTDOORS_M
     parts = assemble(surface, ground, region, clear_m=clear_m, target_triangles=settings.target_triangles)
-    tell(0.65)
-    return ground, parts
+    collider = Collider(parts.mesh)
+    standing = standing_cells(collider, ground, region, body)
+    start = choose_start(standing, ground, path)
+    if start is None:
+        nowhere = Reach(np.full(ground.shape, np.nan, np.float32), ground.cell_m)
+        below = ground.height_at(path[:1, 0], path[:1, 2])[0]
+        return _Walk(parts, nowhere, np.array([path[0, 0], below, path[0, 2]]))
+    x, z = ground.centres()
+    spawn = np.array([x[start], standing[start], z[start]])
+    return _Walk(parts, reach(collider, ground, start, body), spawn)
 
 
 def try_out(
@@ -199,7 +231,7 @@ def try_out(
 
 
 def _within(low: np.ndarray, high: np.ndarray, depths: F32, views: Cameras) -> tuple[np.ndarray, np.ndarray]:
-    """Shrink a rectangle [2], [2] (x, z) to what the pictures show, less a hundredth of stray pixels."""
+    """Shrink a rectangle [2], [2] (x, z) to what the pictures show, less a few stray pixels."""
     step = max(1, depths.shape[1] // 24)
     v, u = np.meshgrid(*(np.arange(0, size, step) for size in depths.shape[1:]), indexing="ij")
     found = []
@@ -211,7 +243,7 @@ def _within(low: np.ndarray, high: np.ndarray, depths: F32, views: Cameras) -> t
     plan = np.concatenate(found)[:, [0, 2]]
     if not len(plan):
         return low, high
-    least, most = np.quantile(plan, (0.01, 0.99), axis=0)
+    least, most = np.quantile(plan, (0.001, 0.999), axis=0)
     return np.maximum(low, least - _BEYOND_WALLS_M), np.minimum(high, most + _BEYOND_WALLS_M)
 
 

@@ -147,7 +147,7 @@ def test_the_region_bridges_gaps_and_leaves_out_what_is_far_or_unseen() -> None:
     ground = Ground(np.zeros(2, np.float32), 0.1, np.zeros((80, 200), np.float32), seen)
     cameras = np.array([[3.0, 1.6, 4.0], [8.0, 1.6, 4.0]])
 
-    region = walkable_region(ground, cameras, margin_m=4.0, close_m=1.0, neck_m=0.5, grow_m=0.0)
+    region = walkable_region(ground, cameras, known=seen, margin_m=4.0, close_m=1.0, neck_m=0.5, grow_m=0.0)
 
     x, z = ground.centres()
     assert region[(np.abs(x - 7.2) < 0.3) & (np.abs(z - 4) < 1)].all()
@@ -161,7 +161,7 @@ def test_nobody_is_let_onto_open_water() -> None:
     z, x = np.mgrid[:80, :160]
     heights = np.maximum(0.02 * (x - 60), -0.5)  # a shore: land rises to the right, the lake lies left
     ground = Ground(np.zeros(2, np.float32), 0.1, heights.astype(np.float32), np.ones((80, 160), bool))
-    facts = {"margin_m": 9.0, "close_m": 1.0, "neck_m": 0.5, "grow_m": 0.0}
+    facts = {"known": ground.is_seen, "margin_m": 9.0, "close_m": 1.0, "neck_m": 0.5, "grow_m": 0.0}
     cameras = np.array([[10.0, 2.0, 4.0]])
 
     dry = walkable_region(ground, cameras, water_y=-0.5, **facts)
