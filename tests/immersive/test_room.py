@@ -12,7 +12,15 @@ from immersive.generation.procedural import room as room_module
 from immersive.generation.procedural.rays import ray_scene
 from immersive.generation.procedural.room import WALKABLE_M2, build_room, wanted_indoors
 from immersive.generation.procedural.room_furnishing import Furnisher
-from immersive.generation.procedural.room_shell import Room, paint_view, view_colours
+from immersive.generation.procedural.room_palette import Palette, scheme_of
+from immersive.generation.procedural.room_shell import (
+    WALLS,
+    Opening,
+    Room,
+    build_shell,
+    paint_view,
+    view_colours,
+)
 from immersive.generation.procedural.vocabulary import INDOOR_KINDS, INDOOR_SETTINGS
 from immersive.generation.procedural.world import World
 from reconstruction.errors import UnliftableInputError
@@ -92,6 +100,24 @@ def _eyes(world: World, count: int) -> np.ndarray:
     cells = reachable_cells(world, 0.2)
     chosen = cells[np.linspace(0, len(cells) - 1, count).astype(int)]
     return np.stack([chosen[:, 0], np.full(count, 1.6), chosen[:, 1]], -1).astype(np.float32)
+
+
+def test_walls_floor_ceiling_and_reveals_face_the_room():
+    openings = (Opening("west", 0.3, 1.4, 0.85, 2.3), Opening("south", -1.2, 0.9, 0.0, 2.05, is_door=True))
+    palette = Palette()
+    scheme = scheme_of(_brief(), np.random.default_rng(0))
+    shell, _ = build_shell(Room(6.2, 4.6, 2.7), openings, palette, scheme, dict.fromkeys(WALLS, 0), 1)
+    rng = np.random.default_rng(1)
+    heads = rng.normal(size=(20_000, 3)).astype(np.float32)
+    heads /= np.linalg.norm(heads, axis=1, keepdims=True)
+    starts = rng.uniform([-2.9, 0.2, -2.1], [2.9, 2.5, 2.1], (20_000, 3)).astype(np.float32)
+
+    hits = ray_scene(shell).closest(starts, heads)[1]
+
+    met = hits >= 0  # the others leave by the openings
+    normals = shell.normals[shell.faces[hits[met], 0]]
+    assert met.mean() > 0.9
+    assert ((normals * heads[met]).sum(axis=1) < 0).all()
 
 
 def test_daylight_enters_and_the_painted_view_does_not_stop_it():

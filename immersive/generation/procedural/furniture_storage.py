@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 
 from .furniture import Piece
-from .mesh import Mesh, box, concatenate, cylinder, rounded_box
+from .mesh import Mesh, box, concatenate, cylinder, rounded_box, smooth_mesh
 from .room_palette import Palette
 from .world import RGB, Material, Texture
 
@@ -169,16 +169,11 @@ def fireplace(palette: Palette, attributes: tuple[str, ...], wood: RGB) -> Piece
     for x, z, turn in ((-0.12, 0.02, 10.0), (0.13, -0.03, -14.0), (0.0, 0.10, 4.0)):
         log = cylinder([-0.26, 0.09, 0], [0.26, 0.09, 0], 0.055, 0.05, 12, bark)
         parts.append(log.placed([x, 0.02 if z < 0.1 else 0.0, z], turn))
-    flame, core = palette.glow((1.5, 0.48, 0.06)), palette.glow((2.6, 1.25, 0.28))
-    for x, tall, z in (
-        (-0.17, 0.26, 0.0),
-        (0.0, 0.36, -0.03),
-        (0.16, 0.24, 0.01),
-        (-0.07, 0.20, 0.06),
-        (0.09, 0.18, 0.06),
-    ):
-        parts.append(cylinder([x, 0.12, z], [x * 0.9, 0.12 + tall, z], 0.075, 0.004, 10, flame, caps=False))
-        parts.append(cylinder([x, 0.12, z], [x, 0.12 + 0.5 * tall, z], 0.04, 0.004, 8, core, caps=False))
+    flame = palette.glow((2.4, 1.0, 0.2))
+    tongues = ((-0.18, 0.24, 0.0), (-0.05, 0.36, -0.03), (0.10, 0.30, -0.02), (0.20, 0.20, 0.02))
+    sparks = ((-0.11, 0.18, 0.07), (0.03, 0.22, 0.06), (-0.25, 0.13, 0.04), (0.14, 0.15, 0.08))
+    for x, tall, z in (*tongues, *sparks):
+        parts.append(_flame(flame, tall).placed([x, 0.10, z], 40.0 * x / 0.1))
     iron = palette.metal((0.30, 0.22, 0.10))
     for x in (-0.6, 0.6):
         parts.append(cylinder([x, 1.29, 0.06], [x, 1.47, 0.06], 0.03, 0.022, 12, iron))
@@ -186,6 +181,23 @@ def fireplace(palette: Palette, attributes: tuple[str, ...], wood: RGB) -> Piece
             cylinder([x, 1.47, 0.06], [x, 1.63, 0.06], 0.022, 0.022, 12, palette.paint((0.70, 0.66, 0.56)))
         )
     return Piece("fireplace", concatenate(parts), width, depth, height)
+
+
+def _flame(slot: int, tall: float) -> Mesh:
+    """Return one tongue of fire: a leaning drop, yellow at its foot and red at its tip."""
+    rise = np.array([0.0, 0.12, 0.3, 0.5, 0.7, 0.87, 1.0])
+    girth = np.array([0.25, 0.8, 1.0, 0.78, 0.48, 0.22, 0.02]) * 0.26 * tall
+    lean = 0.16 * tall * np.sin(2.4 * rise) * rise
+    angle = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    x = lean[:, None] + girth[:, None] * np.cos(angle)
+    z = girth[:, None] * np.sin(angle)
+    y = np.repeat(rise[:, None] * tall, 12, axis=1)
+    vertices = np.stack([x, y, z], -1).reshape(-1, 3)
+    ring, around = np.meshgrid(np.arange(6), np.arange(12), indexing="ij")
+    a, b = ring * 12 + around, ring * 12 + (around + 1) % 12
+    quads = np.stack([a, a + 12, b, b, a + 12, b + 12], -1)
+    glow = np.stack([np.interp(rise, [0, 1], ends) for ends in ((1.1, 0.75), (1.35, 0.28), (1.8, 0.12))], -1)
+    return smooth_mesh(vertices, quads.reshape(-1, 3), slot, np.repeat(glow, 12, axis=0))
 
 
 def sculpture(palette: Palette, rng: Generator) -> Piece:

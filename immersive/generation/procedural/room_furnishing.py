@@ -64,11 +64,14 @@ class Furnisher:
 
     def exposure_gain(self, windows: int) -> float:
         """Return how much longer the picture is exposed for want of windows, as an eye would adapt."""
+        # Dark walls pass on little light.
+        paleness = sum(self.scheme.wall) / 3 * 0.7 + sum(self.scheme.accent_wall) / 3 * 0.3
+        adapted = float(np.clip((0.5 / paleness) ** 0.45, 0.85, 1.6))
         if self.brief.time == "night":
-            return 1.0 if self.lamps else 3.0
+            return adapted if self.lamps else 3.0
         area = self.plan.room.width * self.plan.room.depth
         # Two windows to 32 m2 is what the lights were tuned for.
-        return float(np.clip((area / 32.0) ** 0.8 / max(windows / 2.0, 0.35) ** 0.5, 0.75, 2.2))
+        return adapted * float(np.clip((area / 32.0) ** 0.8 / max(windows / 2.0, 0.35) ** 0.5, 0.75, 2.2))
 
     # Words and numbers.
 
@@ -424,7 +427,7 @@ class Furnisher:
 
     def _pictures(self) -> None:
         is_gallery = self.brief.setting == "gallery"
-        count = self._count("picture", 7 if is_gallery else 3)
+        count = self._count("picture", 8 if is_gallery else 4)
         attributes = self._attributes("picture")
         sizes = [(0.8, 0.6), (0.62, 0.8), (1.05, 0.72)]
         if "large" in attributes or is_gallery:
@@ -432,19 +435,19 @@ class Furnisher:
         elif "small" in attributes:
             sizes = [(0.5, 0.4), (0.42, 0.52)]
         walls = ["north", self._far, "south", self.side]
+        shares = (0.0, -0.5, 0.5, -0.25, 0.25) if is_gallery else (0.0, 0.42, -0.42, 0.68, -0.68, 0.2, -0.2)
+        spots = [(wall, share) for share in shares for wall in walls]
+        if self.plan.first("sofa") or self.plan.first("bed"):
+            # Two above the head of the room before the other walls have their turn.
+            spots = [("north", -0.16), ("north", 0.2), *spots]
         hung = 0
-        for wall in walls:
-            reach = self.plan.room.length(wall) / 2
-            tries = (0.0, -0.5, 0.5) if is_gallery else (-0.18, 0.22, 0.62, -0.62)
-            for share in tries:
-                if hung == count:
-                    return
-                if not is_gallery and wall != "north" and hung < count and share == tries[0]:
-                    share = 0.0
-                width, height = sizes[hung % len(sizes)]
-                frame = self.scheme.wood if hung % 2 == 0 else (0.08, 0.07, 0.06)
-                piece = furniture_decor.picture(self.palette, self.rng, width, height, frame)
-                hung += self.plan.hang(piece, wall, share * reach, 1.62)
+        for wall, share in spots:
+            if hung == count:
+                return
+            width, height = sizes[hung % len(sizes)]
+            frame = self.scheme.wood if hung % 2 == 0 else (0.08, 0.07, 0.06)
+            piece = furniture_decor.picture(self.palette, self.rng, width, height, frame)
+            hung += self.plan.hang(piece, wall, share * self.plan.room.length(wall) / 2, 1.62)
         if hung < count and self._was_asked("picture") and self._wanted["picture"].count is not None:
             self._miss("picture", False)
 

@@ -12,7 +12,7 @@ from .world import RGB, Material, Texture
 
 # Linear albedo of dyed cloth and paint, by the colour's name in the vocabulary.
 DYES: dict[str, RGB] = {
-    "red": (0.40, 0.055, 0.045),
+    "red": (0.34, 0.058, 0.048),
     "orange": (0.55, 0.20, 0.055),
     "yellow": (0.62, 0.40, 0.075),
     "green": (0.10, 0.21, 0.085),
@@ -46,6 +46,8 @@ class Scheme:
     cushion: RGB
     trim: RGB = (0.72, 0.70, 0.65)
     ceiling: RGB = (0.78, 0.76, 0.72)
+    dado: RGB | None = None  # panelling of the lower wall
+    beams: RGB | None = None  # timbers under the ceiling
 
 
 _TEAL_AND_OCHRE = Scheme(
@@ -71,6 +73,7 @@ _SAGE_AND_CLAY = Scheme(
     rug_motif=(0.24, 0.29, 0.21),
     curtain=(0.62, 0.55, 0.42),
     cushion=(0.62, 0.55, 0.42),
+    dado=(0.70, 0.68, 0.62),
 )
 _BLUE_AND_SAND = Scheme(
     wall=(0.68, 0.65, 0.58),
@@ -83,6 +86,7 @@ _BLUE_AND_SAND = Scheme(
     rug_motif=(0.60, 0.52, 0.38),
     curtain=(0.58, 0.50, 0.38),
     cushion=(0.58, 0.27, 0.12),
+    dado=(0.70, 0.68, 0.63),
 )
 _USUAL = (_TEAL_AND_OCHRE, _SAGE_AND_CLAY, _BLUE_AND_SAND)
 
@@ -98,6 +102,8 @@ _BY_STYLE: dict[str, Scheme] = {
         rug_motif=(0.53, 0.41, 0.23),
         curtain=(0.45, 0.30, 0.14),
         cushion=(0.50, 0.33, 0.12),
+        dado=(0.27, 0.15, 0.08),
+        beams=(0.20, 0.11, 0.06),
     ),
     "minimal": Scheme(
         wall=(0.75, 0.74, 0.71),
@@ -123,6 +129,7 @@ _BY_STYLE: dict[str, Scheme] = {
         curtain=(0.50, 0.34, 0.10),
         cushion=(0.58, 0.42, 0.14),
         trim=(0.62, 0.55, 0.42),
+        dado=(0.17, 0.08, 0.042),
     ),
     "serene": Scheme(
         wall=(0.63, 0.68, 0.66),
@@ -161,6 +168,7 @@ _BY_STYLE: dict[str, Scheme] = {
         cushion=(0.26, 0.22, 0.15),
         trim=(0.26, 0.23, 0.20),
         ceiling=(0.46, 0.45, 0.44),
+        dado=(0.12, 0.07, 0.05),
     ),
 }
 
@@ -200,7 +208,7 @@ class Palette:
 
     def wood(self, colour: RGB) -> int:
         """Return the slot of one piece of timber."""
-        return self.slot(Material(Texture.WOOD, colour, contrast=0.7))
+        return self.slot(Material(Texture.WOOD, colour, contrast=1.0))
 
     def paint(self, colour: RGB) -> int:
         """Return the slot of a smooth painted surface."""
@@ -208,7 +216,7 @@ class Palette:
 
     def cloth(self, colour: RGB) -> int:
         """Return the slot of upholstery; threads finer than a pixel would not survive lifting."""
-        return self.slot(Material(Texture.FABRIC, colour, scale=0.12, contrast=0.35))
+        return self.slot(Material(Texture.FABRIC, colour, scale=0.12, contrast=0.5))
 
     def metal(self, colour: RGB) -> int:
         """Return the slot of brushed metal."""
@@ -235,8 +243,8 @@ class RoomLight:
 _LIGHTS: dict[str, RoomLight] = {
     "day": RoomLight((3.4, 4.3, 5.6), (5.6, 5.8, 5.8), (13.0, 11.0, 8.6), 39.0, 0.12, 1.0, 1.0),
     "dawn": RoomLight((2.2, 2.7, 3.6), (5.6, 4.4, 3.4), (11.0, 7.2, 4.2), 23.0, 0.35, 0.85, 1.0),
-    "dusk": RoomLight((0.9, 1.0, 1.7), (2.9, 1.6, 1.1), (4.6, 2.1, 0.8), 16.0, 0.8, 0.55, 1.25),
-    "night": RoomLight((0.04, 0.06, 0.13), (0.08, 0.11, 0.2), (0.10, 0.13, 0.22), 38.0, 1.0, 0.06, 1.45),
+    "dusk": RoomLight((0.95, 1.0, 1.6), (2.7, 1.65, 1.25), (3.4, 1.75, 0.95), 16.0, 0.75, 0.6, 1.25),
+    "night": RoomLight((0.04, 0.06, 0.13), (0.08, 0.11, 0.2), (0.10, 0.13, 0.22), 38.0, 1.0, 0.11, 1.5),
 }
 
 

@@ -22,8 +22,9 @@ WALLS = ("north", "east", "south", "west")
 _YAW_DEG = {"north": 0.0, "east": -90.0, "south": 180.0, "west": 90.0}
 THICKNESS_M = 0.16
 _FRAME_M = 0.06
+_DADO_M = 0.84  # under the usual window sill
 _VIEW_DEPTH_M = 3.2  # how far behind the wall the painted view stands
-_VIEW_CELL_M = 0.14  # its colours are given at this spacing
+_VIEW_CELL_M = 0.12  # its colours are given at this spacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ def build_shell(
         here = [opening for opening in openings if opening.wall == wall]
         flat.append(room.against(_wall(room.length(wall), h, here, walls[wall]), wall, 0.0))
         details.append(room.against(_skirting(room, wall, here, trim), wall, 0.0))
+        if scheme.dado is not None:
+            details.append(room.against(_panelling(room, wall, here, palette, scheme.dado), wall, 0.0))
         for opening in here:
             fitted = (
                 _door(opening, palette, scheme, trim)
@@ -109,7 +112,13 @@ def build_shell(
                 else _window(opening, palette, trim, scheme)
             )
             details.append(room.against(fitted, wall, 0.0))
-    return tessellated(concatenate(flat), 0.14), tessellated(concatenate(details), 0.3)
+    if scheme.beams is not None:
+        timber = palette.wood(scheme.beams)
+        count = max(2, round(room.width / 1.5))
+        for index in range(count):
+            x = (index - (count - 1) / 2) * room.width / count
+            details.append(box([x, h - 0.09, 0], [0.16, 0.18, room.depth], timber))
+    return tessellated(concatenate(flat), 0.14), tessellated(concatenate(details), 0.2)
 
 
 def _wall(length: float, height: float, openings: list[Opening], slot: int) -> Mesh:
@@ -127,12 +136,12 @@ def _wall(length: float, height: float, openings: list[Opening], slot: int) -> M
         left, right, back = o.u - o.width / 2, o.u + o.width / 2, -THICKNESS_M
         low, high = o.low, o.high
         parts += [
-            quad([[left, low, 0], [left, high, 0], [left, high, back], [left, low, back]], slot),
-            quad([[right, low, back], [right, high, back], [right, high, 0], [right, low, 0]], slot),
-            quad([[left, high, 0], [right, high, 0], [right, high, back], [left, high, back]], slot),
+            quad([[left, low, back], [left, high, back], [left, high, 0], [left, low, 0]], slot),
+            quad([[right, low, 0], [right, high, 0], [right, high, back], [right, low, back]], slot),
+            quad([[left, high, back], [right, high, back], [right, high, 0], [left, high, 0]], slot),
+            # Under a door this is its threshold, without which one would look out below the leaf.
+            quad([[left, low, 0], [right, low, 0], [right, low, back], [left, low, back]], slot),
         ]
-        # Under a door this is its threshold, without which one would look out below the leaf.
-        parts.append(quad([[left, low, back], [right, low, back], [right, low, 0], [left, low, 0]], slot))
     return concatenate(parts)
 
 
@@ -143,6 +152,27 @@ def _skirting(room: Room, wall: str, openings: list[Opening], slot: int) -> Mesh
     for start, end in [*cuts, (length / 2, length / 2)]:
         if start - left > 0.02:
             parts.append(box([(left + start) / 2, 0.05, 0.011], [start - left, 0.10, 0.022], slot))
+        left = end
+    return concatenate(parts)
+
+
+def _panelling(room: Room, wall: str, openings: list[Opening], palette: Palette, colour: RGB) -> Mesh:
+    """Return the panelled lower part of a wall: a board, raised fields and a rail, cut out at openings."""
+    length, top = room.length(wall), _DADO_M
+    board, field = palette.paint(colour), palette.paint(tuple(min(1.0, 1.14 * part) for part in colour))  # type: ignore[arg-type]
+    cuts = sorted((o.u - o.width / 2 - 0.1, o.u + o.width / 2 + 0.1) for o in openings if o.low < top + 0.05)
+    parts, left = [], -length / 2
+    for start, end in [*cuts, (length / 2, length / 2)]:
+        wide = start - left
+        if wide > 0.05:
+            middle = (left + start) / 2
+            parts.append(box([middle, top / 2, 0.008], [wide, top, 0.016], board))
+            parts.append(box([middle, top, 0.02], [wide, 0.06, 0.04], board))
+            fields = max(1, round(wide / 0.62))
+            for index in range(fields):
+                x = left + (index + 0.5) * wide / fields
+                if wide / fields > 0.25:
+                    parts.append(box([x, 0.48, 0.018], [wide / fields - 0.14, top - 0.32, 0.016], field))
         left = end
     return concatenate(parts)
 
@@ -224,8 +254,12 @@ def build_view(
     slot = palette.glow((light.view_gain, light.view_gain, light.view_gain))
     length, far = room.length(wall) / 2 + 2.6, -THICKNESS_M - _VIEW_DEPTH_M
     near, low, high = -THICKNESS_M - 0.02, -1.6, 6.2
+    # Finer where it is looked at: hills and trees, not the ground below nor the sky above.
+    bottom, top = 0.2, 3.6
     sheets = [
-        _sheet([-length, low, far], [2 * length, 0, 0], [0, high - low, 0], slot),
+        _sheet([-length, low, far], [2 * length, 0, 0], [0, bottom - low, 0], slot),
+        _sheet([-length, bottom, far], [2 * length, 0, 0], [0, top - bottom, 0], slot, _VIEW_CELL_M / 2),
+        _sheet([-length, top, far], [2 * length, 0, 0], [0, high - top, 0], slot),
         _sheet([-length, low, near], [0, 0, far - near], [0, high - low, 0], slot),
         _sheet([length, low, far], [0, 0, near - far], [0, high - low, 0], slot),
         _sheet([-length, low, near], [2 * length, 0, 0], [0, 0, far - near], slot),
@@ -240,10 +274,12 @@ def build_view(
     return room.against(painted, wall, 0.0)
 
 
-def _sheet(corner: ArrayLike, across: ArrayLike, up: ArrayLike, slot: int) -> Mesh:
+def _sheet(
+    corner: ArrayLike, across: ArrayLike, up: ArrayLike, slot: int, cell_m: float = _VIEW_CELL_M
+) -> Mesh:
     corner, across, up = (np.asarray(part, np.float64) for part in (corner, across, up))
-    columns = max(1, round(float(np.linalg.norm(across)) / _VIEW_CELL_M))
-    rows = max(1, round(float(np.linalg.norm(up)) / _VIEW_CELL_M))
+    columns = max(1, round(float(np.linalg.norm(across)) / cell_m))
+    rows = max(1, round(float(np.linalg.norm(up)) / cell_m))
     u, v = np.meshgrid(np.arange(columns + 1) / columns, np.arange(rows + 1) / rows, indexing="ij")
     vertices = corner + u.reshape(-1, 1) * across + v.reshape(-1, 1) * up
     index = np.arange(len(vertices)).reshape(columns + 1, rows + 1)
@@ -266,7 +302,7 @@ class ViewColours:
 
 _VIEWS: dict[str, ViewColours] = {
     "day": ViewColours(
-        (0.30, 0.50, 0.85), (0.80, 0.88, 0.95), (0.40, 0.50, 0.58), (0.24, 0.33, 0.12), (0.10, 0.19, 0.06),
+        (0.34, 0.52, 0.80), (0.82, 0.88, 0.93), (0.42, 0.50, 0.57), (0.30, 0.33, 0.17), (0.115, 0.155, 0.08),
         (0.98, 0.98, 0.98),
     ),
     "dawn": ViewColours(
@@ -329,8 +365,9 @@ def paint_view(
     far = np.asarray(colours.far) * (0.92 + 0.25 * ridge(9.0, 3, 6))[:, None]
     if view in ("mountain", "snow"):
         rock = fractal(a * 16, e * 16, 3, seed + 8)
-        white = ramp(0.45 * tall, 0.75 * tall, e + 0.05 * rock)
-        far = over(far, 0.95 * np.asarray(colours.horizon), white)
+        stone = np.array([0.62, 0.68, 0.78]) * np.asarray(colours.far) * (1.0 + 0.7 * rock)[:, None]
+        white = ramp(0.66, 0.82, e / np.maximum(crest, 0.01) + 0.5 * rock)
+        far = over(stone, np.asarray(colours.cloud) * (0.82 + 0.45 * rock)[:, None], white)
     picture = over(picture, far, ramp(0.006, -0.006, e - crest))
     ground = np.asarray(colours.land) * (0.9 + 0.3 * fractal(a * 9, e * 30, 3, seed + 9))[:, None]
     if view == "water":
@@ -343,6 +380,8 @@ def paint_view(
         dune = 0.045 * (0.6 + 0.8 * ridge(3.0, 3, 7))
         picture = over(picture, sand * 0.8, ramp(0.005, -0.005, e - dune))
         ground = sand * (0.9 + 0.25 * fractal(a * 6, e * 26, 3, seed + 9))[:, None]
+    # Far ground takes the colour of the air.
+    ground = over(ground, 0.8 * np.asarray(colours.horizon), 0.45 * ramp(-0.25, 0.0, e))
     picture = over(picture, ground, ramp(0.004, -0.004, e))
     if view in ("meadow", "forest", "mountain", "snow", "garden"):
         height = {"forest": 0.42, "mountain": 0.07, "snow": 0.06}.get(view, 0.13)
