@@ -94,14 +94,16 @@ def kermit():
 def test_kermit_registers_whole_with_the_published_path_and_focal_length(kermit) -> None:
     posed, _ = kermit
     lines = (shared("photos/kermit") / "reference_bundle.out").read_text().splitlines()[2:]
-    published, focals = [], []
+    published, focals, solved = [], [], []
     for index in range(11):
         rows = [np.array(line.split(), float) for line in lines[5 * index : 5 * index + 5]]
-        turn, shift = np.stack(rows[1:4]), rows[4]
-        published.append(-turn.T @ shift)
-        focals.append(rows[0][0])
+        if rows[0][0] > 0:  # its authors registered nine of eleven
+            turn, shift = np.stack(rows[1:4]), rows[4]
+            published.append(-turn.T @ shift)
+            focals.append(rows[0][0])
+            solved.append(index)
 
-    ours = posed.frames.cameras.positions.astype(float)
+    ours = posed.frames.cameras.positions.astype(float)[solved]
 
     assert posed.report.used == posed.report.given == 11
     theirs = np.array(published)
