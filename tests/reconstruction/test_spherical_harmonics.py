@@ -65,6 +65,6 @@ def test_colour_of_degree_zero_is_the_same_from_everywhere_and_never_negative() 
     rgb = np.array([[0.9, 0.2, 0.05], [-0.5, 1.4, 0.5]])
     sh = dc_from_rgb(rgb)[:, None, :]
 
-    assert SH_C0 == pytest.approx(0.5 / np.sqrt(np.pi))
+    assert pytest.approx(0.5 / np.sqrt(np.pi)) == SH_C0
     np.testing.assert_allclose(rgb_from_dc(sh[:, 0]), rgb)
     np.testing.assert_allclose(evaluate(sh, _directions(2)), np.maximum(rgb, 0), atol=1e-12)
