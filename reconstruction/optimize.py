@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 _GROWTH_BEGIN, _GROWTH_END = 0.15, 0.75
 _FRAMES_PER_GROWTH = 12
 _SEED_OPACITY = 0.3
+_SPARSE_LIMIT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class FitSettings:
     budget_cpu_s: float = 120.0  # CPU-seconds of this process, all threads together
     iterations: int | None = None  # if given, the budget instead; then a seed decides the result exactly
     seed: int = 0
-    max_splats: int | None = None  # None: as many as at first; more lets splats grow where pictures are wrong
+    max_splats: int | None = None  # splats grow up to this number; None: see `_most_splats`
     growth_rounds: int = 8  # between 15 % and 75 % of the budget; each also takes away faint splats
     sh_degree: int = 0  # view dependence costs memory and bytes; 0 suits matte scenes
     rates: Rates = field(default_factory=Rates)
@@ -48,6 +49,7 @@ class FitSettings:
     ssim_weight: float = 0.2
     opacity_weight: float = 0.0
     scale_weight: float = 0.0
+    depth_weight: float = 0.0
     antialias: bool = True  # see `draw`
     exposure: bool = False  # fit gain and offset per photo, for cameras that choose their own
     threads: int | None = None  # None: all cores of this process
@@ -129,7 +131,14 @@ class _Stepper(Protocol):
         self, viewmat: F32, K: F32, width: int, height: int, antialias: bool
     ) -> tuple[F32, F32, F32]: ...
     def step(
-        self, viewmat: F32, K: F32, target: F32, weights: StepWeights, rates: Rates, exposure: F32 | None
+        self,
+        viewmat: F32,
+        K: F32,
+        target: F32,
+        weights: StepWeights,
+        rates: Rates,
+        exposure: F32 | None,
+        depth: F32 | None,
     ) -> NDArray[np.float64]: ...
     def cloud(self) -> SplatCloud: ...
 
@@ -146,6 +155,12 @@ def _stepper(name: str, frames: FrameSequence, initial: SplatCloud, settings: Fi
 
     device = "cuda" if name == "gsplat" else "cpu"
     return AutogradStep(load_rasterizer(name), device, initial, bases, scale_max)
+
+
+def _most_splats(frames: FrameSequence, first_count: int) -> int:
+    """Return a limit for growth: a sparse start may grow until a splat stands for 16 pixels."""
+    height, width = frames.images.shape[1:3]
+    return max(first_count, min(_SPARSE_LIMIT, len(frames.train) * height * width // 16))
 
 
 class _Fit:
@@ -165,6 +180,7 @@ class _Fit:
         self.coarse: dict[int, F32] = {}
         self.exposures = Exposures(frames.train) if settings.exposure else None
         self.first_count = len(stepper)
+        self.most = settings.max_splats or _most_splats(frames, len(stepper))
         self.begin = time.process_time()
 
     @property
@@ -180,7 +196,11 @@ class _Fit:
     def run(self) -> FitResult:
         settings, train = self.settings, self.frames.train
         weights = StepWeights(
-            settings.ssim_weight, settings.opacity_weight, settings.scale_weight, settings.antialias
+            settings.ssim_weight,
+            settings.opacity_weight,
+            settings.scale_weight,
+            settings.antialias,
+            settings.depth_weight,
         )
         order: list[int] = []
         last_report = 0.0
@@ -203,6 +223,7 @@ class _Fit:
                 weights,
                 settings.rates.at(fraction),
                 self.exposures[index] if self.exposures else None,
+                self._depth(index, factor),
             )
             if self.exposures:
                 self.exposures.move(index, report[3:], fraction)
@@ -221,8 +242,7 @@ class _Fit:
         """Take faint splats away and put new ones where some training pictures are most wrong."""
         columns = self.stepper.columns()
         kept = np.flatnonzero(~dead(columns[:, ROW_OPACITY]))
-        most = self.settings.max_splats or self.first_count
-        wanted = round(self.first_count + (most - self.first_count) * progress) - len(kept)
+        wanted = round(self.first_count + (self.most - self.first_count) * progress) - len(kept)
         new = self._seeds(wanted, columns.shape[1]) if wanted > 0 else columns[:0]
         source = np.concatenate([kept, np.full(len(new), -1)])
         columns = np.concatenate([columns[kept], new])
@@ -260,6 +280,16 @@ class _Fit:
             cut = picture[: height * factor, : width * factor].reshape(height, factor, width, factor, 3)
             self.coarse[index] = cut.mean((1, 3), dtype=np.float32) / 255
         return self.coarse[index]
+
+    def _depth(self, index: int, factor: int) -> F32 | None:
+        if self.frames.depths is None or self.settings.depth_weight == 0:
+            return None
+        height, width = (size // factor for size in self.frames.depths.shape[1:])
+        # The pixel in the middle of each block: a mean across an edge is no depth at all.
+        offset = factor // 2
+        return np.ascontiguousarray(
+            self.frames.depths[index, offset::factor, offset::factor][:height, :width]
+        )
 
     def _psnr_db(self) -> float:
         return float(-10 * np.log10(max(self.squared_error, 1e-10)))

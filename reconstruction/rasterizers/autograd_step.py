@@ -56,7 +56,14 @@ class AutogradStep:
         return drawn.image.cpu().numpy(), alpha, np.where(alpha < 0.5, 0, depth).astype(np.float32)
 
     def step(
-        self, viewmat: F32, K: F32, target: F32, weights: StepWeights, rates: Rates, exposure: F32 | None
+        self,
+        viewmat: F32,
+        K: F32,
+        target: F32,
+        weights: StepWeights,
+        rates: Rates,
+        exposure: F32 | None,
+        depth: F32 | None = None,
     ) -> NDArray[np.float64]:
         """Fit one picture; see `FusedStep.step`."""
         height, width = target.shape[:2]
@@ -75,6 +82,11 @@ class AutogradStep:
         pull = (
             weights.opacity * seen[:, ROW_OPACITY].sum() + weights.scale * seen[:, ROW_SCALES:ROW_QUATS].sum()
         )
+        if depth is not None and weights.depth > 0:
+            metres = torch.from_numpy(depth).to(self._device)
+            known = (metres > 0) & torch.isfinite(metres)
+            gap = drawn.depth / torch.where(known, metres, torch.ones_like(metres)) - drawn.alpha
+            pull = pull + weights.depth * torch.where(known, gap.abs(), torch.zeros_like(gap)).mean()
         (loss + pull).backward()
         assert values.grad is not None and gain_bias.grad is not None
         self._adam(values.grad, drawn.visible, activated.detach(), rates)

@@ -30,6 +30,19 @@ class StepWeights:
     opacity: float  # pull of opacities to zero, per splat
     scale: float  # pull of scales to zero, per splat and metre
     antialias: bool
+    depth: float = 0.0  # mean relative error of depths
+
+
+def depth_gradients(alpha: F32, metres: F32, truth: F32, weight: float) -> tuple[F32, F32]:
+    """Return d/d(alpha) and d/d(depth sum) of `weight` x mean |depth sum / truth - alpha|.
+
+    Against the truth weighted by alpha, so that a pixel that light passes through is not pulled nearer.
+    """
+    known = (truth > 0) & np.isfinite(truth)
+    inverse = np.zeros_like(truth)
+    np.divide(1, truth, out=inverse, where=known)
+    slope = np.sign(metres * inverse - alpha) * (weight / truth.size) * known
+    return (-slope).astype(np.float32), (slope * inverse).astype(np.float32)
 
 
 def columns_from_cloud(cloud: SplatCloud, sh_bases: int) -> F32:
@@ -113,22 +126,42 @@ class FusedStep:
         return image, alpha, np.where(alpha < 0.5, 0, depth / np.maximum(alpha, 0.5)).astype(np.float32)
 
     def step(
-        self, viewmat: F32, K: F32, target: F32, weights: StepWeights, rates: Rates, exposure: F32 | None
+        self,
+        viewmat: F32,
+        K: F32,
+        target: F32,
+        weights: StepWeights,
+        rates: Rates,
+        exposure: F32 | None,
+        depth: F32 | None = None,
     ) -> NDArray[np.float64]:
-        """Fit one picture [H, W, 3] and return the report of `SplatRaster.loss`."""
+        """Fit one picture [H, W, 3] and return the report of `SplatRaster.loss`.
+
+        Args:
+            depth: [H, W] metres to pull surfaces to, 0 or infinite where there is none; None for no pull.
+        """
         height, width = target.shape[:2]
         if target.shape not in self._pictures:
             self._pictures[target.shape] = np.empty_like(target), np.empty_like(target)
         image, gradient = self._pictures[target.shape]
-        self._raster.look(viewmat, K, width, height, antialias=weights.antialias)
-        self._raster.forward(self._params, self._count, image)
-        report = self._raster.loss(image, target, weights.ssim, gradient, exposure)
-        self._raster.backward(self._params, self._count, gradient, self._gradients, self._visible)
+        raster, params, count = self._raster, self._params, self._count
+        raster.look(viewmat, K, width, height, antialias=weights.antialias)
+        d_alpha = d_depth = None
+        if depth is None or weights.depth == 0:
+            raster.forward(params, count, image)
+        else:
+            alpha, metres = np.empty((2, height, width), np.float32)
+            raster.forward(params, count, image, alpha, metres)
+            d_alpha, d_depth = depth_gradients(alpha, metres, depth, weights.depth)
+        report = raster.loss(image, target, weights.ssim, gradient, exposure)
+        raster.backward(
+            params, count, gradient, self._gradients, self._visible, d_alpha=d_alpha, d_depth=d_depth
+        )
         self._steps += 1
-        self._raster.adam(
+        raster.adam(
             self._adam_step(rates, weights),
-            self._count,
-            self._params,
+            count,
+            params,
             self._raw,
             self._gradients,
             self._first,
