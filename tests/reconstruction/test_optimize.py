@@ -21,7 +21,7 @@ from reconstruction.schedule import Rates, shrink_factor
 from reconstruction.splats import SplatCloud
 
 WIDTH, HEIGHT = 64, 46
-SHORT = FitSettings(iterations=60, seed=3)
+SHORT = FitSettings(iterations=60, seed=3, max_splats=700)
 
 
 def truth_cloud(count: int = 700) -> SplatCloud:
@@ -119,11 +119,37 @@ def test_growth_reaches_its_limit_and_helps():
     few = spoiled_start().subset(np.arange(0, 700, 7))
     settings = replace(SHORT, iterations=400)
 
-    as_many = fit(frames, few, settings, rasterizer="cpu").cloud
+    as_many = fit(frames, few, replace(settings, max_splats=100), rasterizer="cpu").cloud
     grown = fit(frames, few, replace(settings, max_splats=600), rasterizer="cpu").cloud
 
     assert len(as_many) <= 100 and 500 < len(grown) <= 600
     assert held_out_psnr(grown, frames) > held_out_psnr(as_many, frames) + 0.4
+
+
+def test_a_sparse_start_grows_by_itself_as_far_as_the_pixels_go():
+    settings = replace(SHORT, max_splats=None)
+
+    grown = fit(scene(), spoiled_start().subset(np.arange(50)), settings, rasterizer="cpu").cloud
+
+    assert 1000 < len(grown) <= 8 * WIDTH * HEIGHT // 16
+
+
+def test_depths_pull_surfaces_to_where_they_are():
+    frames = scene()
+    depths = draw(truth_cloud(), frames.cameras).depths
+    frames = replace(frames, depths=depths)
+    moved = spoiled_start()
+    settings = replace(SHORT, iterations=300)
+
+    def depth_error(cloud: SplatCloud) -> float:
+        drawn = draw(cloud, frames.cameras).depths
+        known = (drawn > 0) & (depths > 0)
+        return float(np.abs(drawn[known] / depths[known] - 1).mean())
+
+    free = fit(frames, moved, settings, rasterizer="cpu").cloud
+    pulled = fit(frames, moved, replace(settings, depth_weight=0.3), rasterizer="cpu").cloud
+
+    assert depth_error(pulled) < 0.7 * depth_error(free)
 
 
 def test_higher_harmonics_are_fitted_when_asked_for():

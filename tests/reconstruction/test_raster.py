@@ -354,12 +354,15 @@ def test_the_training_path_of_other_rasterisers_takes_the_same_steps_as_the_kern
     plain = AutogradStep(cpu.rasterize, "cpu", cloud, 4, 3.0)
     start = fused.columns()
     target = np.random.default_rng(5).random((HEIGHT, WIDTH, 3), np.float32)
-    weights = StepWeights(ssim=0.2, opacity=1e-3, scale=1e-3, antialias=True)
+    weights = StepWeights(ssim=0.2, opacity=1e-3, scale=1e-3, antialias=True, depth=0.3)
     exposure = np.array([[1.1, 0.9, 1.05], [0.02, -0.03, 0.01]], np.float32)
 
+    depth = np.random.default_rng(6).uniform(2, 5, (HEIGHT, WIDTH)).astype(np.float32)
+    depth[3:9, 4:20], depth[20:30, 7:9] = 0, np.inf
+
     for _ in range(4):
-        a = fused.step(VIEWMAT, K, target, weights, Rates(), exposure)
-        b = plain.step(VIEWMAT, K, target, weights, Rates(), exposure)
+        a = fused.step(VIEWMAT, K, target, weights, Rates(), exposure, depth)
+        b = plain.step(VIEWMAT, K, target, weights, Rates(), exposure, depth)
         np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-6)
 
     moved = np.abs(fused.columns() - start)
