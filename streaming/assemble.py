@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 GZIP_MAGIC = b"\x1f\x8b"
 # Level 9 saves 2 % more and takes four times as long.
 _GZIP_LEVEL = 7
+_REACH_M = 100_000.0
 # Three standard deviations: where the extension cuts a splat off.
 _CUT_OFF = 3.0
 
@@ -50,7 +51,8 @@ def build_asset(
     """Return the asset of a scene; equal input gives equal bytes.
 
     Args:
-        cloud: At least one splat, world frame. Fully transparent splats are left out.
+        cloud: At least one splat, world frame. Fully transparent splats are left out, and those further
+            than 100 km away or larger: trainers leave such strays, and nobody can see them.
         title: What people call the scene.
         walkable: Collider, spawn and bounds. None: the visitor floats at the middle of the splats.
         quality: None for imported files, where there is no truth to compare with.
@@ -62,7 +64,8 @@ def build_asset(
     Raises:
         AssetFormatError: No visible splats.
     """
-    cloud = cloud.subset(np.flatnonzero(cloud.opacities > 0))
+    is_near = (np.abs(cloud.means).max(axis=1) < _REACH_M) & (cloud.scales.max(axis=1) < _REACH_M)
+    cloud = cloud.subset(np.flatnonzero((cloud.opacities > 0) & is_near))
     if len(cloud) == 0:
         raise AssetFormatError("a scene must hold at least one visible splat, got 0")
     # Rounding first lets the tree merge exactly what the leaves will show.

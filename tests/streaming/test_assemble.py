@@ -125,6 +125,17 @@ def test_invisible_splats_are_left_out_and_a_scene_of_them_refused() -> None:
         build_asset(cloud, title="x", provenance=PROVENANCE)
 
 
+def test_strays_beyond_any_horizon_are_left_out() -> None:
+    cloud = lopsided_cloud(1_200)
+    cloud.means[0] = [3e38, 0, 0]
+    cloud.scales[1] = 1e30
+
+    asset = build_asset(cloud, title="x", provenance=PROVENANCE)
+
+    assert asset.manifest.splat_count == 1_198
+    assert asset.chunks[0].radius < 100
+
+
 def test_equal_input_gives_an_equal_pack() -> None:
     assert small_asset(1_500).pack == small_asset(1_500).pack
 
