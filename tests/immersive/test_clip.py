@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from immersive.generation.clip import load_clip, load_photos
+from reconstruction.errors import InvalidInputError, UnliftableInputError
+from tests.data import shared
+from tests.reconstruction.clips import sliding, texture, write_clip
+
+
+def _pictures(folder: Path, count: int = 4) -> Path:
+    for number in range(count):
+        Image.fromarray(texture(90, 120, number)).save(folder / f"{number}.png")
+    return folder
+
+
+def test_a_folder_with_cameras_is_taken_as_it_is(tmp_path: Path) -> None:
+    place = tmp_path / "secret name" / "holiday"
+    place.mkdir(parents=True)
+    _pictures(place)
+    frames = []
+    for number in range(4):
+        matrix = np.eye(4)
+        matrix[:3, 0], matrix[:3, 1], matrix[:3, 2] = [1, 0, 0], [0, 0, 1], [0, -1, 0]  # z up, looks along +y
+        matrix[:3, 3] = [number, 0, 1.6]
+        frames.append({"file_path": f"{number}.png", "transform_matrix": matrix.tolist()})
+    meta = {"w": 120, "h": 90, "fl_x": 100, "frames": frames}
+    (place / "transforms.json").write_text(json.dumps(meta))
+    told: list[tuple[float, str]] = []
+
+    posed = load_photos(place, progress=lambda share, phrase: told.append((share, phrase)))
+
+    assert posed.frames.cameras.positions[:, 0] == pytest.approx([0, 1, 2, 3], abs=1e-5)
+    assert posed.frames.provenance.source == "photos"
+    assert posed.frames.provenance.detail == "holiday"
+    assert not posed.frames.provenance.is_generated
+    assert told[-1] == (1.0, "4 of 4 pictures have cameras")
+
+
+def test_real_photos_become_posed_frames_with_a_trial_of_size() -> None:
+    shares: list[float] = []
+
+    posed = load_photos(
+        shared("photos/kermit"), long_edge_px=480, progress=lambda share, _: shares.append(share)
+    )
+
+    assert posed.frames.images.shape[1:] == (360, 480, 3)
+    assert (posed.frames.cameras.width, posed.frames.cameras.height) == (480, 360)
+    assert posed.report.used >= 9
+    assert posed.frames.provenance.detail == "kermit"
+    assert shares == sorted(shares)
+
+
+def test_photos_of_different_things_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnliftableInputError, match="cannot become a scene"):
+        load_photos(_pictures(tmp_path))
+
+
+def test_a_flat_clip_is_refused_for_want_of_parallax(tmp_path: Path) -> None:
+    # A window that slides over one picture: whatever is near or far moves alike.
+    path = write_clip(tmp_path / "pan.webm", sliding(7, 120, 160))
+
+    with pytest.raises(UnliftableInputError) as caught:
+        load_clip(path)
+
+    assert caught.value.hint
+
+
+def test_clips_and_folders_are_not_mixed_up(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "walk.mp4", sliding(8))
+
+    with pytest.raises(InvalidInputError, match=r"got the clip .walk\.mp4.") as caught:
+        load_photos(path)
+    assert "--video" in str(caught.value.hint)
+    with pytest.raises(InvalidInputError, match="got the folder") as caught:
+        load_clip(tmp_path)
+    assert "--images" in str(caught.value.hint)
+
+
+def test_a_folder_of_text_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+
+    with pytest.raises(InvalidInputError, match="got none among 1 files"):
+        load_photos(tmp_path)
