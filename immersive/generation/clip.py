@@ -5,21 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from immersive.generation.backend import Progress
 from reconstruction.errors import InvalidInputError
-from reconstruction.photos import LONG_EDGE_PX, exif_focal_px, read_photos
+from reconstruction.photos import exif_focal_px, read_photos, resized
 from reconstruction.posed_folder import read_posed_folder
 from reconstruction.posed_frames import PosedFrames
 from reconstruction.poses import estimate_poses
 from reconstruction.video import SUFFIXES, read_clip
+
+# Poses are found at the readers' full size; splats of a draft stand for more than a pixel of this one.
+FIT_EDGE_PX = 640
 
 
 def _quiet(_share: float, _phrase: str) -> None:
     """Take no notice."""
 
 
-def load_clip(path: Path, *, long_edge_px: int = LONG_EDGE_PX, progress: Progress = _quiet) -> PosedFrames:
+def load_clip(path: Path, *, fit_edge_px: int = FIT_EDGE_PX, progress: Progress = _quiet) -> PosedFrames:
     """Return the sharp frames of a video file with estimated cameras, in the world frame.
+
+    Frames are shrunk to `fit_edge_px` once their cameras are known.
 
     Raises:
         InvalidInputError: The file is no video, is damaged, or has too few frames.
@@ -27,14 +34,14 @@ def load_clip(path: Path, *, long_edge_px: int = LONG_EDGE_PX, progress: Progres
     """
     notes: list[str] = []
     progress(0.0, "reading the clip")
-    frames = read_clip(path, long_edge_px=long_edge_px, say=notes.append)
+    frames = read_clip(path, say=notes.append)
     posed = estimate_poses(
         frames, is_video=True, progress=lambda share, phrase: progress(0.1 + 0.9 * share, phrase)
     )
-    return _with_notes(posed, notes)
+    return _finished(posed, notes, fit_edge_px)
 
 
-def load_photos(path: Path, *, long_edge_px: int = LONG_EDGE_PX, progress: Progress = _quiet) -> PosedFrames:
+def load_photos(path: Path, *, fit_edge_px: int = FIT_EDGE_PX, progress: Progress = _quiet) -> PosedFrames:
     """Return the photos of a folder in the world frame, with the folder's cameras or estimated ones.
 
     Raises:
@@ -48,19 +55,28 @@ def load_photos(path: Path, *, long_edge_px: int = LONG_EDGE_PX, progress: Progr
     notes: list[str] = []
     progress(0.0, "reading photos")
     if path.is_dir():
-        posed = read_posed_folder(path, long_edge_px=long_edge_px)
+        posed = read_posed_folder(path, long_edge_px=fit_edge_px)
         if posed is not None:
             progress(1.0, f"{posed.report.used} of {posed.report.given} pictures have cameras")
             return posed
-    frames = read_photos(path, long_edge_px=long_edge_px, say=notes.append)
+    frames = read_photos(path, say=notes.append)
     posed = estimate_poses(
         frames,
         is_video=False,
-        focal_px=exif_focal_px(path, long_edge_px=long_edge_px),
+        focal_px=exif_focal_px(path),
         progress=lambda share, phrase: progress(0.1 + 0.9 * share, phrase),
     )
-    return _with_notes(posed, notes)
+    return _finished(posed, notes, fit_edge_px)
 
 
-def _with_notes(posed: PosedFrames, notes: list[str]) -> PosedFrames:
-    return replace(posed, report=replace(posed.report, notes=(*notes, *posed.report.notes)))
+def _finished(posed: PosedFrames, notes: list[str], fit_edge_px: int) -> PosedFrames:
+    """Return posed frames at the size that is fitted, with the readers' notes before the solver's."""
+    frames = posed.frames
+    assert frames.cameras is not None  # posed frames always have them
+    images = np.stack([resized(image, fit_edge_px) for image in frames.images])
+    cameras = frames.cameras.resized(images.shape[2], images.shape[1])
+    return replace(
+        posed,
+        frames=replace(frames, images=images, cameras=cameras),
+        report=replace(posed.report, notes=(*notes, *posed.report.notes)),
+    )

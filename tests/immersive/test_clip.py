@@ -42,16 +42,18 @@ def test_a_folder_with_cameras_is_taken_as_it_is(tmp_path: Path) -> None:
     assert told[-1] == (1.0, "4 of 4 pictures have cameras")
 
 
-def test_real_photos_become_posed_frames_with_a_trial_of_size() -> None:
+def test_real_photos_become_posed_frames_at_the_size_that_is_fitted() -> None:
     shares: list[float] = []
 
     posed = load_photos(
-        shared("photos/kermit"), long_edge_px=480, progress=lambda share, _: shares.append(share)
+        shared("photos/kermit"), fit_edge_px=480, progress=lambda share, _: shares.append(share)
     )
 
     assert posed.frames.images.shape[1:] == (360, 480, 3)
     assert (posed.frames.cameras.width, posed.frames.cameras.height) == (480, 360)
-    assert posed.report.used >= 9
+    assert posed.report.used == 11
+    # The focal length that the authors of the photos published for 640 px, at 480.
+    assert posed.frames.cameras.Ks[0, 0, 0] == pytest.approx(700 * 480 / 640, rel=0.08)
     assert posed.frames.provenance.detail == "kermit"
     assert shares == sorted(shares)
 
