@@ -79,7 +79,7 @@ def obstacles_on(surface: Mesh, ground: Ground, cells: Mask, *, clear_m: float) 
     row, column = ground.cells(middle[:, 0], middle[:, 2])
     low, high = over.min(axis=1), over.max(axis=1)
     # Clipping to the grid puts far triangles on its edge, which the apron never reaches.
-    kept = surface.subset((high > clear_m) & (low < _OBSTACLE_TOP_M) & (low > -clear_m) & cells[row, column])
+    kept = surface.subset((high > clear_m) & (low < _OBSTACLE_TOP_M) & cells[row, column])
     if not len(kept):
         return kept
     labels, areas = parts(kept)

@@ -94,6 +94,16 @@ def depths_of(mesh: Mesh, cameras: Cameras) -> NDArray[np.float32]:
     return np.stack(depths).astype(np.float32)
 
 
+def points_of(depths: NDArray[np.float32], cameras: Cameras) -> NDArray[np.float64]:
+    """Points [F, H, W, 3] in the world that the pixels show."""
+    v, u = np.mgrid[: cameras.height, : cameras.width] + 0.5
+    points = []
+    for depth, viewmat, K in zip(depths, cameras.viewmats, cameras.Ks, strict=True):
+        x_cam = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones_like(u)], axis=-1)
+        points.append((x_cam * depth[..., None] - viewmat[:3, 3]) @ viewmat[:3, :3])
+    return np.stack(points)
+
+
 def without_disc(mesh: Mesh, x: float, z: float, radius_m: float, below_m: float) -> Mesh:
     """Cut a round hole: drop the triangles whose middle is in the disc and lower than `below_m`."""
     middle = mesh.corners.mean(axis=1)

@@ -11,7 +11,7 @@ from reconstruction.cameras import Cameras, intrinsics
 from reconstruction.depth_views import depths_and_views, without_flying_pixels
 from reconstruction.errors import InvalidArrayError
 from reconstruction.fusion import Collider, Mesh, fuse, join, parts, simplify
-from tests.reconstruction.rooms import depths_of, floor, l_room, quad, room_cameras, wall
+from tests.reconstruction.rooms import depths_of, floor, l_room, points_of, quad, room_cameras, wall
 
 
 def test_a_fused_room_lies_within_a_voxel_of_the_room() -> None:
@@ -24,6 +24,17 @@ def test_a_fused_room_lies_within_a_voxel_of_the_room() -> None:
     assert np.quantile(off, 0.95) < 0.06
     low = fused.vertices[:, 1] < 0.03
     assert (fused.normals[low[fused.faces].all(axis=1), 1] > 0.9).mean() > 0.95  # floors look up
+
+
+@pytest.mark.parametrize("view", [2, 9])
+def test_everything_that_one_view_shows_is_fused(view: int) -> None:
+    camera = room_cameras().subset([view])
+    depths = depths_of(l_room(), camera)
+
+    fused = fuse(depths, camera, voxel_m=0.06, max_depth_m=10.0, min_views=1.0)
+
+    points = points_of(depths, camera)[0, 5:-5:7, 5:-5:7].reshape(-1, 3)
+    assert np.quantile(Collider(fused).distance(points), 0.9) < 0.06
 
 
 def test_a_surface_that_one_view_invents_is_carved_away_by_the_others() -> None:

@@ -77,7 +77,7 @@ def test_a_dais_is_ground_and_a_pit_is_ground_and_a_speck_below_is_not() -> None
 
 
 def test_a_hanging_canopy_is_no_ground() -> None:
-    canopy = quad([2, 1.2, 1], [4, 1.2, 1], [4, 1.2, 3], [2, 1.2, 3])  # looks down
+    canopy = quad([2, 0.25, 1], [4, 0.25, 1], [4, 0.25, 3], [2, 0.25, 3])  # looks down
     ground = _estimate(join([floor(0, 1.9, 0, 4), floor(4.1, 6, 0, 4), canopy]))
 
     below = ground.height_at(np.array([3.0]), np.array([2.0]))

@@ -74,6 +74,12 @@ def test_a_slope_is_climbed_up_to_its_limit(slope_deg: float, is_reached: bool) 
     assert bool(np.nanmax(reached.feet) > 0.5) == is_reached
 
 
+def test_a_ledge_too_high_to_climb_back_is_not_reached() -> None:
+    ledge = join([floor(0, 2, 0, 3), wall((2.0, 0.0), (2.0, 3.0), -0.8, 0.0), floor(2, 4, 0, 3, y=-0.8)])
+
+    assert np.nanmin(_reached(ledge, _level(0, 4, 0, 3), 1.0, 1.5).feet) > -0.01
+
+
 def test_a_lintel_below_the_head_blocks_and_one_above_does_not() -> None:
     for height, is_open in ((1.5, False), (1.9, True)):
         lintel = wall((2.0, 0.0), (2.0, 3.0), height, 2.5)
@@ -115,6 +121,14 @@ def test_a_hole_in_the_floor_is_fallen_through() -> None:
 
 def test_an_edge_without_a_wall_is_fallen_over() -> None:
     assert _walk(floor(0, 5, 0, 4), [[2.5, 0.0, 2.0]], strides=120).fall_count > 200
+
+
+def test_walkers_do_not_climb_what_is_too_steep() -> None:
+    # Whoever got up the slope of 55 degrees would fall over its upper edge.
+    slope = quad([3, 0, 0], [3, 0, 4], [4, 1.43, 4], [4, 1.43, 0])
+    sides = [wall((0.0, 4.0), (0.0, 0.0)), wall((0.0, 0.0), (4.0, 0.0)), wall((4.0, 4.0), (0.0, 4.0))]
+
+    assert _walk(join([floor(0, 3, 0, 4), slope, *sides]), [[2.0, 0.0, 2.0]], strides=120).fall_count == 0
 
 
 def test_a_crack_narrower_than_the_soles_carries() -> None:
