@@ -172,7 +172,9 @@ def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, 
                     "it was trained with anti-aliasing; viewers without it show thin things too thick"
                 )
             if not states_frame:
-                problems.append("it does not say which way is up; right, up, back is assumed (see --frame)")
+                problems.append(
+                    "it does not say which way is up; right, up, back is assumed (see `import --frame`)"
+                )
         case "PLY" | "compressed PLY":
             report = replace(report, version=f"1.0 {ply.read_header(data).format}")
     return report, problems
