@@ -6,7 +6,7 @@ PROMPT ?= a misty pine forest with a wooden cabin beside a lake
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint bench bench-inputs chromium clean
+.PHONY: help demo setup test lint bench bench-inputs sample chromium clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,9 @@ bench: setup ## the table of speeds, bytes and PSNR; rows also go to build/bench
 
 bench-inputs: setup ## the real clips and photos of the shared test data
 	$(BIN)/python -m tests.bench.real_inputs
+
+sample: setup ## make the sample scene and the README picture anew
+	$(BIN)/python samples/make_sample.py
 
 clean: ## remove what setup and builds made
 	rm -rf $(VENV) build dist viewer/node_modules streaming/_viewer reconstruction/kernels/*.so
