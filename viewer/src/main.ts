@@ -1,6 +1,6 @@
 /** The page's beginning: puts the shell up at once and opens the link while the renderer loads. */
 
-import { deviceProfile, rendererName } from "./device/profiles";
+import { deviceProfile, rendererName, type DeviceProfile } from "./device/profiles";
 import { DeferredEvents } from "./protocol/deferredEvents";
 import { Failure, parseLink, type Link, type SceneSummary } from "./protocol/link";
 import { SceneStream } from "./protocol/sceneStream";
@@ -10,10 +10,8 @@ import type { Visit } from "./visit";
 
 const canvas = find("#scene", HTMLCanvasElement);
 canvas.setAttribute("aria-label", STRINGS.canvas);
-// Tests look at whole scenes, on whatever draws them.
-const renderer = new URLSearchParams(location.search).has("debug") ? "" : rendererName();
-const { userAgent, maxTouchPoints } = navigator;
-const profile = deviceProfile({ userAgent, maxTouchPoints, renderer });
+const query = new URLSearchParams(location.search);
+const profile = chooseProfile();
 
 let visit: Visit | undefined;
 const hud = new Hud(find("#hud", HTMLElement), {
@@ -58,6 +56,15 @@ async function open(link: Link): Promise<Opened> {
     const stream = new SceneStream(link, events, { maxSplats: profile.maxSplats, host: location });
     stream.start();
   });
+}
+
+function chooseProfile(): DeviceProfile {
+  const { userAgent, maxTouchPoints } = navigator;
+  // Tests look at whole scenes, on whatever draws them.
+  const renderer = query.has("debug") ? "" : rendererName();
+  const chosen = deviceProfile({ userAgent, maxTouchPoints, renderer });
+  const maxSplats = Number(query.get("splats"));
+  return Number.isInteger(maxSplats) && maxSplats > 0 ? { ...chosen, maxSplats } : chosen;
 }
 
 function fail(error: unknown): void {

@@ -7,7 +7,7 @@ import { installDebug } from "./debug";
 import type { DeviceProfile } from "./device/profiles";
 import { ChunkKind, NackReason, TREE_HASH_BYTES, type ChunkMessage, type SceneJson, type TreeMessage } from "./protocol/generated";
 import { Failure, type SceneSummary } from "./protocol/link";
-import type { SceneStream, StreamEvents } from "./protocol/sceneStream";
+import type { SceneStream, StreamEvents, ViewPose } from "./protocol/sceneStream";
 import { Stage } from "./render/stage";
 import { SplatPicture } from "./splats/picture";
 import type { Hud } from "./ui/hud";
@@ -26,6 +26,13 @@ export interface VisitParts {
   readonly profile: DeviceProfile;
   readonly fail: (error: unknown) => void;
 }
+
+/** A full budget is looked through again after a move or a turn of this much. */
+const MAKE_ROOM_M = 2;
+const MAKE_ROOM_COS = Math.cos((40 * Math.PI) / 180);
+
+/** Both eyes of a wide headset, together. */
+const XR_FOV_DEG = 110;
 
 export type Phase = "loading" | "streaming" | "complete" | "reconnecting" | "failed";
 
@@ -46,6 +53,8 @@ export class Visit implements StreamEvents {
   private isBatchDone = false;
   private rescuesTold = 0;
   private hasPicture = false;
+  private readonly roomMadeAt = new THREE.Vector3();
+  private readonly roomMadeFor = new THREE.Vector3();
   private readonly eye = new THREE.Vector3();
   private readonly forward = new THREE.Vector3();
 
@@ -198,10 +207,24 @@ export class Visit implements StreamEvents {
       const words = this.leftOut > 0 ? STRINGS.partly(splats) : STRINGS.whole(megabytes, splats);
       if (this.phase === "streaming") this.phase = "complete";
       hud.setProgress(1, words);
-    } else if (planned > 0) {
+    } else if (planned > 0 && this.phase !== "complete") {
       const share = Math.min(0.99, this.picture.chunkCount / planned);
       hud.setProgress(share, STRINGS.streaming(Math.round(share * 100), megabytes));
     }
+  }
+
+  /** A full budget follows the visitor: what they left goes, for what they see now. */
+  private makeRoom(pose: ViewPose): void {
+    if (this.leftOut === 0 || !this.isBatchDone || this.pendingDecodes > 0) return;
+    const isNear = this.eye.distanceTo(this.roomMadeAt) < MAKE_ROOM_M;
+    if (isNear && this.forward.dot(this.roomMadeFor) > MAKE_ROOM_COS) return;
+    this.roomMadeAt.copy(this.eye);
+    this.roomMadeFor.copy(this.forward);
+    const dropped = this.picture.makeRoom(pose);
+    if (dropped.length === 0) return;
+    this.isBatchDone = false;
+    this.parts.stream.drop(dropped);
+    this.stage.invalidate();
   }
 
   private frame(seconds: number, xrFrame: XRFrame | undefined): void {
@@ -211,11 +234,13 @@ export class Visit implements StreamEvents {
     const view = xrFrame ? this.stage.renderer.xr.getCamera() : camera;
     this.eye.setFromMatrixPosition(view.matrixWorld);
     view.getWorldDirection(this.forward);
-    this.parts.stream.setPose({
+    const pose: ViewPose = {
       position: [this.eye.x, this.eye.y, this.eye.z],
       forward: [this.forward.x, this.forward.y, this.forward.z],
-      fovDeg: xrFrame ? 110 : this.stage.fovDeg,
-    });
+      fovDeg: xrFrame ? XR_FOV_DEG : this.stage.fovDeg,
+    };
+    this.parts.stream.setPose(pose);
+    this.makeRoom(pose);
     if (!this.hasPicture && backend.drawnCount > 0) {
       this.hasPicture = true;
       this.parts.hud.openCurtain(matchMedia("(pointer: coarse)").matches);

@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { SplatWords } from "../src/decode/words";
 import type { TreeMessage } from "../src/protocol/generated";
+import type { ViewPose } from "../src/protocol/sceneStream";
 import type { SplatBackend } from "../src/render/backend";
+import { chooseEvictions } from "../src/splats/eviction";
 import { SplatPicture } from "../src/splats/picture";
 import { RangeReplacement, type ChunkPlace, type Run } from "../src/splats/ranges";
+import { Slots as FreeSlots } from "../src/splats/slots";
 import { dice } from "./builders";
 
 interface TestChunk extends ChunkPlace {
@@ -54,6 +57,10 @@ class Slots {
     return base;
   }
 
+  show(first: number, last: number): void {
+    for (const slot of this.drawn.slice(first, last)) slot.isDrawn = true;
+  }
+
   strike(runs: readonly Run[]): void {
     for (const { start, stop } of runs) {
       for (const slot of this.drawn.slice(start, stop)) {
@@ -94,6 +101,29 @@ describe("range replacement", () => {
     expect(ranges.aliveCount).toBe(leaves);
   });
 
+  it.each([1, 2, 3])("brings a parent's splats back when chunks are dropped, down to the root (seed %d)", (seed) => {
+    const { chunks, leaves } = tree(3, seed);
+    const roll = dice(seed + 50);
+    const ranges = new RangeReplacement();
+    const slots = new Slots();
+    chunks.forEach((chunk, index) => slots.strike(ranges.add(index, chunk, slots.append(index, chunk.count), chunk.count)));
+
+    while (ranges.chunks.size > 1) {
+      const parents = new Set([...ranges.chunks].map((index) => chunks[index]?.parent));
+      const childless = [...ranges.chunks].filter((index) => !parents.has(index));
+      const { freed, restored } = ranges.remove(childless[Math.floor(roll() * childless.length)] ?? 0);
+      slots.strike([freed]);
+      if (restored) slots.show(ranges.baseOf(restored.chunk) + restored.from, ranges.baseOf(restored.chunk) + restored.to);
+
+      const shown = new Uint8Array(leaves);
+      const drawn = slots.drawn.filter((slot) => slot.isDrawn);
+      for (const slot of drawn) shown.fill(1, ...(chunks[slot.chunk]?.covers[slot.splat] ?? [0, 0]));
+      expect(shown.includes(0)).toBe(false);
+      expect(ranges.aliveCount).toBe(drawn.length);
+    }
+    expect(ranges.aliveCount).toBe(chunks[0]?.count);
+  });
+
   it("strikes a parent's range also when the child came first", () => {
     const ranges = new RangeReplacement();
 
@@ -117,28 +147,145 @@ describe("range replacement", () => {
   });
 });
 
+describe("slots", () => {
+  it("are handed out again, never two at once, and the end moves back", () => {
+    const roll = dice(9);
+    const slots = new FreeSlots();
+    const taken: Run[] = [];
+    let most = 0;
+    for (let turn = 0; turn < 3_000; turn++) {
+      if (roll() < 0.5 || taken.length === 0) {
+        const count = 1 + Math.floor(roll() * 40);
+        const start = slots.take(count);
+        for (const other of taken) expect(start >= other.stop || start + count <= other.start).toBe(true);
+        taken.push({ start, stop: start + count });
+      } else {
+        const [run] = taken.splice(Math.floor(roll() * taken.length), 1);
+        if (run) slots.giveBack(run);
+      }
+      most = Math.max(most, taken.reduce((sum, { start, stop }) => sum + stop - start, 0));
+      expect(slots.highest).toBe(Math.max(slots.highest, ...taken.map(({ stop }) => stop)));
+    }
+    expect(slots.highest).toBeLessThan(2 * most);
+    for (const run of taken) slots.giveBack(run);
+    expect(slots.highest).toBe(0);
+  });
+});
+
+/** A backend that notes what it is told. */
+class NotingBackend implements SplatBackend {
+  readonly said: string[] = [];
+  readonly isSettled = true;
+  readonly drawnCount = 0;
+  private readonly slots = new FreeSlots();
+
+  reserve(splats: number): void {
+    this.said.push(`reserve ${splats}`);
+  }
+
+  append(words: SplatWords): number {
+    const base = this.slots.take(words.count);
+    this.said.push(`append ${words.count} at ${base}`);
+    return base;
+  }
+
+  restore(_words: SplatWords, base: number, from: number, to: number): void {
+    this.said.push(`restore ${base + from}-${base + to}`);
+  }
+
+  strike(runs: readonly Run[]): void {
+    for (const { start, stop } of runs) this.said.push(`strike ${start}-${stop}`);
+  }
+
+  free(run: Run): void {
+    this.said.push(`free ${run.start}-${run.stop}`);
+    this.slots.giveBack(run);
+  }
+
+  dispose(): void {
+    this.said.push("dispose");
+  }
+}
+
+/** A root of four splats, a chunk of eight over each half of it: one ahead at -Z, one behind. */
+const HALVES = {
+  type: "tree",
+  count: 3,
+  parent: Int32Array.of(-1, 0, 0),
+  rangeStart: Uint32Array.of(0, 0, 2),
+  rangeStop: Uint32Array.of(0, 2, 4),
+  splatCount: Uint32Array.of(4, 8, 8),
+  byteLength: Uint32Array.of(100, 100, 100),
+  center: Float32Array.of(0, 0, 0, 0, 0, -10, 0, 0, 10),
+  radius: Float32Array.of(15, 2, 2),
+  error: Float32Array.of(1, 0, 0),
+  kind: Uint8Array.of(0, 0, 0),
+  level: Uint8Array.of(0, 1, 1),
+  hash: new Uint8Array(48),
+} satisfies TreeMessage;
+const AHEAD: ViewPose = { position: [0, 0, 0], forward: [0, 0, -1], fovDeg: 90 };
+const BEHIND: ViewPose = { ...AHEAD, forward: [0, 0, 2] };
+const words = (count: number): SplatWords => ({ count, shDegree: 0, texels: [] });
+
 describe("the picture", () => {
   it("shows a child in the same step in which its parent's range goes", () => {
-    const said: string[] = [];
-    const backend: SplatBackend = {
-      isSettled: true,
-      drawnCount: 0,
-      reserve: (splats) => said.push(`reserve ${splats}`),
-      append: (words) => (said.push(`append ${words.count}`), said.filter((line) => line.startsWith("append")).length === 1 ? 0 : 3),
-      strike: (runs) => said.push(`strike ${runs.map(({ start, stop }) => `${start}-${stop}`).join()}`),
-      dispose: () => undefined,
-    };
+    const backend = new NotingBackend();
     const picture = new SplatPicture(backend);
-    const words = (count: number): SplatWords => ({ count, shDegree: 0, texels: [] });
-    const plan = { count: 2, parent: Int32Array.of(-1, 0), rangeStart: Uint32Array.of(0, 1), rangeStop: Uint32Array.of(0, 3), splatCount: Uint32Array.of(3, 8) };
 
-    picture.add(0, words(3));
-    picture.plan(plan as unknown as TreeMessage, 1_000);
-    picture.add(1, words(8));
-    picture.add(1, words(8)); // sent twice
+    picture.add(0, words(4));
+    picture.plan(HALVES, 1_000);
+    picture.add(2, words(8));
+    picture.add(2, words(8)); // sent twice
 
-    expect(said).toEqual(["append 3", "strike ", "reserve 11", "append 8", "strike 1-3"]);
-    expect(picture.aliveCount).toBe(9);
+    expect(backend.said).toEqual(["append 4 at 0", "reserve 20", "append 8 at 4", "strike 2-4"]);
+    expect(picture.aliveCount).toBe(10);
     expect(picture.chunkCount).toBe(2);
+  });
+
+  it("gives up what is behind for what is in view, once the budget is full", () => {
+    const backend = new NotingBackend();
+    const picture = new SplatPicture(backend);
+    picture.add(0, words(4));
+    picture.plan(HALVES, 12);
+    picture.add(1, words(8));
+    backend.said.length = 0;
+
+    expect(picture.makeRoom(AHEAD)).toEqual([]); // what is seen is here
+    expect(picture.makeRoom(BEHIND)).toEqual([1]);
+    expect(backend.said).toEqual(["restore 0-2", "free 4-12"]);
+    expect(picture.aliveCount).toBe(4);
+
+    picture.add(2, words(8));
+    expect(backend.said.slice(2)).toEqual(["append 8 at 4", "strike 2-4"]);
+    expect(picture.makeRoom(BEHIND)).toEqual([]);
+  });
+
+  it("never drops anything while the whole scene fits", () => {
+    const picture = new SplatPicture(new NotingBackend());
+    picture.add(0, words(4));
+    picture.plan(HALVES, 16);
+    picture.add(1, words(8));
+
+    expect(picture.makeRoom(BEHIND)).toEqual([]);
+  });
+
+  it("drops nothing that is in view, and nothing for what is not", () => {
+    const side = { ...HALVES, center: Float32Array.of(0, 0, 0, -3, 0, -10, 3, 0, -9) };
+    const holding = { tree: side, held: new Set([0, 1]), aliveCount: 10, budget: 12 };
+
+    expect(chooseEvictions(holding, AHEAD)).toEqual([]);
+    expect(chooseEvictions(holding, BEHIND)).toEqual([]);
+  });
+
+  it("does not drop a chunk whose child is to come", () => {
+    const deeper = {
+      ...HALVES,
+      parent: Int32Array.of(-1, 0, 1),
+      rangeStop: Uint32Array.of(0, 2, 8),
+      splatCount: Uint32Array.of(4, 8, 16),
+    };
+    const holding = { tree: deeper, held: new Set([0, 1]), aliveCount: 10, budget: 12 };
+
+    expect(chooseEvictions(holding, BEHIND)).toEqual([]);
   });
 });

@@ -173,6 +173,18 @@ describe("a stream", () => {
     expect(stream.bytesReceived).toBe(1_532);
   });
 
+  it("takes a chunk again that was dropped for want of room", async () => {
+    const { stream, chunks } = await visit();
+    socket().accept();
+    socket().say(chunkBytes(4, 10));
+    stream.release(4);
+    stream.drop([4, 258]);
+    socket().say(chunkBytes(4, 10));
+
+    expect(chunks.map(({ chunk }) => chunk)).toEqual([4, 4]);
+    expect(socket().typed(0x05).map((view) => [view.getUint32(1, true), view.getUint32(5, true)])).toEqual([[4, 258]]);
+  });
+
   it("sends poses at most ten times a second, and only new ones", async () => {
     const { stream } = await visit();
     socket().accept();

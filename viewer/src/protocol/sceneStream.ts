@@ -109,8 +109,10 @@ export class SceneStream {
     this.credit(chunk);
   }
 
-  setBudget(maxSplats: number): void {
-    this.send({ type: "budget", maxSplats });
+  /** Chunks were dropped for want of room; the server may send them again when they come into view. */
+  drop(chunks: readonly number[]): void {
+    for (const chunk of chunks) this.held.delete(chunk);
+    this.send({ type: "evicted", chunks: Uint32Array.from(chunks) });
   }
 
   /** Close for good. Safe to call twice. */

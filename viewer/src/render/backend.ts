@@ -8,8 +8,12 @@ export interface SplatBackend {
   reserve(splats: number): void;
   /** Take in splats and return the slot of the first. They show from the next sorted picture on. */
   append(words: SplatWords): number;
+  /** Draw splats `[from, to)` of `words` again in the slots from `base + from` on, where they were struck. */
+  restore(words: SplatWords, base: number, from: number, to: number): void;
   /** Stop drawing runs of slots, in the same picture in which what was appended before shows. */
   strike(runs: readonly Run[]): void;
+  /** Stop drawing a run of slots and let other splats have them. */
+  free(run: Run): void;
   /** True when the picture shows everything that was appended and struck. */
   readonly isSettled: boolean;
   /** Splats in the newest depth order. */

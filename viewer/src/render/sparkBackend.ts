@@ -9,6 +9,7 @@ import * as THREE from "three";
 import { ExtSplats, SparkRenderer, SplatMesh } from "@sparkjsdev/spark";
 import { WORDS_PER_TEXEL, shTexels, type SplatWords } from "../decode/words";
 import type { Run } from "../splats/ranges";
+import { Slots } from "../splats/slots";
 import type { SplatBackend } from "./backend";
 import { drawInBatches } from "./quadBatch";
 
@@ -36,6 +37,7 @@ export class SparkBackend implements SplatBackend {
   readonly spark: SparkRenderer;
   private readonly mesh: SplatMesh;
   private splats: ExtSplats;
+  private readonly slots = new Slots();
   private shDegree = 0;
 
   constructor(
@@ -84,20 +86,25 @@ export class SparkBackend implements SplatBackend {
   }
 
   append(words: SplatWords): number {
-    const base = this.splats.numSplats;
-    const stop = base + words.count;
-    if (stop > MAX_SLOTS) throw new Error(`a scene must have at most ${MAX_SLOTS} splats at once`);
-    if (stop > this.splats.maxSplats || words.shDegree > this.shDegree) {
-      const slots = stop > this.splats.maxSplats ? Math.min(MAX_SLOTS, Math.max(stop, 2 * this.splats.maxSplats)) : stop;
-      this.rebuild(Math.max(slots, this.splats.maxSplats), Math.max(words.shDegree, this.shDegree));
+    const base = this.slots.take(words.count);
+    const highest = this.slots.highest;
+    if (highest > MAX_SLOTS) throw new Error(`a scene must have at most ${MAX_SLOTS} splats at once`);
+    if (highest > this.splats.maxSplats || words.shDegree > this.shDegree) {
+      const isTooSmall = highest > this.splats.maxSplats;
+      const slots = isTooSmall ? Math.max(highest, 2 * this.splats.maxSplats) : this.splats.maxSplats;
+      this.rebuild(Math.min(MAX_SLOTS, slots), Math.max(words.shDegree, this.shDegree));
     }
-    arrays(this.splats).forEach((array, texel) => {
-      const from = words.texels[texel];
-      if (from) array.set(from, base * WORDS_PER_TEXEL);
-    });
-    this.splats.numSplats = stop;
-    this.upload([{ start: base, stop }]);
+    this.write(words, base, 0, words.count);
     return base;
+  }
+
+  restore(words: SplatWords, base: number, from: number, to: number): void {
+    this.write(words, base, from, to);
+  }
+
+  free(run: Run): void {
+    this.strike([run]);
+    this.slots.giveBack(run);
   }
 
   strike(runs: readonly Run[]): void {
@@ -119,6 +126,18 @@ export class SparkBackend implements SplatBackend {
     this.spark.geometry.dispose();
     this.spark.material.dispose();
     this.spark.dispose();
+  }
+
+  private write(words: SplatWords, base: number, from: number, to: number): void {
+    arrays(this.splats).forEach((array, texel) => {
+      const at = (base + from) * WORDS_PER_TEXEL;
+      const part = words.texels[texel]?.subarray(from * WORDS_PER_TEXEL, to * WORDS_PER_TEXEL);
+      if (part) array.set(part, at);
+      // Slots may be second-hand: splats without harmonics must not inherit any.
+      else array.fill(0, at, at + (to - from) * WORDS_PER_TEXEL);
+    });
+    this.splats.numSplats = Math.max(this.splats.numSplats, base + to);
+    this.upload([{ start: base + from, stop: base + to }]);
   }
 
   private shownVersion(): number | undefined {

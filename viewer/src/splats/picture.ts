@@ -1,16 +1,20 @@
 /** The scene's splats as they come: keeps what is drawn free of holes and of doubles. */
 
 import type { SplatWords } from "../decode/words";
-import type { TreeMessage } from "../protocol/generated";
+import { ChunkKind, type TreeMessage } from "../protocol/generated";
+import type { ViewPose } from "../protocol/sceneStream";
 import type { SplatBackend } from "../render/backend";
+import { chooseEvictions, growth } from "./eviction";
 import { RangeReplacement, type ChunkPlace } from "./ranges";
 
 const ROOT: ChunkPlace = { parent: -1, rangeStart: 0, rangeStop: 0 };
 
 export class SplatPicture {
   private readonly ranges = new RangeReplacement();
+  /** What is held, to bring back what a dropped chunk had replaced; kept only where chunks may be dropped. */
+  private readonly words = new Map<number, SplatWords>();
   private tree: TreeMessage | undefined;
-  private chunksShown = 0;
+  private budget = Number.POSITIVE_INFINITY;
 
   constructor(private readonly backend: SplatBackend) {}
 
@@ -19,14 +23,22 @@ export class SplatPicture {
   }
 
   get chunkCount(): number {
-    return this.chunksShown;
+    return this.ranges.chunks.size;
   }
 
   /** The chunk table; `budget` bounds what will be asked for, so no more room than that is made. */
   plan(tree: TreeMessage, budget: number): void {
     this.tree = tree;
-    const total = tree.splatCount.reduce((sum, count) => sum + count, 0);
-    this.backend.reserve(Math.min(total, 2 * budget));
+    let all = 0;
+    let finest = 0;
+    for (let chunk = 0; chunk < tree.count; chunk++) {
+      if (tree.kind[chunk] !== ChunkKind.splats) continue;
+      all += tree.splatCount[chunk] ?? 0;
+      finest += growth(tree, chunk);
+    }
+    this.budget = finest > budget ? budget : Number.POSITIVE_INFINITY;
+    if (this.budget === Number.POSITIVE_INFINITY) this.words.clear();
+    this.backend.reserve(Math.min(all, 2 * budget));
   }
 
   has(chunk: number): boolean {
@@ -37,7 +49,23 @@ export class SplatPicture {
     if (this.ranges.has(chunk)) return;
     const base = this.backend.append(words);
     this.backend.strike(this.ranges.add(chunk, this.place(chunk), base, words.count));
-    this.chunksShown++;
+    if (!this.tree || this.budget !== Number.POSITIVE_INFINITY) this.words.set(chunk, words);
+  }
+
+  /** Drop chunks out of view for missing ones in view; returns which, for the server to know. */
+  makeRoom(pose: ViewPose): number[] {
+    const { tree, ranges, budget } = this;
+    if (!tree || budget === Number.POSITIVE_INFINITY) return [];
+    const holding = { tree, held: ranges.chunks, aliveCount: ranges.aliveCount, budget };
+    const dropped = chooseEvictions(holding, pose);
+    for (const chunk of dropped) {
+      const { freed, restored } = ranges.remove(chunk);
+      const words = restored && this.words.get(restored.chunk);
+      if (words) this.backend.restore(words, ranges.baseOf(restored.chunk), restored.from, restored.to);
+      this.backend.free(freed);
+      this.words.delete(chunk);
+    }
+    return dropped;
   }
 
   /** Roots come before the table does. */

@@ -1,8 +1,8 @@
 /**
  * Which splats are drawn: chunk c takes the place of `[rangeStart, rangeStop)` of its parent.
  *
- * A replaced splat stays replaced; nothing here ever leaves a hole, because a child's splats are in place
- * before the parent's are struck out.
+ * Nothing here ever leaves a hole: a child's splats are in place before the parent's are struck out, and
+ * the parent's are brought back when the child goes.
  */
 
 export interface ChunkPlace {
@@ -17,6 +17,13 @@ export interface Run {
   readonly stop: number;
 }
 
+/** Part of a chunk: its splats `[from, to)`. */
+export interface ChunkPart {
+  readonly chunk: number;
+  readonly from: number;
+  readonly to: number;
+}
+
 interface Held {
   readonly base: number;
   readonly count: number;
@@ -25,6 +32,7 @@ interface Held {
 
 export class RangeReplacement {
   private readonly held = new Map<number, Held>();
+  private readonly order = new Set<number>();
   /** Children that came before their parent: after a resume a server may send them in any order. */
   private readonly waiting = new Map<number, number[]>();
   private alive = 0;
@@ -38,8 +46,9 @@ export class RangeReplacement {
     return this.held.has(chunk);
   }
 
-  chunks(): IterableIterator<number> {
-    return this.held.keys();
+  /** The chunks held, as a set that follows. */
+  get chunks(): ReadonlySet<number> {
+    return this.order;
   }
 
   /**
@@ -49,6 +58,7 @@ export class RangeReplacement {
   add(chunk: number, place: ChunkPlace, base: number, count: number): Run[] {
     if (this.held.has(chunk)) throw new Error(`chunk ${chunk} must be added once`);
     this.held.set(chunk, { base, count, place });
+    this.order.add(chunk);
     this.alive += count;
     const runs: Run[] = [];
     if (place.parent >= 0) {
@@ -63,6 +73,33 @@ export class RangeReplacement {
     }
     this.waiting.delete(chunk);
     return runs;
+  }
+
+  /**
+   * Let go of a chunk that no held chunk replaces a part of. Returns its slots, and the part of its parent
+   * that is drawn again.
+   */
+  remove(chunk: number): { readonly freed: Run; readonly restored: ChunkPart | undefined } {
+    const gone = this.held.get(chunk);
+    if (!gone) throw new Error(`chunk ${chunk} must be held to be removed`);
+    this.held.delete(chunk);
+    this.order.delete(chunk);
+    this.alive -= gone.count;
+    const { parent, rangeStart, rangeStop } = gone.place;
+    const holder = this.held.get(parent);
+    const freed = { start: gone.base, stop: gone.base + gone.count };
+    if (!holder) return { freed, restored: undefined };
+    const from = Math.min(rangeStart, holder.count);
+    const to = Math.min(rangeStop, holder.count);
+    this.alive += to - from;
+    return { freed, restored: { chunk: parent, from, to } };
+  }
+
+  /** The slot of a held chunk's first splat. */
+  baseOf(chunk: number): number {
+    const base = this.held.get(chunk)?.base;
+    if (base === undefined) throw new Error(`chunk ${chunk} must be held`);
+    return base;
   }
 
   private strike(parent: Held, place: ChunkPlace, runs: Run[]): void {
