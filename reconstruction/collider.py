@@ -127,8 +127,8 @@ def walkable_region(
     rim = int(np.ceil(_APRON_M / ground.cell_m)) + 1
     region[:rim] = region[-rim:] = region[:, :rim] = region[:, -rim:] = False
     labels, count = ndimage.label(region)
-    if not count:
-        return region
+    if not count:  # too little was seen: a few square metres to stand on, and a report that says so
+        return away_m <= max(_CARRIED_M, 1.5 * ground.cell_m)
     votes = np.bincount(labels[row, column], minlength=count + 1)
     votes[0] = 0
     sizes = np.bincount(labels.ravel())

@@ -28,6 +28,8 @@ __all__ = ["WalkSettings", "WalkableSpace", "build"]
 
 # Voxels along the longest side of the rectangle; a collider finer than soles can feel is waste.
 _VOXELS_ALONG = 400
+# Beyond twice as many voxels grow instead: memory stays bounded however far the cameras went.
+_VOXELS_AT_MOST = 800
 _VOXEL_M = (0.04, 0.15)
 # Depths beyond are too coarse for a collider: a pixel at 15 m covers a tenth of a metre, and half a metre
 # of glancing ground.
@@ -129,7 +131,8 @@ def _survey(
     high = path[:, [0, 2]].max(axis=0) + settings.margin_m + 1.0
     if is_indoor:  # walls end the world sooner than the margin does
         low, high = _within(low, high, depths, views)
-    voxel_m = float(np.clip((high - low).max() / _VOXELS_ALONG, *_VOXEL_M))
+    along_m = float((high - low).max())
+    voxel_m = max(float(np.clip(along_m / _VOXELS_ALONG, *_VOXEL_M)), along_m / _VOXELS_AT_MOST)
     min_views = _MIN_VIEWS if len(path) >= _FEW_VIEWS else 1.0
     surface = fuse(depths, views, voxel_m=voxel_m, max_depth_m=max_depth_m, min_views=min_views)
     # A cell no finer than a voxel; 10 cm is a third of a foot.

@@ -26,7 +26,7 @@ def test_a_fused_room_lies_within_a_voxel_of_the_room() -> None:
     assert (fused.normals[low[fused.faces].all(axis=1), 1] > 0.9).mean() > 0.95  # floors look up
 
 
-@pytest.mark.parametrize("view", [2, 9])
+@pytest.mark.parametrize("view", [2, 9, 16])
 def test_everything_that_one_view_shows_is_fused(view: int) -> None:
     camera = room_cameras().subset([view])
     depths = depths_of(l_room(), camera)
@@ -34,7 +34,7 @@ def test_everything_that_one_view_shows_is_fused(view: int) -> None:
     fused = fuse(depths, camera, voxel_m=0.06, max_depth_m=10.0, min_views=1.0)
 
     points = points_of(depths, camera)[0, 5:-5:7, 5:-5:7].reshape(-1, 3)
-    assert np.quantile(Collider(fused).distance(points), 0.9) < 0.06
+    assert (Collider(fused).distance(points) < 0.06).mean() > 0.98
 
 
 def test_a_surface_that_one_view_invents_is_carved_away_by_the_others() -> None:

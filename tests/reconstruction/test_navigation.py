@@ -74,10 +74,10 @@ def test_a_slope_is_climbed_up_to_its_limit(slope_deg: float, is_reached: bool) 
     assert bool(np.nanmax(reached.feet) > 0.5) == is_reached
 
 
-def test_a_ledge_too_high_to_climb_back_is_not_reached() -> None:
-    ledge = join([floor(0, 2, 0, 3), wall((2.0, 0.0), (2.0, 3.0), -0.8, 0.0), floor(2, 4, 0, 3, y=-0.8)])
+def test_what_lies_below_a_bridge_is_not_reached_from_it() -> None:
+    bridge = join([floor(0, 2, 0, 3), floor(0, 4, 0, 3, y=-2.4)])
 
-    assert np.nanmin(_reached(ledge, _level(0, 4, 0, 3), 1.0, 1.5).feet) > -0.01
+    assert np.nanmin(_reached(bridge, _level(0, 4, 0, 3), 1.0, 1.5).feet) > -0.01
 
 
 def test_a_lintel_below_the_head_blocks_and_one_above_does_not() -> None:

@@ -189,6 +189,27 @@ def test_splats_alone_make_the_room_walkable() -> None:
     assert shares[-1] == 1.0
 
 
+def test_cameras_kilometres_apart_take_no_more_memory() -> None:
+    cameras = room_cameras().subset([0, 8, 16])
+    viewmats = cameras.viewmats.copy()
+    viewmats[:, :3, 3] *= 3000
+    depths = np.full((3, 90, 160), 4.0, np.float32)
+
+    space = build(depths, replace(cameras, viewmats=viewmats), settings=WalkSettings(walkers=50, rays=500))
+
+    assert space.report.verdict == "poor"
+    assert len(space.faces) < 100_000
+
+
+def test_one_picture_of_a_wall_is_poor() -> None:
+    cameras = room_cameras().subset([0])
+
+    space = build(np.full((1, 90, 160), 3.0, np.float32), cameras, settings=_INDOORS)
+
+    assert space.report.verdict == "poor"
+    assert np.isfinite(space.vertices).all()
+
+
 def test_pictures_without_any_depth_are_refused() -> None:
     cameras = room_cameras()
     for depth in (0.0, np.inf):
