@@ -17,6 +17,7 @@ export interface SparkOptions {
   /** Gaussians are drawn out to this many standard deviations, on a screen and in a headset. */
   readonly maxStdDev: number;
   readonly maxStdDevXr: number;
+  readonly sortsByDistance: boolean;
   readonly batchesQuads: boolean;
   /** Float32 centres and half-float colours between Spark's passes, too: exact, at twice the texture reads. */
   readonly isExact: boolean;
@@ -53,7 +54,7 @@ export class SparkBackend implements SplatBackend {
       preBlurAmount: 0,
       blurAmount: LOW_PASS_PX2,
       accumExtSplats: options.isExact,
-      sortRadial: false,
+      sortRadial: options.sortsByDistance,
       enableLod: false, // the server chooses the level of detail
     });
     if (options.batchesQuads) drawInBatches(this.spark);
@@ -77,7 +78,7 @@ export class SparkBackend implements SplatBackend {
    * fit, 34 dB sorted by distance. In a headset by distance, which does not flicker when the head turns.
    */
   setHeadset(isOn: boolean): void {
-    this.spark.sortRadial = isOn;
+    this.spark.sortRadial = isOn || this.options.sortsByDistance;
     this.spark.maxStdDev = isOn ? this.options.maxStdDevXr : this.options.maxStdDev;
   }
 

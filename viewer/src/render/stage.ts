@@ -74,6 +74,7 @@ export class Stage {
     this.backend = new SparkBackend(this.renderer, this.scene, {
       maxStdDev: profile.maxStdDev,
       maxStdDevXr: profile.maxStdDevXr,
+      sortsByDistance: profile.sortsByDistance,
       batchesQuads: options.batchesQuads,
       isExact: options.isExact,
       onDirty: () => this.invalidate(),
