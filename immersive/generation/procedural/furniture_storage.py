@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 
 from .furniture import Piece
-from .mesh import Mesh, box, concatenate, cylinder, rounded_box, smooth_mesh
+from .mesh import Mesh, box, concatenate, cylinder, rounded_box, smooth_mesh, sphere
 from .room_palette import Palette
 from .world import RGB, Material, Texture
 
@@ -205,12 +205,9 @@ def sculpture(palette: Palette, rng: Generator) -> Piece:
     stone = palette.slot(Material(Texture.PLAIN, (0.62, 0.59, 0.54), contrast=0.6))
     parts: list[Mesh] = [box([0, 0.5, 0], [0.42, 1.0, 0.42], palette.paint((0.70, 0.69, 0.67)))]
     turns = float(rng.uniform(0.6, 1.3))
-    steps = 14
-    for step in range(steps):
-        share = step / (steps - 1)
-        radius = 0.10 + 0.07 * np.sin(share * np.pi)
+    for share in np.linspace(0, 1, 30):
+        radius = 0.075 + 0.085 * np.sin(share * np.pi) ** 0.8
         angle = share * 2 * np.pi * turns
-        x, z = 0.06 * np.cos(angle), 0.06 * np.sin(angle)
-        blob = rounded_box([x, 1.08 + 0.62 * share, z], [2 * radius, 0.16, 1.3 * radius], 0.07, stone)
-        parts.append(blob)
+        middle = [0.07 * np.cos(angle), 1.10 + 0.62 * share, 0.07 * np.sin(angle)]
+        parts.append(sphere(middle, [1.15 * radius, radius, 0.8 * radius], 2, stone))
     return Piece("sculpture", concatenate(parts), 0.46, 0.46, 1.85)

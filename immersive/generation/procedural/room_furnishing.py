@@ -65,8 +65,11 @@ class Furnisher:
     def exposure_gain(self, windows: int) -> float:
         """Return how much longer the picture is exposed for want of windows, as an eye would adapt."""
         # Dark walls pass on little light.
-        paleness = sum(self.scheme.wall) / 3 * 0.7 + sum(self.scheme.accent_wall) / 3 * 0.3
-        adapted = float(np.clip((0.5 / paleness) ** 0.45, 0.85, 1.6))
+        shares = ((self.scheme.wall, 0.5), (self.scheme.accent_wall, 0.15), (self.scheme.floor, 0.35))
+        paleness = sum(share * sum(colour) / 3 for colour, share in shares)
+        adapted = float(np.clip((0.42 / paleness) ** 0.65, 0.9, 1.9)) * (
+            1.12 if "bright" in self.brief.style else 1.0
+        )
         if self.brief.time == "night":
             return adapted if self.lamps else 3.0
         area = self.plan.room.width * self.plan.room.depth

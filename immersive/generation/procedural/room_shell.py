@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from .mesh import Mesh, box, concatenate, cylinder, flat_mesh, quad, rounded_box, tessellated
 from .noise import fractal, ramp
 from .room_palette import Palette, RoomLight, Scheme
-from .world import RGB, Portal
+from .world import RGB, Material, Portal, Texture
 
 WALLS = ("north", "east", "south", "west")
 _YAW_DEG = {"north": 0.0, "east": -90.0, "south": 180.0, "west": 90.0}
@@ -251,7 +251,10 @@ def build_view(
 
     It stands a few metres off, so that it shifts behind the window as people walk, and has a finite depth.
     """
-    slot = palette.glow((light.view_gain, light.view_gain, light.view_gain))
+    # Black but for what it shines: neither sun nor lamps may fall on what is far away.
+    slot = palette.slot(
+        Material(Texture.PLAIN, (0.0, 0.0, 0.0), contrast=0.0, emission=(light.view_gain,) * 3)
+    )
     length, far = room.length(wall) / 2 + 2.6, -THICKNESS_M - _VIEW_DEPTH_M
     near, low, high = -THICKNESS_M - 0.02, -1.6, 6.2
     # Finer where it is looked at: hills and trees, not the ground below nor the sky above.
@@ -366,7 +369,7 @@ def paint_view(
     if view in ("mountain", "snow"):
         rock = fractal(a * 16, e * 16, 3, seed + 8)
         stone = np.array([0.62, 0.68, 0.78]) * np.asarray(colours.far) * (1.0 + 0.7 * rock)[:, None]
-        white = ramp(0.66, 0.82, e / np.maximum(crest, 0.01) + 0.5 * rock)
+        white = ramp(0.55, 0.72, e / np.maximum(crest, 0.01) + 0.3 * rock)
         far = over(stone, np.asarray(colours.cloud) * (0.82 + 0.45 * rock)[:, None], white)
     picture = over(picture, far, ramp(0.006, -0.006, e - crest))
     ground = np.asarray(colours.land) * (0.9 + 0.3 * fractal(a * 9, e * 30, 3, seed + 9))[:, None]
