@@ -30,7 +30,13 @@ const LONGEST_WALK_MS = 240_000;
 /** Software GL pays by the pixel; a walk needs steps, not pixels. */
 const WALKING_VIEW = { width: 240, height: 136 };
 
+// A position may begin with a minus, which parseArgs takes only behind an equals sign.
+const given = process.argv.slice(2);
+const stand = given.indexOf("--stand");
+if (stand >= 0) given.splice(stand, 2, `--stand=${given[stand + 1]}`);
+
 const { values, positionals } = parseArgs({
+  args: given,
   allowPositionals: true,
   options: {
     poses: { type: "string" },
