@@ -19,7 +19,7 @@ import immersive
 from reconstruction.frames import FrameSequence
 from reconstruction.reports import QualityReport
 from reconstruction.splats import SplatCloud
-from reconstruction.walkable import WalkableSpace, WalkSettings
+from reconstruction.walkable_space import WalkableSpace, WalkSettings
 from streaming.asset import SplatAsset
 
 from .brief import SceneBrief
@@ -175,7 +175,7 @@ def _assess(cloud: SplatCloud, frames: FrameSequence) -> tuple[QualityReport, li
 def _make_walkable(
     runner: StageRunner, source_digest: str, source: Source, cloud: SplatCloud, plan: FittingPlan
 ) -> WalkableSpace:
-    settings = WalkSettings(is_indoor=source.is_indoor)
+    settings = WalkSettings(is_indoor=source.is_indoor, water_y=source.frames.water_y)
 
     def work(update: Update) -> WalkableSpace:
         from reconstruction.walkable import build

@@ -12,7 +12,7 @@ from reconstruction.cameras import Cameras
 from reconstruction.frames import FrameSequence, Provenance
 from reconstruction.reports import WalkabilityReport
 from reconstruction.splats import SplatCloud
-from reconstruction.walkable import WalkableSpace
+from reconstruction.walkable_space import WalkableSpace
 
 Arrays = dict[str, NDArray]
 
@@ -24,7 +24,8 @@ def arrays_from_frames(frames: FrameSequence) -> tuple[Arrays, dict[str, Any]]:
         arrays["depths"] = frames.depths
     if frames.cameras is not None:
         arrays |= {"viewmats": frames.cameras.viewmats, "Ks": frames.cameras.Ks}
-    return arrays, {"held_out": list(frames.held_out), "provenance": asdict(frames.provenance)}
+    facts = {"held_out": list(frames.held_out), "provenance": asdict(frames.provenance)}
+    return arrays, facts | {"water_y": frames.water_y}
 
 
 def frames_from_arrays(arrays: Mapping[str, NDArray], facts: Mapping[str, Any]) -> FrameSequence:
@@ -40,6 +41,7 @@ def frames_from_arrays(arrays: Mapping[str, NDArray], facts: Mapping[str, Any]) 
         cameras=cameras,
         depths=arrays.get("depths"),
         held_out=tuple(facts["held_out"]),
+        water_y=facts["water_y"],
     )
 
 

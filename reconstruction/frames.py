@@ -35,6 +35,7 @@ class FrameSequence:
     cameras: Cameras | None = None
     depths: F32 | None = None  # [F, H, W]
     held_out: tuple[int, ...] = field(default=())
+    water_y: float | None = None  # height of open water in the frame of the cameras, if it is known
 
     def __post_init__(self) -> None:
         sizes = check_array("images", self.images, shape=("F", "H", "W", 3), dtype=np.uint8)
@@ -80,4 +81,6 @@ class FrameSequence:
         """Return the frames with the first camera at the origin, heading along -Z."""
         if self.cameras is None:
             return self
-        return replace(self, cameras=self.cameras.moved(world_from_first_camera(self.cameras.viewmats[0])))
+        world = world_from_first_camera(self.cameras.viewmats[0])
+        water_y = None if self.water_y is None else self.water_y + float(world[1, 3])
+        return replace(self, cameras=self.cameras.moved(world), water_y=water_y)

@@ -85,6 +85,12 @@ def test_a_subset_carries_its_held_out_frames_along() -> None:
     np.testing.assert_allclose(subset.cameras.viewmats[0], _cameras().viewmats[2])
 
 
+def test_the_water_level_moves_with_the_world() -> None:
+    frames = _frames(water_y=0.4)
+
+    assert frames.in_world_frame().water_y == pytest.approx(0.4 - 1.6)  # the first camera was 1.6 m up
+
+
 def test_splats_name_the_array_that_breaks_the_rule() -> None:
     good = {
         "means": np.zeros((5, 3), np.float32), "quats": np.ones((5, 4), np.float32),

@@ -58,6 +58,7 @@ class ProceduralGenerator:
             cameras=camera_plan.cameras,
             depths=depths,
             held_out=camera_plan.held_out,
+            water_y=world.water_y,
         )
         return frames.in_world_frame()
 

@@ -60,6 +60,7 @@ def build_outdoor(brief: SceneBrief) -> World:
         route=layout.trail,
         ground_cover=cover,
         eye_height_m=_EYE_M,
+        water_y=None if layout.lake is None or layout.lake.is_frozen else 0.0,
     )
 
 
@@ -107,10 +108,13 @@ class _Builder:
         weight = 3.0 if kind in self._named else 1.0
         self.points.append(PointOfInterest(kind, (float(x), float(y), float(z)), weight))
 
-    def _add(self, kind: str, mesh: Mesh, x: float, z: float, yaw_deg: float, look_m: float = 0.8) -> None:
-        y = float(self._ground.surface(x, z))
+    def _add(self, kind: str, mesh: Mesh, x: float, z: float, yaw_deg: float, look_m: float = 0.8) -> float:
+        """Stand a thing on the ground and return the height of its foot."""
+        reach = 0.8 * float(np.abs(mesh.vertices[:, [0, 2]]).max())
+        y = self._ground.foot(x, z, min(reach, 1.4))
         self.parts.append(mesh.placed([x, y, z], yaw_deg))
         self._point(kind, x, y + look_m, z)
+        return y
 
     def _count(self, kind: str, usual: int) -> int:
         element = self._elements.get(kind)
@@ -176,23 +180,32 @@ class _Builder:
 
     def _single(self, kind: str, make, radius: float, near: float, far: float) -> None:
         places = self._ground.find(
-            self._rng, self._count(kind, 3 if kind == "stump" else 1), near, far, radius, 0.8, 0.6, 0.5
+            self._rng,
+            self._count(kind, 3 if kind == "stump" else 1),
+            near,
+            far,
+            radius,
+            0.8,
+            0.6,
+            0.5,
+            steepest_deg=10,
         )
         for x, z in places:
             yaw = self._facing_trail(x, z) + self._rng.uniform(-25, 25)
             self._add(kind, make(self._rng), x, z, yaw)
 
     def _campfires(self) -> None:
-        for x, z in self._ground.find(self._rng, self._count("campfire", 1), 3.5, 8, 0.9, 0.9, 0.5, 0.7):
-            self._add("campfire", props.campfire(self._rng), x, z, 0.0, 0.3)
-            y = float(self._ground.surface(x, z))
+        for x, z in self._ground.find(
+            self._rng, self._count("campfire", 1), 3.5, 8, 0.9, 0.9, 0.5, 0.7, steepest_deg=8
+        ):
+            y = self._add("campfire", props.campfire(self._rng), x, z, 0.0, 0.3)
             self.lamps.append(Lamp((x, y + 0.75, z), (3.4, 1.5, 0.42), 0.2, 0.55))
 
     def _tents(self) -> None:
         element = self._elements.get("tent", Element("tent"))
         colours = [_COLOURS[name] for name in element.attributes if name in _COLOURS] or [_COLOURS["orange"]]
         for index, (x, z) in enumerate(
-            self._ground.find(self._rng, self._count("tent", 1), 5, 10, 1.7, 0.9, 0.5, 0.7)
+            self._ground.find(self._rng, self._count("tent", 1), 5, 10, 1.7, 0.9, 0.5, 0.7, steepest_deg=7)
         ):
             self._add(
                 "tent",
@@ -215,9 +228,8 @@ class _Builder:
 
     def _lanterns(self) -> None:
         for x, z in self._ground.find(self._rng, self._count("lantern", 3), 2, 10, 0.2, 0.5, 4.0, 0.4):
-            self._add("lantern", props.lantern(self._rng), x, z, 0.0, 2.0)
+            y = self._add("lantern", props.lantern(self._rng), x, z, 0.0, 2.0)
             if self._is_lit:
-                y = float(self._ground.surface(x, z))
                 self.lamps.append(Lamp((x, y + 2.25, z), (2.6, 1.5, 0.65), 0.12, 0.4))
 
     def _fence(self) -> None:

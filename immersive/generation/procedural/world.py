@@ -194,6 +194,7 @@ class World:
     route: tuple[tuple[float, float], ...] = ()  # (x, z) of a trail cameras may follow; () when there is none
     ground_cover: GroundCover = field(default_factory=GroundCover)
     eye_height_m: float = 1.65
+    water_y: float | None = None  # height of open water, which nobody walks on; None: there is none
     # Triangles from this one on are seen but let light pass: the painted view outside windows, and flat
     # things on walls, whose shade would show as dark spots at the vertices behind them.
     shadeless_face: int | None = None
