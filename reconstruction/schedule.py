@@ -12,7 +12,7 @@ class Rates:
     The defaults suit hundreds to a few thousand steps; those of 3DGS are tuned for 30,000.
     """
 
-    means: float = 0.1  # shares of the splat's own size, so near and far scenes need no tuning
+    means: float = 0.05  # shares of the splat's own size, so near and far scenes need no tuning
     log_scales: float = 0.0125
     quats: float = 0.0025
     opacity_logits: float = 0.125
