@@ -240,9 +240,9 @@ def albedo(m, cover, cx, cy, cz, ox, oy, oz, up, tr, tg, tb, footprint):
         forest = 1.0 - smoothstep(0.35, 0.62, cy / scale + 0.12 * rough)
         snow = smoothstep(0.9, 1.15, cy / scale + 0.22 * rough + 0.6 * (up - 0.75)) * contrast
         shade = 1.0 + 0.3 * rough
-        r = _mix(_mix(m[0], m[3], forest) * shade, cover[6, 0], snow)
-        g = _mix(_mix(m[1], m[4], forest) * shade, cover[6, 1], snow)
-        b = _mix(_mix(m[2], m[5], forest) * shade, cover[6, 2], snow)
+        r = _mix(_mix(m[0], m[3], forest) * shade, 0.62 * cover[6, 0], snow)
+        g = _mix(_mix(m[1], m[4], forest) * shade, 0.62 * cover[6, 1], snow)
+        b = _mix(_mix(m[2], m[5], forest) * shade, 0.62 * cover[6, 2], snow)
         return r * tr, g * tg, b * tb
     else:
         gain = 1.0 + 0.06 * contrast * fractal3(cx * 3.0, cy * 3.0, cz * 3.0, 3, footprint * 3.0, 4)

@@ -73,6 +73,12 @@ class Ground:
         lake = self.layout.lake
         return np.maximum(y, 0.0) if lake is not None and lake.is_frozen else y
 
+    def foot(self, x: float, z: float, radius: float) -> float:
+        """Return the lowest y of the ground under a disc: what stands there does not float on a slope."""
+        angle = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+        rim = self.surface(x + radius * np.sin(angle), z + radius * np.cos(angle))
+        return float(min(rim.min(), self.surface(x, z)))
+
     def is_open(
         self,
         x: NDArray,
@@ -109,6 +115,7 @@ class Ground:
         ahead_share: float = 0.0,
         is_solid: bool = True,
         sight_m: float = 0.0,
+        steepest_deg: float = 24.0,
     ) -> NDArray[np.float64]:
         """Return up to `count` places [P, 2] between two distances from the trail's middle, and take them.
 
@@ -116,26 +123,30 @@ class Ground:
             rng: Source of the draw.
             count: How many are wanted; fewer come back only when no room is left.
             near_m: Least distance from the middle of the walk.
-            far_m: Greatest distance.
+            far_m: Greatest distance, while there is room.
             radius: Of the thing's foot, metres.
             off_trail_m: Clear ground between the thing and the trail.
             spacing_m: Extra room around each, on top of `radius`.
             ahead_share: 0 all around, 1 all in front of who walks the trail.
             is_solid: People cannot walk through it.
             sight_m: How far it must stay off the lines of `keep_in_sight`.
+            steepest_deg: Things with a broad flat foot need level ground.
         """
         placed: list[tuple[float, float]] = []
         clear_m = max(off_trail_m, _BODY_M + 0.15) if is_solid else off_trail_m
-        for _ in range(40):
+        for attempt in range(40):
             if len(placed) >= count:
                 break
             batch = max(64, 4 * count)
-            distance = np.sqrt(rng.uniform(near_m**2, far_m**2, batch))
+            # Where room is short, look farther off, and then on steeper ground.
+            reach = far_m * (1 + max(0, attempt - 15) / 15)
+            limit = steepest_deg if attempt < 30 else max(steepest_deg, 22.0)
+            distance = np.sqrt(rng.uniform(near_m**2, reach**2, batch))
             half_turn = np.pi * (1 - 0.6 * ahead_share)
             angle = rng.uniform(-half_turn, half_turn, batch)
             x, z = distance * np.sin(angle), -distance * np.cos(angle)
             room = radius + spacing_m / 2
-            good = self.is_open(x, z, radius, clear_m, sight_m=sight_m)
+            good = self.is_open(x, z, radius, clear_m, limit, sight_m)
             for px, pz in zip(x[good], z[good], strict=True):
                 if len(placed) >= count:
                     break

@@ -56,12 +56,12 @@ def _fill(table, palette, sun, cover, stars, seed):
             star = 0.0
             if stars > 0.0 and y > 0.03:
                 # A star is a soft spot a few table cells wide: splats of the far shell can hold it.
-                row_cell, column_cell = row // 6, int(column * max(level, 0.15)) // 6
-                if hash01(row_cell, column_cell, 3, seed + 9) < 0.02 * stars:
-                    dy = (row % 6) - 2.5
-                    dx = (int(column * max(level, 0.15)) % 6) - 2.5
+                row_cell, column_cell = row // 5, int(column * max(level, 0.15)) // 5
+                if hash01(row_cell, column_cell, 3, seed + 9) < 0.11 * stars:
+                    dy = (row % 5) - 2.0
+                    dx = (int(column * max(level, 0.15)) % 5) - 2.0
                     bright = hash01(row_cell, column_cell, 4, seed + 9)
-                    star = math.exp(-0.9 * (dx * dx + dy * dy)) * (0.15 + 0.5 * bright) * (1.0 - cloud)
+                    star = math.exp(-1.3 * (dx * dx + dy * dy)) * (0.03 + 0.3 * bright**4) * (1.0 - cloud)
             for k in range(3):
                 haze = palette[1, k] * (1.0 - side) + palette[2, k] * side
                 value = haze * (1.0 - climb) + palette[0, k] * climb + palette[3, k] * halo
