@@ -1,18 +1,17 @@
 """CPU-milliseconds of one full training step, beside the spike's rasteriser where that is to be found.
 
-Run from the repository root: python -m tests.bench.raster [--json FILE]
+Run from the repository root: python -m tests.bench.raster [baseline] [avx2] [avx512]
 Process CPU-time of all threads, so that a busy machine does not change the figures much; both rasterisers
 take turns in one process on the same splats.
 """
 
 from __future__ import annotations
 
-import argparse
 import ctypes
-import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from reconstruction.lifting import neighbor_distances
 from reconstruction.rasterizers.fused_step import FusedStep, StepWeights
 from reconstruction.schedule import Rates
 from reconstruction.splats import SplatCloud
+from tests.bench.rows import Row, at_most, publish
 
 _SPIKE = Path(__file__).resolve().parents[3] / "shared" / "prototypes" / "raster"
 _WIDTH, _HEIGHT, _ROUNDS = 320, 240, 12
@@ -136,41 +136,34 @@ def cpu_ms(steps: dict[str, Callable[[], None]]) -> dict[str, float]:
     return {name: float(np.median(times)) for name, times in taken.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path, help="also write the rows to this file")
-    parser.add_argument(
-        "--levels", nargs="*", default=[], help="instruction sets to add: baseline avx2 avx512"
-    )
-    options = parser.parse_args()
-    rows: list[dict[str, object]] = []
+def rows(levels: tuple[str, ...] = ()) -> list[Row]:
+    """Time a step at 20,000 and 100,000 splats, also with the named instruction sets."""
+    found: list[Row] = []
     with tempfile.TemporaryDirectory() as scratch:
         has_spike = build_spike(Path(scratch))
         for count in (20_000, 100_000):
             cloud, cameras = room(count)
             target = np.random.default_rng(1).random((_HEIGHT, _WIDTH, 3)).astype(np.float32)
             steps = {"ours": our_step(cloud, cameras, target, None)}
-            steps |= {level: our_step(cloud, cameras, target, level) for level in options.levels}
+            steps |= {level: our_step(cloud, cameras, target, level) for level in levels}
             if has_spike:
                 steps["spike"] = spike_step(Path(scratch), cloud, cameras, target)
             times = cpu_ms(steps)
-            for name, value in times.items():
-                print(f"{count:>7} splats {_WIDTH}x{_HEIGHT}  {name:<9} {value:6.1f} CPU-ms per step")
-            row = {
-                "figure": f"raster_step_{count // 1000}k",
-                "value": round(times["ours"], 2),
-                "unit": "CPU-ms",
-            }
-            rows.append({**row, "goal": None, "met": None})
+            label = f"raster step, {count // 1000}k splats"
+            found += [Row(f"{label}, {name}", value, "CPU-ms") for name, value in times.items()]
             if has_spike:
-                ratio = times["ours"] / times["spike"]
-                print(f"{count:>7} splats           ours / spike {ratio:.2f} (goal <= {_GOAL_RATIO})")
-                row = {"figure": f"raster_ratio_{count // 1000}k", "value": round(ratio, 3), "unit": "x"}
-                rows.append({**row, "goal": _GOAL_RATIO, "met": ratio <= _GOAL_RATIO})
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+                found.append(
+                    at_most(f"{label}, ours / spike", times["ours"] / times["spike"], "x", _GOAL_RATIO)
+                )
+    return found
+
+
+def main(levels: tuple[str, ...]) -> int:
+    """Run and publish as `raster`; exit status 1 if a goal was missed."""
+    found = rows(levels)
+    publish("raster", found)
+    return 1 if any(row.met is False for row in found) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(tuple(sys.argv[1:])))
