@@ -77,7 +77,7 @@ def test_a_sphere_has_normals_along_its_radii() -> None:
 
 
 def test_moving_turns_normals_like_surfaces_and_leaves_coords() -> None:
-    mesh = box([0, 0, 0], [1.0, 2.0, 3.0], 0)
+    mesh = prism(L_SHAPE, 0.2, 1.0, 0)  # its walls face no axis, or a wrong turn would go unseen
     stretch = yaw_matrix(30) @ np.diag([4.0, 1.0, 0.5])
 
     moved = mesh.moved(stretch, [5.0, 6.0, 7.0])
