@@ -100,7 +100,7 @@ def complaints(figures: ParallaxFigures, given: int) -> list[str]:
     if figures.wide_share < MIN_WIDE_SHARE or figures.baseline_over_depth < MIN_BASELINE_OVER_DEPTH:
         found.append(
             f"there is too little parallax: {figures.wide_share:.0%} of the points are seen from directions "
-            f"more than {WIDE_ANGLE_DEG:g} degrees apart, {MIN_WIDE_SHARE:.0%} are needed; the camera moves by "
+            f"more than {WIDE_ANGLE_DEG:g} degrees apart, {MIN_WIDE_SHARE:.0%} are needed; the camera moves "
             f"{figures.baseline_over_depth:.2f} of the scene's depth, {MIN_BASELINE_OVER_DEPTH:g} is needed"
         )
     if figures.points_per_frame < MIN_POINTS_PER_FRAME:
