@@ -158,7 +158,12 @@ def _stepper(name: str, frames: FrameSequence, initial: SplatCloud, settings: Fi
 
 
 def _most_splats(frames: FrameSequence, first_count: int) -> int:
-    """Return a limit for growth: a sparse start may grow until a splat stands for 16 pixels."""
+    """Return a limit for growth: without depths a start is sparse and may grow to one splat for 16 pixels.
+
+    With depths the caller chose the number when lifting.
+    """
+    if frames.depths is not None:
+        return first_count
     height, width = frames.images.shape[1:3]
     return max(first_count, min(_SPARSE_LIMIT, len(frames.train) * height * width // 16))
 
