@@ -125,7 +125,7 @@ def _make(
     cloud = _fit(runner, planned.digest, source, plan)
     quality, pairs = runner.run("quality", "Checking quality", lambda update: _assess(cloud, source.frames))
     space = _make_walkable(runner, planned.digest, source, cloud, plan)
-    recipe = _recipe(request, planned)
+    recipe = _recipe(request, planned, source)
     asset = runner.run("pack", "Packing", lambda update: _pack(source, cloud, space, quality, recipe))
 
     def publish(update: Update) -> SceneRecord:
@@ -195,9 +195,10 @@ def _make_walkable(
     )
 
 
-def _recipe(request: CreateRequest, planned: PlannedSource) -> dict[str, Any]:
+def _recipe(request: CreateRequest, planned: PlannedSource, source: Source) -> dict[str, Any]:
     return {
         "source": request.kind,
+        "backend": source.frames.provenance.source,
         "prompt": request.prompt,
         "seed": request.seed,
         "size": request.size,

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageStat
 
 from immersive.brief_file import read_brief
 from immersive.catalog import Catalog
@@ -37,8 +37,11 @@ def main(brief_path: Path) -> None:
         shutil.rmtree(FOLDER / "scene", ignore_errors=True)
         shutil.copytree(catalog.pack_folder(scene.record), FOLDER / "scene")
         catalog.close()
-        pictures = sorted(scene.pictures.glob("*.png"))
-        Image.open(pictures[0]).save(FOLDER / "held_out.jpg", quality=88)
+        pictures = [Image.open(path) for path in sorted(scene.pictures.glob("*.png"))]
+        # The picture with the most to see.
+        max(pictures, key=lambda picture: sum(ImageStat.Stat(picture).stddev)).save(
+            FOLDER / "held_out.jpg", quality=88
+        )
 
 
 if __name__ == "__main__":
