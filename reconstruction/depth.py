@@ -1,8 +1,9 @@
-"""Dense depth of posed pictures from the pictures themselves, started at their sparse points.
+"""Many more points on the surfaces of posed pictures, from the pictures themselves.
 
-Structure from motion leaves some hundred points per picture; fitting needs a surface everywhere. Every
-training picture is matched against four neighbours by PatchMatch at 320 px, depths that no neighbour
-confirms are dropped, and the gaps are filled from confirmed pixels that are near in place and colour.
+Structure from motion leaves some hundred points per picture. Every training picture is matched against four
+neighbours by PatchMatch at 256 px, and depths that a neighbour confirms become points. Measured at 60 and 30
+CPU-s of fitting: +0.4 dB held out on a generated walk, +0.8 dB on eleven photos, for 31 and 18 CPU-s.
+Filling the unconfirmed rest by interpolation was tried and costs 1.2 dB.
 """
 
 from __future__ import annotations
@@ -24,17 +25,16 @@ from .posed_frames import PosedFrames
 Progress = Callable[[float, str], None]
 F64 = NDArray[np.float64]
 
-WORK_PX = 320  # long edge; a splat of a draft scene covers about two of its pixels
+WORK_PX = 256  # long edge
+DENSE_POINTS = 20_000  # fitting grows more where the pictures ask for them
 SOURCES = 4
-PASSES = 4
+PASSES = 3
 THREADS = 2
 # Angle between two views of a point at which stereo is best: less is imprecise, more looks different.
 _BEST_ANGLE_DEG, _NARROWER_DEG, _WIDER_DEG = 6.0, 3.0, 10.0
 _RANGE_MARGIN = 1.5  # beyond the nearest and farthest sparse point
 _AGREE = 0.03  # relative difference up to which a neighbour confirms a depth; twice the step of a pixel
 _MAX_COST = 0.8  # 1 - correlation
-_FILL_NEIGHBORS = 6
-_FILL_COLOR_PX = 120.0  # a full step of grey counts as this many pixels of distance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,18 +47,15 @@ class _View:
     K: F64  # [3, 3]
 
 
-def with_depths(posed: PosedFrames, progress: Progress | None = None, *, seed: int = 0) -> FrameSequence:
-    """Return the frames with depths for every pixel of every training frame; held-out frames get none.
+def densify(posed: PosedFrames, progress: Progress | None = None, *, seed: int = 0) -> PosedFrames:
+    """Return the frames with `DENSE_POINTS` more points on surfaces that two training pictures agree on.
 
-    Confirmed depths are precise to about 3 %; the filled rest is a guess that fitting has to refine.
-    Depths that the frames already have are returned as they are.
+    Points are precise to about 3 % of their depth. Held-out pictures are not looked at.
 
     Raises:
-        UnliftableInputError: There are no sparse points, or fewer than three training frames.
+        UnliftableInputError: There are fewer than four points or three training frames to start from.
     """
     frames = posed.frames
-    if frames.depths is not None:
-        return frames
     if len(frames.train) < 3 or len(posed.points) < 4:
         raise UnliftableInputError(
             f"depth needs 3 training frames and 4 points, got {len(frames.train)} and {len(posed.points)}",
@@ -67,7 +64,6 @@ def with_depths(posed: PosedFrames, progress: Progress | None = None, *, seed: i
     views = _views(frames)
     seen = [_visible(view, posed.points) for view in views]
     neighbors = _choose_sources(views, seen, posed.points)
-    done = 0
 
     def solve(index: int) -> tuple[F32, F32]:
         return _solve(views, neighbors[index], seen[index], index, seed)
@@ -77,23 +73,26 @@ def with_depths(posed: PosedFrames, progress: Progress | None = None, *, seed: i
         try:
             for result in pool.map(solve, range(len(views))):
                 solved.append(result)
-                done += 1
                 if progress is not None:
-                    progress(0.9 * done / len(views), "measuring depth")
+                    progress(len(solved) / len(views), "measuring depth")
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    depths = np.zeros(frames.images.shape[:3], np.float32)
-    height, width = depths.shape[1:]
-    for slot, (index, frame) in enumerate(zip(range(len(views)), frames.train, strict=True)):
-        confirmed = _confirm(views, solved, neighbors[index], index)
-        filled = _fill(views[slot].image, confirmed, seen[slot])
-        rows = np.arange(height) * filled.shape[0] // height
-        columns = np.arange(width) * filled.shape[1] // width
-        depths[frame] = filled[rows][:, columns]
-    if progress is not None:
-        progress(1.0, "measuring depth")
-    return replace(frames, depths=depths)
+    points, colors = [posed.points], [posed.colors]
+    rng = np.random.default_rng(seed)
+    for index, view in enumerate(views):
+        depth = _confirm(views, solved, neighbors[index], index)
+        rows, columns = np.nonzero(depth)
+        share = -(-DENSE_POINTS // len(views))
+        if len(rows) > share:
+            picked = rng.choice(len(rows), share, replace=False)
+            rows, columns = rows[picked], columns[picked]
+        x_cam = _rays(view)[rows, columns] * depth[rows, columns, None]
+        world_from_cam = np.linalg.inv(view.viewmat)
+        x_world = x_cam @ world_from_cam[:3, :3].T + world_from_cam[:3, 3]
+        points.append(x_world.astype(np.float32))
+        colors.append(view.image[rows, columns])
+    return replace(posed, points=np.concatenate(points), colors=np.concatenate(colors))
 
 
 def _views(frames: FrameSequence) -> list[_View]:
@@ -106,6 +105,14 @@ def _views(frames: FrameSequence) -> list[_View]:
         grey = (image @ np.array([0.299, 0.587, 0.114]) / 255).astype(np.float32)
         views.append(_View(image, grey, small.viewmats[0].astype(np.float64), small.Ks[0].astype(np.float64)))
     return views
+
+
+def _rays(view: _View) -> F64:
+    """Return for every pixel the ray [h, w, 3] to the plane at depth 1, in the camera's frame."""
+    height, width = view.grey.shape
+    v, u = np.mgrid[0.5:height, 0.5:width]
+    x, y = (u - view.K[0, 2]) / view.K[0, 0], (v - view.K[1, 2]) / view.K[1, 1]
+    return np.stack([x, y, np.ones_like(u)], axis=-1)
 
 
 def _visible(view: _View, points: F32) -> F64:
@@ -177,19 +184,13 @@ def _solve(views: list[_View], sources: list[int], own: F64, index: int, seed: i
         PASSES,
         seed + index,
     )
-    rays = np.stack([(u - lens[2]) / lens[0], (v - lens[3]) / lens[1], np.ones_like(u)], axis=-1)
-    return (1 / (planes * rays).sum(axis=-1)).astype(np.float32), costs
+    return (1 / (planes * _rays(view)).sum(axis=-1)).astype(np.float32), costs
 
 
 def _confirm(views: list[_View], solved: list[tuple[F32, F32]], sources: list[int], index: int) -> F32:
     """Return the depths [h, w] that match well and that a neighbour agrees with, 0 elsewhere."""
     view, (depth, cost) = views[index], solved[index]
-    height, width = depth.shape
-    v, u = np.mgrid[0.5:height, 0.5:width]
-    rays = np.stack(
-        [(u - view.K[0, 2]) / view.K[0, 0], (v - view.K[1, 2]) / view.K[1, 1], np.ones_like(u)], -1
-    )
-    x_cam = rays * depth[..., None]
+    x_cam = _rays(view) * depth[..., None]
     is_confirmed = np.zeros(depth.shape, bool)
     for s in sources:
         relative = views[s].viewmat @ np.linalg.inv(view.viewmat)
@@ -202,28 +203,3 @@ def _confirm(views: list[_View], solved: list[tuple[F32, F32]], sources: list[in
         other = solved[s][0][np.clip(row, 0, h - 1), np.clip(column, 0, w - 1)]
         is_confirmed |= inside & (np.abs(other - z) < _AGREE * z)
     return np.where(is_confirmed & (cost < _MAX_COST), depth, 0).astype(np.float32)
-
-
-def _fill(image: NDArray[np.uint8], depth: F32, own: F64) -> F32:
-    """Return depth [h, w] without gaps, spread from known pixels near in place and colour."""
-    from scipy.spatial import cKDTree
-
-    known = depth > 0
-    height, width = depth.shape
-    v, u = np.mgrid[0.5:height, 0.5:width]
-    grey = image.astype(np.float64) @ np.array([0.299, 0.587, 0.114]) / 255 * _FILL_COLOR_PX
-    features = np.stack([u, v, grey], axis=-1)
-    base, inverse = features[known], 1 / depth[known]
-    if len(base) > 8000:  # the tree is asked for every gap; a sample is as good and five times faster
-        base, inverse = base[:: len(base) // 8000 + 1], inverse[:: len(inverse) // 8000 + 1]
-    if len(own) and len(base) < _FILL_NEIGHBORS:  # nothing was confirmed: the sparse points are all there is
-        at = features[own[:, 1].astype(int), own[:, 0].astype(int)]
-        base, inverse = np.r_[base, at], np.r_[inverse, 1 / own[:, 2]]
-    if not len(base):
-        return depth
-    distances, closest = cKDTree(base).query(features[~known], k=min(_FILL_NEIGHBORS, len(base)))
-    distances, closest = distances.reshape(len(distances), -1), closest.reshape(len(closest), -1)
-    weights = 1 / (distances + 1.0)
-    filled = depth.copy()
-    filled[~known] = weights.sum(axis=1) / (weights * inverse[closest]).sum(axis=1)
-    return filled

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from immersive.generation.backend import Progress
+from reconstruction.depth import densify
 from reconstruction.errors import InvalidInputError
 from reconstruction.photos import exif_focal_px, read_photos, resized
 from reconstruction.posed_folder import read_posed_folder
@@ -17,6 +18,8 @@ from reconstruction.video import SUFFIXES, read_clip
 
 # Poses are found at the readers' full size; splats of a draft stand for more than a pixel of this one.
 FIT_EDGE_PX = 640
+# Fewer points than this leave holes that fitting is slow to close; more are dense enough as they are.
+DENSIFY_BELOW_POINTS = 10_000
 
 
 def _quiet(_share: float, _phrase: str) -> None:
@@ -36,9 +39,9 @@ def load_clip(path: Path, *, fit_edge_px: int = FIT_EDGE_PX, progress: Progress 
     progress(0.0, "reading the clip")
     frames = read_clip(path, say=notes.append)
     posed = estimate_poses(
-        frames, is_video=True, progress=lambda share, phrase: progress(0.1 + 0.9 * share, phrase)
+        frames, is_video=True, progress=lambda share, phrase: progress(0.05 + 0.55 * share, phrase)
     )
-    return _finished(posed, notes, fit_edge_px)
+    return _finished(posed, notes, fit_edge_px, progress)
 
 
 def load_photos(path: Path, *, fit_edge_px: int = FIT_EDGE_PX, progress: Progress = _quiet) -> PosedFrames:
@@ -64,19 +67,22 @@ def load_photos(path: Path, *, fit_edge_px: int = FIT_EDGE_PX, progress: Progres
         frames,
         is_video=False,
         focal_px=exif_focal_px(path),
-        progress=lambda share, phrase: progress(0.1 + 0.9 * share, phrase),
+        progress=lambda share, phrase: progress(0.05 + 0.55 * share, phrase),
     )
-    return _finished(posed, notes, fit_edge_px)
+    return _finished(posed, notes, fit_edge_px, progress)
 
 
-def _finished(posed: PosedFrames, notes: list[str], fit_edge_px: int) -> PosedFrames:
-    """Return posed frames at the size that is fitted, with the readers' notes before the solver's."""
+def _finished(posed: PosedFrames, notes: list[str], fit_edge_px: int, progress: Progress) -> PosedFrames:
+    """Return posed frames at the size that is fitted, with denser points and all notes in order."""
     frames = posed.frames
     assert frames.cameras is not None  # posed frames always have them
     images = np.stack([resized(image, fit_edge_px) for image in frames.images])
     cameras = frames.cameras.resized(images.shape[2], images.shape[1])
-    return replace(
+    shrunk = replace(
         posed,
         frames=replace(frames, images=images, cameras=cameras),
         report=replace(posed.report, notes=(*notes, *posed.report.notes)),
     )
+    if len(shrunk.points) >= DENSIFY_BELOW_POINTS or len(frames.train) < 3:
+        return shrunk
+    return densify(shrunk, lambda share, phrase: progress(0.6 + 0.4 * share, phrase))

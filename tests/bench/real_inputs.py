@@ -17,7 +17,7 @@ import numpy as np
 from immersive.generation.clip import load_clip, load_photos
 from reconstruction.errors import UnliftableInputError
 from reconstruction.frames import FrameSequence
-from reconstruction.lifting import LiftSettings, lift, lift_points
+from reconstruction.lifting import lift_points
 from reconstruction.optimize import FitSettings, fit
 from reconstruction.posed_folder import read_posed_folder
 from reconstruction.posed_frames import PosedFrames
@@ -83,7 +83,7 @@ def _refused_or(name: str, load: Callable[[], PosedFrames], reason: str) -> list
 
 def _scene(name: str, load: Callable[[], PosedFrames], least_share: float) -> list[Row]:
     cost, posed = cpu_seconds(load)
-    fit_cost, cloud = cpu_seconds(lambda: _fit(posed, SCENE_BUDGET_CPU_S))
+    fit_cost, cloud = cpu_seconds(lambda: _fit_points(posed.frames, posed, SCENE_BUDGET_CPU_S))
     report = assess(cloud, posed.frames)
     print(f"{name}: {report.psnr_db:.2f} dB, verdict {report.verdict}: {'; '.join(report.reasons)}")
     for note in posed.report.notes:
@@ -102,18 +102,12 @@ def _registered(name: str, posed: PosedFrames, least_share: float) -> Row:
     return at_least(f"{name} registered", posed.report.used / posed.report.given, "share", least_share)
 
 
-def _fit(posed: PosedFrames, budget_cpu_s: float) -> SplatCloud:
-    if posed.frames.depths is None:
-        return _fit_points(posed.frames, posed, budget_cpu_s)
-    first = lift(posed.frames, LiftSettings())
-    return fit(posed.frames, first, FitSettings(budget_cpu_s=budget_cpu_s)).cloud
-
-
 def _fit_points(frames: FrameSequence, posed: PosedFrames, budget_cpu_s: float) -> SplatCloud:
     cameras = frames.subset(frames.train).cameras
     assert cameras is not None
     first = lift_points(posed.points, posed.colors, cameras)
-    return fit(frames, first, FitSettings(budget_cpu_s=budget_cpu_s)).cloud
+    # Cameras choose their own exposure, so a gain per picture is fitted, as `immersive.fitting_plan` does.
+    return fit(frames, first, FitSettings(budget_cpu_s=budget_cpu_s, exposure=True)).cloud
 
 
 _INPUTS = {
