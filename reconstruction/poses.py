@@ -105,18 +105,82 @@ def estimate_poses(
 
 
 class _Teller:
-    """Passes progress on; an exception raised inside the solver's C++ loop is kept and raised after it."""
+    """Passes progress on; a second attempt does not take the share back."""
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
+        self._share = 0.0
 
     def __call__(self, share: float, phrase: str) -> None:
+        self._share = max(self._share, min(share, 1.0))
         if self._progress is not None:
-            self._progress(min(share, 1.0), phrase)
+            self._progress(self._share, phrase)
 
 
-def _match(frames: FrameSequence, scratch: Path, is_video: bool, tell: _Teller) -> Path:
-    """Find and match features; returns the database. Pictures lie beside it in `images`."""
+def triangulate(posed: PosedFrames, progress: Progress | None = None) -> PosedFrames:
+    """Return frames of known cameras with points in place of those they had.
+
+    For posed folders that bring neither points nor depths. There may be no point at all.
+    """
+    pycolmap = load_pycolmap()
+    frames, tell = posed.frames, _Teller(progress)
+    assert frames.cameras is not None  # posed frames always have them
+    model = pycolmap.Reconstruction()
+    with tempfile.TemporaryDirectory(prefix="immersive-poses-") as scratch:
+        database = _match(frames, Path(scratch), False, tell, pycolmap.CameraMode.PER_IMAGE)
+        with pycolmap.Database.open(database) as opened:
+            for image in sorted(opened.read_all_images(), key=lambda image: image.name):
+                index = int(Path(image.name).stem)
+                K, viewmat = frames.cameras.Ks[index], frames.cameras.viewmats[index].astype(np.float64)
+                camera = opened.read_camera(image.camera_id)
+                camera.model = pycolmap.CameraModelId.PINHOLE
+                camera.params = [K[0, 0], K[1, 1], K[0, 2], K[1, 2]]
+                camera.has_prior_focal_length = True
+                opened.update_camera(camera)
+                model.add_camera_with_trivial_rig(camera)
+                bare = pycolmap.Image(name=image.name, camera_id=camera.camera_id, image_id=image.image_id)
+                turn = pycolmap.Rotation3d(viewmat[:3, :3])
+                model.add_image_with_trivial_frame(bare, pycolmap.Rigid3d(turn, viewmat[:3, 3]))
+        _verify_pairs(database)
+        tell(0.8, "placing points")
+        options = pycolmap.IncrementalPipelineOptions()
+        options.num_threads, options.random_seed = THREADS, SEED
+        out = Path(scratch) / "points"
+        out.mkdir()
+        model = pycolmap.triangulate_points(model, database, Path(scratch) / "images", out, options=options)
+    points, colors = _points_of(model)
+    tell(1.0, f"{len(points)} points")
+    return replace(posed, points=points.astype(np.float32), colors=colors)
+
+
+def _points_of(model: Any) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    found = list(model.points3D.values())
+    points = np.array([point.xyz for point in found], np.float64).reshape(-1, 3)
+    return points, np.array([point.color for point in found], np.uint8).reshape(-1, 3)
+
+
+def _verify_pairs(database: Path) -> None:
+    """Keep of every pair the matches that the lenses in the database explain.
+
+    With a known lens a pair has five unknowns instead of seven and more pairs pass: 15 instead of 2 of 29
+    photos of one test set register.
+    """
+    pycolmap = load_pycolmap()
+    verifier = pycolmap.GeometricVerifierOptions()
+    verifier.num_threads = THREADS
+    geometry = pycolmap.TwoViewGeometryOptions()
+    geometry.ransac.random_seed = SEED
+    pycolmap.set_random_seed(SEED)
+    pycolmap.geometric_verification(database, verifier, two_view_geometry_options=geometry)
+
+
+def _match(
+    frames: FrameSequence, scratch: Path, is_video: bool, tell: _Teller, camera_mode: Any = None
+) -> Path:
+    """Find and match features; returns the database. Pictures lie beside it in `images`.
+
+    All pictures share a camera unless `camera_mode` says otherwise.
+    """
     pycolmap = load_pycolmap()
     pictures = scratch / "images"
     pictures.mkdir()
@@ -132,7 +196,7 @@ def _match(frames: FrameSequence, scratch: Path, is_video: bool, tell: _Teller) 
     pycolmap.extract_features(
         database,
         pictures,
-        camera_mode=pycolmap.CameraMode.SINGLE,
+        camera_mode=pycolmap.CameraMode.SINGLE if camera_mode is None else camera_mode,
         reader_options=reader,
         extraction_options=extraction,
     )
@@ -166,13 +230,7 @@ def _solve(
         camera.has_prior_focal_length = is_fixed or focal_px is not None
         opened.update_camera(camera)
         opened.clear_two_view_geometries()
-    # With a known lens a pair has five unknowns instead of seven: 25 instead of 2 of 29 photos register.
-    verifier = pycolmap.GeometricVerifierOptions()
-    verifier.num_threads = THREADS
-    geometry = pycolmap.TwoViewGeometryOptions()
-    geometry.ransac.random_seed = SEED
-    pycolmap.set_random_seed(SEED)
-    pycolmap.geometric_verification(database, verifier, two_view_geometry_options=geometry)
+    _verify_pairs(database)
     options = pycolmap.IncrementalPipelineOptions()
     options.num_threads, options.random_seed = THREADS, SEED
     options.min_model_size = _MIN_MODEL_FRAMES
@@ -218,10 +276,8 @@ def _read_solution(model: Any, given: int, width: int, height: int, is_fixed: bo
         slot[:3] = image.cam_from_world().matrix()
     Ks = np.tile(camera.calibration_matrix().astype(np.float32), (len(images), 1, 1))
     cameras = Cameras(viewmats.astype(np.float32), Ks, width, height)
-    found = list(model.points3D.items())
-    slots = {point_id: slot for slot, (point_id, _) in enumerate(found)}
-    points = np.array([point.xyz for _, point in found], np.float64).reshape(-1, 3)
-    colors = np.array([point.color for _, point in found], np.uint8).reshape(-1, 3)
+    slots = {point_id: slot for slot, point_id in enumerate(model.points3D)}
+    points, colors = _points_of(model)
     sightings = [
         (frame, slots[pixel.point3D_id], *pixel.xy)
         for frame, image in enumerate(images)

@@ -10,10 +10,11 @@ import numpy as np
 from immersive.generation.backend import Progress
 from reconstruction.depth import densify
 from reconstruction.errors import InvalidInputError
+from reconstruction.gates import refusal
 from reconstruction.photos import exif_focal_px, read_photos, resized
 from reconstruction.posed_folder import read_posed_folder
 from reconstruction.posed_frames import PosedFrames
-from reconstruction.poses import estimate_poses
+from reconstruction.poses import estimate_poses, triangulate
 from reconstruction.video import SUFFIXES, read_clip
 
 # Poses are found at the readers' full size; splats of a draft stand for more than a pixel of this one.
@@ -60,8 +61,14 @@ def load_photos(path: Path, *, fit_edge_px: int = FIT_EDGE_PX, progress: Progres
     if path.is_dir():
         posed = read_posed_folder(path, long_edge_px=fit_edge_px)
         if posed is not None:
-            progress(1.0, f"{posed.report.used} of {posed.report.given} pictures have cameras")
-            return posed
+            progress(0.3, f"{posed.report.used} of {posed.report.given} pictures have cameras")
+            if posed.frames.depths is not None:
+                return posed
+            if len(posed.points) == 0:
+                posed = triangulate(posed, lambda share, phrase: progress(0.3 + 0.3 * share, phrase))
+                if len(posed.points) < 4:
+                    raise refusal("no two of them see the same things from different places")
+            return _finished(posed, notes, fit_edge_px, progress)
     frames = read_photos(path, say=notes.append)
     posed = estimate_poses(
         frames,

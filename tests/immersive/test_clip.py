@@ -31,6 +31,15 @@ def test_a_folder_with_cameras_is_taken_as_it_is(tmp_path: Path) -> None:
         frames.append({"file_path": f"{number}.png", "transform_matrix": matrix.tolist()})
     meta = {"w": 120, "h": 90, "fl_x": 100, "frames": frames}
     (place / "transforms.json").write_text(json.dumps(meta))
+
+    with pytest.raises(UnliftableInputError, match="no two of them see the same things"):
+        load_photos(place)
+
+    header = "ply\nformat ascii 1.0\nelement vertex 6\nproperty float x\nproperty float y\nproperty float z\n"
+    rows = "".join(f"{k} 5 {1 + 0.3 * k}\n" for k in range(6))
+    (place / "points.ply").write_text(header + "end_header\n" + rows)
+    meta["ply_file_path"] = "points.ply"
+    (place / "transforms.json").write_text(json.dumps(meta))
     told: list[tuple[float, str]] = []
 
     posed = load_photos(place, progress=lambda share, phrase: told.append((share, phrase)))
@@ -39,7 +48,9 @@ def test_a_folder_with_cameras_is_taken_as_it_is(tmp_path: Path) -> None:
     assert posed.frames.provenance.source == "photos"
     assert posed.frames.provenance.detail == "holiday"
     assert not posed.frames.provenance.is_generated
-    assert told[-1] == (1.0, "4 of 4 pictures have cameras")
+    assert (0.3, "4 of 4 pictures have cameras") in told
+    # Ours: x right, y up from the first camera's 1.6 m, the source's +y ahead.
+    assert posed.points[:6] == pytest.approx(np.array([[k, 0.3 * k - 0.6, -5] for k in range(6)]), abs=1e-4)
 
 
 def test_real_photos_become_posed_frames_at_the_size_that_is_fitted() -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
+from scipy.spatial import cKDTree
 
 from reconstruction.cameras import intrinsics
 from reconstruction.errors import CancelledError, InvalidInputError, UnliftableInputError
 from reconstruction.frames import FrameSequence, Provenance
 from reconstruction.photos import exif_focal_px, read_photos
 from reconstruction.posed_folder import read_posed_folder
-from reconstruction.poses import estimate_poses
+from reconstruction.poses import estimate_poses, triangulate
 from reconstruction.video import read_clip
 from tests.data import shared
 from tests.reconstruction.clips import texture
@@ -136,6 +137,18 @@ def test_the_world_is_upright_and_every_guess_is_said(kermit) -> None:
     assert len(posed.frames.held_out) == 2
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
+
+
+def test_points_of_known_cameras_are_the_surfaces_that_the_set_lists() -> None:
+    given = read_posed_folder(shared("photos/lund_door"), long_edge_px=400)
+
+    found = triangulate(given)
+
+    # The set's own points are a reference that came from other software and all of the pictures' pixels.
+    distance, _ = cKDTree(given.points).query(found.points)
+    assert len(found.points) > 300
+    assert np.median(distance) < 0.01 * np.median(np.linalg.norm(given.points, axis=1))
+    assert found.frames is given.frames
 
 
 @pytest.mark.slow
