@@ -17,7 +17,7 @@ from .progress import Reporter, Silent, Terminal
 from .request import CreateRequest
 from .share import Links
 
-_ERR = Console(stderr=True, highlight=False)
+_ERR = Console(stderr=True, highlight=False, emoji=False)
 
 
 def create_and_show(

@@ -41,7 +41,7 @@ class Terminal:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-        self._console = Console(file=stream or sys.stderr)
+        self._console = Console(file=stream or sys.stderr, emoji=False)
         self._bars = Progress(
             SpinnerColumn(finished_text="[green]✓[/]"),
             TextColumn("{task.description:<18}"),

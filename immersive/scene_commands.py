@@ -22,8 +22,8 @@ from .share import Links
 if TYPE_CHECKING:
     from streaming.validate import FileReport
 
-_OUT = Console(highlight=False)
-_ERR = Console(stderr=True, highlight=False)
+_OUT = Console(highlight=False, emoji=False)
+_ERR = Console(stderr=True, highlight=False, emoji=False)
 
 
 def list_scenes(*, as_json: bool) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BASE = "http://127.0.0.1:8765"
 
-_ERR = Console(stderr=True, highlight=False)
+_ERR = Console(stderr=True, highlight=False, emoji=False)
 
 
 def serve_scenes(
@@ -115,8 +115,9 @@ def _tell_certificate(info: ServerInfo) -> None:
     if info.fingerprint:
         _ERR.print(
             "The certificate was made on this machine, so browsers warn once: choose Advanced, then proceed. "
-            f"Its SHA-256 fingerprint is {info.fingerprint}",
+            "Its SHA-256 fingerprint:"
         )
+        _ERR.print(info.fingerprint, soft_wrap=True)
 
 
 def tell_owner_token(info: ServerInfo) -> None:
