@@ -6,7 +6,8 @@ PROMPT ?= a misty pine forest with a wooden cabin beside a lake
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint bench bench-inputs sample chromium clean
+.NOTPARALLEL:
+.PHONY: help demo setup test lint bench bench-inputs sample system clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,15 +36,11 @@ streaming/_viewer/index.html: viewer/node_modules/.installed viewer/index.html v
 	cd viewer && npm run --silent build
 	@touch $@
 
-# Browser tests need a Chromium; where we may install packages we do, else the tests say how to get it.
-chromium:
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "Installing Chromium for the browser tests ..." && apt-get update -qq && \
-	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
-	  else echo "Chromium is missing: browser tests will fail; install your system's chromium package"; fi; }
+# What tests need of the system is installed where we may (root and apt-get); else each gap is one line.
+system:
+	@$(PYTHON) immersive/preflight.py --install
 
-test: setup chromium lint ## everything that must pass
+test: system setup lint ## everything that must pass
 	cd viewer && npm run --silent typecheck && npm run --silent test
 	$(BIN)/python -m pytest -m "not slow and not gpu"
 

@@ -1,11 +1,12 @@
 """What the machine must have before anything is installed; standard library only, runs on any Python 3.
 
-`make setup` runs this file with the system's Python before the virtual environment exists, and
-`immersive doctor` prints the same lines.
+`make setup` runs this file with the system's Python before the virtual environment exists, `make test` with
+`--install`, and `immersive doctor` prints the same lines.
 """
 
 import ctypes.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -75,9 +76,36 @@ def find_chromium():
     return None
 
 
+def install(packages):
+    """Install Debian packages where this user may; returns whether that was tried."""
+    if not packages or shutil.which("apt-get") is None or os.geteuid() != 0:
+        return False
+    sys.stderr.write("installing with apt-get: {}\n".format(" ".join(packages)))
+    options = ["-y", "-qq", "--no-install-recommends"]
+    quiet = {"env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, "stdout": subprocess.DEVNULL}
+    subprocess.run(["apt-get", "update", "-qq"], check=False, **quiet)
+    subprocess.run(["apt-get", "install", *options, *packages], check=False, **quiet)
+    return True
+
+
+def _packages(gaps):
+    prefix = "apt-get install "
+    commands = [how[len(prefix) :] for _, how in gaps if how.startswith(prefix)]
+    return [package for command in commands for package in command.split()]
+
+
 def main():
-    """Print one line per missing thing; exit status 1 if there is one."""
+    """Print one line per missing thing; exit status 1 if there is one.
+
+    With ``--install``, first install what is missing, and a Chromium for the browser tests, if this user may.
+    """
     gaps = missing()
+    if "--install" in sys.argv:
+        browser = [] if find_chromium() else ["chromium"]
+        if install(_packages(gaps) + browser):
+            gaps = missing()
+        if find_chromium() is None:
+            sys.stderr.write("missing: Chromium; browser tests will fail without: apt-get install chromium\n")
     if "--json" in sys.argv:
         sys.stdout.write(json.dumps([{"missing": what, "install": how} for what, how in gaps]) + "\n")
     else:
