@@ -19,7 +19,7 @@ from .density import dead, morton_order, seeds
 from .errors import InvalidArrayError, UnliftableInputError
 from .exposure import Exposures
 from .frames import FrameSequence
-from .kernels.library import ROW_MEANS, ROW_OPACITY, ROW_QUATS, ROW_SCALES, ROW_SH
+from .kernels.binding import ROW_MEANS, ROW_OPACITY, ROW_QUATS, ROW_SCALES, ROW_SH
 from .rasterizers.backend import load_rasterizer, resolve_rasterizer
 from .rasterizers.fused_step import FusedStep, StepWeights
 from .schedule import Rates, shrink_factor

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from reconstruction.cameras import Cameras, intrinsics
 from reconstruction.conventions import look_at_viewmat
-from reconstruction.kernels.library import (
+from reconstruction.kernels.binding import (
     ROW_MEANS,
     ROW_OPACITY,
     ROW_QUATS,

@@ -41,7 +41,7 @@ def levels() -> tuple[str, ...]:
     return tuple(_X86_LEVELS) if _is_x86() else ("baseline",)
 
 
-def library_name(level: str) -> str:
+def file_name(level: str) -> str:
     """Return the file name of the library for an instruction set; it changes with the sources."""
     digest = hashlib.sha256(" ".join(_FLAGS).encode())
     for path in sorted([*_SOURCES.glob("*.cpp"), *_SOURCES.glob("*.h")]):
@@ -75,7 +75,7 @@ def compile_kernels(target_folder: str | Path) -> list[Path]:
     """
     folder = Path(target_folder)
     folder.mkdir(parents=True, exist_ok=True)
-    libraries = [folder / library_name(level) for level in levels()]
+    libraries = [folder / file_name(level) for level in levels()]
     for level, library in zip(levels(), libraries, strict=True):
         if not library.exists():
             _compile(level, library)

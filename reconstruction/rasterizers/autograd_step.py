@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from ..conventions import F32
-from ..kernels.library import ROW_MEANS, ROW_OPACITY, ROW_QUATS, ROW_SCALES, ROW_SH
+from ..kernels.binding import ROW_MEANS, ROW_OPACITY, ROW_QUATS, ROW_SCALES, ROW_SH
 from ..schedule import Rates
 from ..splats import SplatCloud
 from .backend import Rasterizer, Rendering

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidArrayError
-from ..kernels.library import ROW_MEANS, ROW_OPACITY, ROW_QUATS, ROW_SCALES, ROW_SH, SplatRaster, padded
+from ..kernels.binding import ROW_MEANS, ROW_OPACITY, ROW_QUATS, ROW_SCALES, ROW_SH, SplatRaster, padded
 from .backend import Rasterizer, Rendering
 
 

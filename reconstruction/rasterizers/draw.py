@@ -11,7 +11,7 @@ import numpy as np
 from ..cameras import Cameras
 from ..conventions import F32
 from ..errors import InvalidArrayError
-from ..kernels.library import SplatRaster, planar
+from ..kernels.binding import SplatRaster, planar
 from ..splats import SplatCloud
 
 _KNOWN_ALPHA = 0.5  # below this a pixel shows more background than scene, and its depth means nothing

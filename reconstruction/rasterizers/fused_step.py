@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..conventions import F32
-from ..kernels.library import (
+from ..kernels.binding import (
     ROW_MEANS,
     ROW_OPACITY,
     ROW_QUATS,

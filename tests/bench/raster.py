@@ -21,7 +21,7 @@ import numpy as np
 
 from reconstruction.cameras import Cameras, intrinsics
 from reconstruction.conventions import look_at_viewmat
-from reconstruction.kernels.library import SplatRaster
+from reconstruction.kernels.binding import SplatRaster
 from reconstruction.lifting import neighbor_distances
 from reconstruction.rasterizers.fused_step import FusedStep, StepWeights
 from reconstruction.schedule import Rates

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from reconstruction.errors import MissingBackendError
-from reconstruction.kernels import build, library
-from reconstruction.kernels.library import SplatRaster
+from reconstruction.kernels import binding, build
+from reconstruction.kernels.binding import SplatRaster
 from reconstruction.rasterizers.autograd_step import ssim
 
 
@@ -47,7 +47,7 @@ def test_a_library_appears_under_the_hash_of_its_sources(monkeypatch, tmp_path):
     libraries = build.compile_kernels(tmp_path)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in libraries)
-    assert [path.name for path in libraries] == [build.library_name(level) for level in build.levels()]
+    assert [path.name for path in libraries] == [build.file_name(level) for level in build.levels()]
     stamp = libraries[0].stat().st_mtime_ns
     build.compile_kernels(tmp_path)
     assert libraries[0].stat().st_mtime_ns == stamp
@@ -59,12 +59,12 @@ def test_the_chosen_instruction_set_is_what_the_system_reports():
         pytest.skip("only Linux on x86-64 lists its instruction sets in a file")
     flags = set(cpuinfo.read_text().split("flags", 1)[1].split("\n", 1)[0].split())
 
-    level = library.load_kernels("baseline").raster_cpu_level()
+    level = binding.load_kernels("baseline").raster_cpu_level()
 
     v3 = {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe", "abm"} <= flags
     v4 = v3 and {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"} <= flags
     assert level == (2 if v4 else 1 if v3 else 0)
-    assert library.load_kernels().raster_lanes() == {0: 4, 1: 8, 2: 16}[level]
+    assert binding.load_kernels().raster_lanes() == {0: 4, 1: 8, 2: 16}[level]
 
 
 def test_the_build_module_runs_alone(tmp_path):
@@ -85,12 +85,12 @@ def test_the_build_module_runs_alone(tmp_path):
 
 def test_without_a_compiler_the_error_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setenv("IMMERSIVE_HOME", str(tmp_path))
-    monkeypatch.setattr(build, "library_name", lambda level: f"missing_{level}.so")
+    monkeypatch.setattr(build, "file_name", lambda level: f"missing_{level}.so")
     monkeypatch.setattr(build.shutil, "which", lambda name: None)
     monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: None)
 
     with pytest.raises(MissingBackendError, match=r"no C\+\+ compiler was found") as caught:
-        library.load_kernels.__wrapped__("baseline")
+        binding.load_kernels.__wrapped__("baseline")
 
     assert "ziglang" in str(caught.value.hint)
 
@@ -100,15 +100,15 @@ def test_a_read_only_installation_compiles_into_the_home(monkeypatch, tmp_path):
 
     def compile_kernels(folder: Path) -> list[Path]:
         compiled_into.append(Path(folder))
-        if Path(folder) == Path(library.__file__).parent:
+        if Path(folder) == Path(binding.__file__).parent:
             raise PermissionError("read-only")
         return []
 
     monkeypatch.setenv("IMMERSIVE_HOME", str(tmp_path))
-    monkeypatch.setattr(build, "library_name", lambda level: "missing.so")
+    monkeypatch.setattr(build, "file_name", lambda level: "missing.so")
     monkeypatch.setattr(build, "compile_kernels", compile_kernels)
 
-    assert library._library_file("baseline") == tmp_path / "kernels" / "missing.so"
+    assert binding._library_file("baseline") == tmp_path / "kernels" / "missing.so"
     assert compiled_into[-1] == tmp_path / "kernels"
 
 

@@ -10,7 +10,7 @@ from reconstruction.cameras import Cameras
 from reconstruction.conventions import look_at_viewmat
 from reconstruction.errors import InvalidArrayError, InvalidInputError, MissingBackendError
 from reconstruction.kernels import build
-from reconstruction.kernels.library import SplatRaster, load_kernels, padded, planar
+from reconstruction.kernels.binding import SplatRaster, load_kernels, padded, planar
 from reconstruction.rasterizers import backend, cpu, reference
 from reconstruction.rasterizers.draw import draw, draw_each
 from reconstruction.splats import SplatCloud

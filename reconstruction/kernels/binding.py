@@ -83,7 +83,7 @@ def load_kernels(level: str | None = None) -> ctypes.CDLL:
 def _library_file(level: str) -> Path:
     installed = Path(__file__).parent
     home = Path(os.environ.get("IMMERSIVE_HOME") or Path.home() / ".immersive")
-    name = build.library_name(level)
+    name = build.file_name(level)
     for folder in (installed, home / "kernels"):
         if (folder / name).exists():
             return folder / name
