@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench.rows import Row, at_least, at_most
+from tests.bench.rows import FOLDER, Row, at_least, at_most, write
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,7 +60,9 @@ def rows() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         for name, prompt, seed, goal_db in _scenes():
-            scene = create(prompt, seed, home)
+            kept = FOLDER / "scene" / name.replace(" ", "_")  # report, GLB, held-out pictures to look at
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            scene = create(prompt, seed, home, "--out", str(kept))
             for stage in scene["stages"]:
                 found.append(Row(f"{name}: {stage['name']}", stage["cpu_seconds"], "CPU-s"))
             quality, walk = scene["quality"], scene["walkability"]
@@ -74,4 +76,5 @@ def rows() -> list[Row]:
                 Row(f"{name}: reachable", walk["reachable_m2"], "m2"),
                 at_most(f"{name}: falls", walk["fall_count"], "", 0),
             ]
+            write("scene", found)
     return found
