@@ -152,12 +152,18 @@ def test_points_of_known_cameras_are_the_surfaces_that_the_set_lists() -> None:
 
 
 @pytest.mark.slow
-def test_forest_walk_registers_every_frame() -> None:
+def test_forest_walk_registers_every_frame_on_a_smooth_path() -> None:
     frames = read_clip(shared("generated/matrixgame2_forest.mp4"))
 
     posed = estimate_poses(frames, is_video=True)
 
     assert posed.report.used == len(frames) == 40
+    # The walk is level and smooth: no frame turns or jumps against the one before it.
+    turns = posed.frames.cameras.viewmats[:, :3, :3]
+    cosines = (np.einsum("fij,fij->f", turns[1:], turns[:-1]) - 1) / 2
+    assert np.degrees(np.arccos(np.clip(cosines, -1, 1))).max() < 6
+    positions = posed.frames.cameras.positions
+    assert np.ptp(positions[:, 1]) < 0.25 * np.ptp(positions[:, 2])
 
 
 @pytest.mark.slow
