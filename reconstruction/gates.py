@@ -29,8 +29,8 @@ MIN_WIDE_SHARE = 0.5
 # Below this the camera has moved less than a head does when it nods.
 MIN_BASELINE_OVER_DEPTH = 0.1
 # Median motion of points between a frame and its most distant partner, over picture width. Under this the
-# solver trades depth for turning freely (the bas-relief ambiguity): measured 2.4 % to 4.3 % from run to run on
-# a clip whose camera stands still and which yet "registers" with 10 degrees of parallax; 6.8 % to 16 % on
+# solver trades depth for turning freely (the bas-relief ambiguity): measured 2.4 % to 4.3 % from run to run
+# on a clip whose camera stands still and which yet "registers" with 10 degrees of parallax; 6.8 % to 16 % on
 # six sound inputs. Threads make the solver vary, so the gate stands well between the two.
 MIN_PICTURE_SHIFT = 0.055
 # The same after the best turn of the camera has been taken out; measured 1.5 % to 4.9 % on sound inputs.
