@@ -53,7 +53,7 @@ bench: setup ## the table of speeds, bytes and PSNR; rows also go to build/bench
 bench-inputs: setup ## the real clips and photos of the shared test data
 	$(BIN)/python -m tests.bench.real_inputs
 
-sample: setup ## make the sample scene and the README picture anew
+sample: setup ## make the sample scene anew
 	$(BIN)/python samples/make_sample.py
 
 clean: ## remove what setup and builds made

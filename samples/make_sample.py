@@ -1,4 +1,4 @@
-"""Make the sample scene that `immersive serve --sample` shows, and the README's picture: `make sample`."""
+"""Make the sample scene that `immersive serve --sample` shows: `make sample`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-
-from PIL import Image, ImageStat
 
 from immersive.brief_file import read_brief
 from immersive.catalog import Catalog
@@ -22,7 +20,7 @@ BUDGET_S = 100.0
 
 
 def main(brief_path: Path) -> None:
-    """Create the scene in a data folder of its own, then keep its pack and one held-out picture."""
+    """Create the scene in a data folder of its own, then keep its pack."""
     found = read_brief(brief_path)
     request = CreateRequest(
         prompt=found.brief.prompt,
@@ -37,11 +35,6 @@ def main(brief_path: Path) -> None:
         shutil.rmtree(FOLDER / "scene", ignore_errors=True)
         shutil.copytree(catalog.pack_folder(scene.record), FOLDER / "scene")
         catalog.close()
-        pictures = [Image.open(path) for path in sorted(scene.pictures.glob("*.png"))]
-        # The picture with the most to see.
-        max(pictures, key=lambda picture: sum(ImageStat.Stat(picture).stddev)).save(
-            FOLDER / "held_out.jpg", quality=88
-        )
 
 
 if __name__ == "__main__":
