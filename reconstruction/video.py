@@ -110,8 +110,8 @@ def _decoded(path: Path, long_edge_px: int) -> Iterator[NDArray[np.uint8]]:
                 raise _no_clip(path, "a file without pictures")
             stream = container.streams.video[0]
             _check_size(path, stream.codec_context.width, stream.codec_context.height)
-            # One thread: the decoder's own can wait for the Python lock while we wait for them, above all when
-            # a clip is left half-way, and then nothing ends.
+            # One thread: the decoder's own can wait for the Python lock while we wait for them,
+            # above all when a clip is left half-way, and then nothing ends.
             stream.thread_type = "NONE"
             stream.codec_context.thread_count = 1
             for frame in _whole_frames(container, stream):
