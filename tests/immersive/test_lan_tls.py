@@ -11,6 +11,7 @@ import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from immersive.catalog import Catalog
 from immersive.client import connect
@@ -74,6 +75,10 @@ def test_damaged_files_are_made_again(tmp_path: Path, name: str) -> None:
     (tmp_path / "tls" / name).write_bytes(b"-----BEGIN CERTIFICATE-----\nxx\n")
     made = ensure_certificate(tmp_path, NAMES)
     ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(made.certificate_path, made.key_path)
+    leaf, ca = x509.load_pem_x509_certificates(made.certificate_path.read_bytes())
+    leaf.verify_directly_issued_by(ca)
+    assert made.ca_path.read_bytes().strip() == ca.public_bytes(Encoding.PEM).strip()
+    assert not (tmp_path / "tls" / name).read_bytes().endswith(b"\nxx\n")
 
 
 def test_a_file_that_is_no_certificate_is_refused(tmp_path: Path) -> None:
