@@ -27,6 +27,20 @@ static inline vf load(const float *p) {
   return v;
 }
 static inline void store(float *p, vf v) { std::memcpy(p, &v, sizeof v); }
+// The first `count` lanes, for the end of a row: the others are zero, and are not written.
+static inline vf load_first(const float *p, int count) {
+  if (count >= LANES) return load(p);
+  vf v{};
+  std::memcpy(&v, p, sizeof(float) * count);
+  return v;
+}
+static inline void store_first(float *p, vf v, int count) {
+  if (count >= LANES) {
+    store(p, v);
+  } else {
+    std::memcpy(p, &v, sizeof(float) * count);
+  }
+}
 static inline vf choose(vi mask, vf a, vf b) { return mask ? a : b; }
 static inline vf vmin(vf a, vf b) { return a < b ? a : b; }
 static inline vf vmax(vf a, vf b) { return a > b ? a : b; }
