@@ -25,10 +25,9 @@ static inline uint64_t blocks_inside(const View &view, int left, int top) {
   return bits;
 }
 
-static inline vf alpha_at(const Record &s, vf dx, vf dy) {
-  vf t = dx * (dx * s.qa + dy * s.qb) + (dy * dy * s.qc + s.log2_opacity);
-  vf alpha = exp2_negative(vmax(t, splat(-30.f)));
-  return choose(alpha >= splat(kAlphaMin), alpha, vf{});
+// log2 of a splat's alpha at an offset from its centre.
+static inline vf log2_alpha(const Record &s, vf dx, vf dy) {
+  return dx * (dx * s.qa + dy * s.qb) + (dy * dy * s.qc + s.log2_opacity);
 }
 
 // Calls use(block, lane, pixel index) for each pixel of the tile that lies in the picture.
@@ -58,8 +57,9 @@ static void blend_tile(Frame &frame, int tile, const PixelGrid &grid, const Pict
     float x = s.x - left, y = s.y - top;
     for (uint64_t todo = entry.blocks & alive; todo; todo &= todo - 1) {
       int k = __builtin_ctzll(todo);
-      vf alpha = vmin(alpha_at(s, grid.x[k] - x, grid.y[k] - y), splat(kAlphaMax));
-      vf w = alpha * T[k], rest = T[k] - w;
+      vf t = log2_alpha(s, grid.x[k] - x, grid.y[k] - y);
+      vf w = choose(t >= splat(kLog2AlphaMin), vmin(exp2_inside(t), splat(kAlphaMax)) * T[k], vf{});
+      vf rest = T[k] - w;
       r[k] += w * s.r;
       g[k] += w * s.g;
       b[k] += w * s.b;

@@ -19,8 +19,11 @@ constexpr int kMoments = 10;                    // per (splat, tile): 1 x y xx x
 constexpr float kNear = 0.05f;          // metres
 constexpr float kBlur = 0.3f;           // px^2, screen-space low-pass of 3DGS
 constexpr float kAlphaMin = 1.f / 255;  // below this an 8-bit picture cannot show it
+constexpr float kLog2AlphaMin = -7.99435344f;
 constexpr float kAlphaMax = 0.99f;      // keeps 1 / (1 - alpha) finite in the backward pass
 constexpr float kTransmittanceMin = 1e-4f;
+// A pixel goes on while its block does; what it still adds to gradients at so little light is lost to rounding.
+constexpr float kNothingLeft = 1e-12f;
 constexpr float kLog2E = 1.44269504f;
 
 enum Row { kMean = 0, kScale = 3, kQuat = 6, kOpacity = 10, kSh = 11 };

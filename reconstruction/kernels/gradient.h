@@ -7,13 +7,13 @@ struct PixelGradients {  // of the loss, by `Pictures`; alpha and depth may be n
   const float *image, *alpha, *depth;
 };
 
-// Walks front to back again. `behind` is the part of dL/dpixel . pixel that lies behind the current splat, so
-// that neither per-pixel lists nor a division of the transmittance are needed.
+// Walks front to back again. `behind` is dL/dpixel . colour of what lies behind the current splat, as if nothing
+// stood before it: `seen` = (1 - alpha) `behind` + alpha `here`. So no per-pixel lists are needed.
 template <bool kDepth>
 static void unblend_tile(Frame &frame, int tile, const PixelGrid &grid, const PixelGradients &from) {
   const View &view = frame.view;
   int left = tile % frame.tiles_x * kTile, top = tile / frame.tiles_x * kTile;
-  vf T[kBlocks], behind[kBlocks], dr[kBlocks], dg[kBlocks], db[kBlocks], da[kBlocks], dz[kBlocks];
+  vf T[kBlocks], seen[kBlocks], dr[kBlocks], dg[kBlocks], db[kBlocks], da[kBlocks], dz[kBlocks];
   for (int k = 0; k < kBlocks; k++) dr[k] = dg[k] = db[k] = da[k] = dz[k] = vf{};
   each_pixel(view, left, top, [&](int k, int l, int64_t pixel) {
     const float *d = from.image + 3 * pixel;
@@ -23,8 +23,8 @@ static void unblend_tile(Frame &frame, int tile, const PixelGrid &grid, const Pi
   const float *keep = &frame.final_color[(size_t)tile * kBlocks * 5 * LANES];
   for (int k = 0; k < kBlocks; k++, keep += 5 * LANES) {
     T[k] = splat(1.f);
-    behind[k] = dr[k] * load(keep) + dg[k] * load(keep + LANES) + db[k] * load(keep + 2 * LANES);
-    if (kDepth) behind[k] += da[k] * (1.f - load(keep + 3 * LANES)) + dz[k] * load(keep + 4 * LANES);
+    seen[k] = dr[k] * load(keep) + dg[k] * load(keep + LANES) + db[k] * load(keep + 2 * LANES);
+    if (kDepth) seen[k] += da[k] * (1.f - load(keep + 3 * LANES)) + dz[k] * load(keep + 4 * LANES);
   }
   uint64_t alive = blocks_inside(view, left, top);
   int32_t e = frame.tile_begin[tile], done = frame.tile_done[tile], end = frame.tile_begin[tile + 1];
@@ -42,18 +42,19 @@ static void unblend_tile(Frame &frame, int tile, const PixelGrid &grid, const Pi
     for (; todo; todo &= todo - 1) {
       int k = __builtin_ctzll(todo);
       vf dx = grid.x[k] - x, dy = grid.y[k] - y;
-      vf alpha = alpha_at(s, dx, dy);
-      vi free = alpha < splat(kAlphaMax);
-      alpha = vmin(alpha, splat(kAlphaMax));
+      vf t = log2_alpha(s, dx, dy), free_alpha = exp2_inside(t);
+      vi drawn = t >= splat(kLog2AlphaMin);
+      vf alpha = choose(drawn, vmin(free_alpha, splat(kAlphaMax)), vf{});
       vf w = alpha * T[k];
-      vf here = dr[k] * s.r + dg[k] * s.g + db[k] * s.b;
-      if (kDepth) here += da[k] + dz[k] * s.z;
+      vf gain = dr[k] * s.r + dg[k] * s.g + db[k] * s.b - seen[k];
+      if (kDepth) gain += da[k] + dz[k] * s.z;
       sr += w * dr[k];
       sg += w * dg[k];
       sb += w * db[k];
       if (kDepth) sz += w * dz[k];
-      behind[k] -= w * here;
-      vf moment = choose(free, w * here - behind[k] * (alpha / (1.f - alpha)), vf{});
+      gain *= reciprocal(1.f - alpha);  // here - behind
+      seen[k] -= alpha * gain;
+      vf moment = choose((free_alpha < splat(kAlphaMax)) & (T[k] > splat(kNothingLeft)), w * gain, vf{});
       T[k] -= w;
       m += moment;
       vf ex = moment * dx, ey = moment * dy;

@@ -42,8 +42,30 @@ static inline void store_first(float *p, vf v, int count) {
   }
 }
 static inline vf choose(vi mask, vf a, vf b) { return mask ? a : b; }
-static inline vf vmin(vf a, vf b) { return a < b ? a : b; }
-static inline vf vmax(vf a, vf b) { return a > b ? a : b; }
+
+// The second operand where the first is not a number. One instruction: compilers turn a < b ? a : b into two.
+static inline vf vmin(vf a, vf b) {
+#if LANES == 16
+  return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif LANES == 8
+  return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__x86_64__)
+  return (vf)_mm_min_ps((__m128)a, (__m128)b);
+#else
+  return a < b ? a : b;
+#endif
+}
+static inline vf vmax(vf a, vf b) {
+#if LANES == 16
+  return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif LANES == 8
+  return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__x86_64__)
+  return (vf)_mm_max_ps((__m128)a, (__m128)b);
+#else
+  return a > b ? a : b;
+#endif
+}
 static inline vf vclamp(vf x, vf low, vf high) { return vmin(vmax(x, low), high); }
 
 static inline vf vsqrt(vf v) {
@@ -57,6 +79,20 @@ static inline vf vsqrt(vf v) {
   for (int l = 0; l < LANES; l++) v[l] = std::sqrt(v[l]);
   return v;
 #endif
+}
+
+// 1 / v for 1e-30 < |v| < 1e30, to 1.5 units in the last place: an estimate and a Newton step, a third of a division.
+static inline vf reciprocal(vf v) {
+#if LANES == 16
+  vf r = (vf)_mm512_rcp14_ps((__m512)v);
+#elif LANES == 8
+  vf r = (vf)_mm256_rcp_ps((__m256)v);
+#elif defined(__x86_64__)
+  vf r = (vf)_mm_rcp_ps((__m128)v);
+#else
+  return 1.f / v;
+#endif
+  return r * (2.f - v * r);
 }
 
 // One bit per lane where a > b.
@@ -83,10 +119,22 @@ static inline vf exp2_fraction(vf f) {
   return p * f + 1.0000001f;
 }
 
-// 2^t for -100 <= t <= 0.5.
-static inline vf exp2_negative(vf t) {
-  vi n = __builtin_convertvector(t - 0.5f, vi);
-  return (vf)((vi)exp2_fraction(t - __builtin_convertvector(n, vf)) + (n << 23));
+// 2^t for -126 <= t <= 126; far below, anything (0 with AVX-512).
+static inline vf exp2_inside(vf t) {
+#if LANES == 16
+  // From the whole number below: one instruction takes the fraction and one puts the exponent.
+  vf f = (vf)_mm512_reduce_ps((__m512)t, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+  vf p = f * 1.87757666e-3f + 8.98934013e-3f;
+  p = p * f + 5.5826318e-2f;
+  p = p * f + 2.40153617e-1f;
+  p = p * f + 6.93153073e-1f;
+  p = p * f + 9.99999925e-1f;
+  return (vf)_mm512_scalef_ps((__m512)p, (__m512)t);
+#else
+  // Adding 1.5 x 2^23 rounds to whole numbers and leaves them in the low bits.
+  vf shifted = t + 12582912.f;
+  return (vf)((vi)exp2_fraction(t - (shifted - 12582912.f)) + ((vi)shifted << 23));
+#endif
 }
 
 // e^x for |x| <= 80.
