@@ -13,6 +13,8 @@ struct PixelGrid {  // pixel centres of every block, relative to the tile
   }
 };
 
+constexpr int kPrefetch = 6;  // entries
+
 struct Pictures {  // null where not asked for
   float *image, *alpha, *depth, *median;
 };
@@ -40,6 +42,13 @@ static inline void each_pixel(const View &view, int left, int top, const Use &us
     }
 }
 
+// Asks for the record of an entry some places ahead: in depth order they lie anywhere in memory.
+static inline void prefetch_record(const Frame &frame, int32_t e, int32_t end) {
+  const char *record = (const char *)&frame.records[frame.entries[std::min(e + kPrefetch, end - 1)].splat];
+  __builtin_prefetch(record);
+  __builtin_prefetch(record + sizeof(Record) - 1);
+}
+
 template <bool kDepth>
 static void blend_tile(Frame &frame, int tile, const PixelGrid &grid, const Pictures &out) {
   const View &view = frame.view;
@@ -52,6 +61,7 @@ static void blend_tile(Frame &frame, int tile, const PixelGrid &grid, const Pict
   uint64_t alive = blocks_inside(view, left, top);
   int32_t e = frame.tile_begin[tile], end = frame.tile_begin[tile + 1];
   for (; e < end && alive; e++) {
+    prefetch_record(frame, e, end);
     const TileEntry &entry = frame.entries[e];
     const Record &s = frame.records[entry.splat];
     float x = s.x - left, y = s.y - top;

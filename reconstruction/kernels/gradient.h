@@ -29,6 +29,7 @@ static void unblend_tile(Frame &frame, int tile, const PixelGrid &grid, const Pi
   uint64_t alive = blocks_inside(view, left, top);
   int32_t e = frame.tile_begin[tile], done = frame.tile_done[tile], end = frame.tile_begin[tile + 1];
   for (; e < done; e++) {
+    prefetch_record(frame, e, end);
     const TileEntry &entry = frame.entries[e];
     const Record &s = frame.records[entry.splat];
     float *out = &frame.moments[(size_t)entry.slot * kMoments];
