@@ -55,8 +55,8 @@ def _package(name: str, required: bool) -> Finding:
 
 def _kernels() -> Finding:
     from reconstruction.errors import ImmersiveError
-    from reconstruction.kernels.binding import load_kernels
     from reconstruction.kernels.build import levels
+    from reconstruction.kernels.library import load_kernels
 
     try:
         level = load_kernels("baseline").raster_cpu_level()

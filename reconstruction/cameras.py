@@ -32,6 +32,8 @@ class Cameras:
         turns = self.viewmats[:, :3, :3]
         if not np.allclose(turns @ turns.transpose(0, 2, 1), np.eye(3), atol=1e-3):
             raise InvalidArrayError("viewmats", "must hold rotations without scale or shear")
+        if (np.linalg.det(turns) < 0).any():
+            raise InvalidArrayError("viewmats", "must hold rotations, got one that mirrors")
 
     def __len__(self) -> int:
         return len(self.viewmats)

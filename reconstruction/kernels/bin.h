@@ -44,7 +44,7 @@ static void project_chunk(Frame &frame, const float *params, int index, const Bl
     for (int l = 0; l < lanes; l++) frame.pair_count[i + l] = 0;
     vf z = R[6] * load(params + i) + R[7] * load(params + frame.stride + i) +
            R[8] * load(params + 2 * frame.stride + i) + view.shift[2];
-    uint32_t live = bits_greater(z, splat(kNear)) & ((1u << lanes) - 1);
+    uint32_t live = bits_greater(z, splat(kNear)) & bits_greater(splat(kFar), z) & ((1u << lanes) - 1);
     if (!live) continue;
     Projection p = project(view, params, frame.stride, i);
     live &= bits_greater(p.effective, splat(kAlphaMin * 1.0001f));
@@ -55,6 +55,7 @@ static void project_chunk(Frame &frame, const float *params, int index, const Bl
     if (!live) continue;
     vf rgb[3];
     color(view, params, frame.stride, i, rgb);
+    for (vf &channel : rgb) channel = vmin(vmax(channel, vf{}), splat(kColorMax));
     for (; live; live &= live - 1) {
       int l = __builtin_ctz(live);
       float log2_opacity = std::log2(p.effective[l]);
@@ -76,11 +77,11 @@ static void project_chunk(Frame &frame, const float *params, int index, const Bl
       if (chunk.pairs.size() == begin) continue;
       frame.pair_begin[i + l] = (int32_t)begin;
       frame.pair_count[i + l] = (int32_t)(chunk.pairs.size() - begin);
+      if (chunk.pairs.size() > (size_t)frame.most_pairs) throw TooManyPairs();
       chunk.visible.push_back((int32_t)(i + l));
       float half = -0.5f * kLog2E;
       frame.records[i + l] = {x, y, half * a, 2.f * half * b, half * c, log2_opacity,
-                              std::max(0.f, rgb[0][l]), std::max(0.f, rgb[1][l]), std::max(0.f, rgb[2][l]),
-                              p.tz[l], {0, 0}};
+                              rgb[0][l], rgb[1][l], rgb[2][l], p.tz[l], {0, 0}};
     }
   }
 }
@@ -163,7 +164,12 @@ static void bin(Frame &frame, const float *params) {
   frame.pair_begin.resize(frame.count);
   frame.pair_count.resize(frame.count);
   frame.chunks.resize((frame.count + kChunk - 1) / kChunk);
-  frame.pool.run((int)frame.chunks.size(), [&](int index) { project_chunk(frame, params, index, grid); });
+  std::atomic<int64_t> pairs_so_far{0};
+  frame.pool.run((int)frame.chunks.size(), [&](int index) {
+    project_chunk(frame, params, index, grid);
+    int64_t here = (int64_t)frame.chunks[index].pairs.size();
+    if (pairs_so_far.fetch_add(here) + here > frame.most_pairs) throw TooManyPairs();
+  });
   frame.visible = frame.pairs = 0;
   for (Chunk &chunk : frame.chunks) {
     chunk.slot_base = frame.pairs;

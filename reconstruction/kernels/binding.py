@@ -1,103 +1,25 @@
-"""The ctypes binding of the C++ rasteriser. NumPy only; the layouts are those of `frame.h`."""
+"""The C++ rasteriser on NumPy arrays; what it is given is checked here, before the kernels run."""
 
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from ..checks import check_array
 from ..conventions import F32
-from ..errors import MissingBackendError
+from ..errors import InvalidArrayError
 from ..splats import SplatCloud
-from . import build
+from .library import GEOMETRY_ROWS, AdamStep, View, load_kernels
 
 _LANES = 16  # rows are padded to the widest vector
-ROW_MEANS, ROW_SCALES, ROW_QUATS, ROW_OPACITY, ROW_SH = 0, 3, 6, 10, 11
-
-
-class _View(ctypes.Structure):
-    _fields_ = (
-        *((name, ctypes.c_float) for name in ("fx", "fy", "cx", "cy")),
-        ("turn", ctypes.c_float * 9),
-        ("shift", ctypes.c_float * 3),
-        ("background", ctypes.c_float * 3),
-        *((name, ctypes.c_int32) for name in ("width", "height", "antialias", "sh_bases")),
-    )
-
-
-class AdamStep(ctypes.Structure):
-    """One step's rates and weights; the meaning of each is in `adam.h`."""
-
-    _fields_ = (
-        ("rate", ctypes.c_float * ROW_SH),
-        *(
-            (name, ctypes.c_float)
-            for name in (
-                *("sh_rate", "sh_rest_rate", "beta1", "beta2", "epsilon", "correction1", "correction2"),
-                *("opacity_weight", "scale_weight", "scale_max"),
-            )
-        ),
-    )
-
-
-_POINTER, _INT, _INT64, _FLOAT = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64, ctypes.c_float
-_SIGNATURES = {
-    "raster_lanes": (_INT, ()),
-    "raster_cpu_level": (_INT, ()),
-    "raster_create": (_POINTER, (_INT,)),
-    "raster_destroy": (None, (_POINTER,)),
-    "raster_pairs": (_INT64, (_POINTER,)),
-    "raster_drawn": (None, (_POINTER, _POINTER)),
-    "raster_backward": (None, (_POINTER,) * 7),
-    "raster_loss": (None, (_POINTER, _INT, _INT, _POINTER, _POINTER, _FLOAT, _POINTER, _POINTER, _POINTER)),
-    "raster_adam": (None, (_POINTER, _POINTER, _INT64, _INT64, _INT, *[_POINTER] * 6)),
-    "raster_forward": (_INT64, (_POINTER, _POINTER, _POINTER, _INT64, _INT64, *[_POINTER] * 4)),
-}
-
-
-@functools.cache
-def load_kernels(level: str | None = None) -> ctypes.CDLL:
-    """Return the compiled kernels for an instruction set of `build.levels()`, or the best that this CPU runs.
-
-    Compiles them first if this source tree or installation has none yet (a few seconds, once).
-
-    Raises:
-        MissingBackendError: There is no compiled library and no compiler.
-    """
-    if level is None:
-        best = load_kernels("baseline").raster_cpu_level()
-        level = build.levels()[min(best, len(build.levels()) - 1)]
-        return load_kernels(level)
-    kernels = ctypes.CDLL(str(_library_file(level)))
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(kernels, name)
-        function.restype, function.argtypes = result, arguments
-    return kernels
-
-
-def _library_file(level: str) -> Path:
-    installed = Path(__file__).parent
-    home = Path(os.environ.get("IMMERSIVE_HOME") or Path.home() / ".immersive")
-    name = build.file_name(level)
-    for folder in (installed, home / "kernels"):
-        if (folder / name).exists():
-            return folder / name
-    try:
-        try:
-            build.compile_kernels(installed)
-            return installed / name
-        except OSError:  # an installation that belongs to another user
-            build.compile_kernels(home / "kernels")
-            return home / "kernels" / name
-    except build.CompilerError as error:
-        raise MissingBackendError(
-            "cpu", f"cannot be compiled: {error}", "install g++ or clang, or run: pip install ziglang"
-        ) from error
+_MOST_SPLATS = 2**31 - 1  # indices are 32-bit
+_TOO_MANY_PAIRS, _OUT_OF_MEMORY = -1, -2  # as in splat_raster.cpp
+MOST_PIXELS_A_SIDE = 16_384
+ROW_MEANS, ROW_SCALES, ROW_QUATS, ROW_OPACITY, ROW_SH = 0, 3, 6, 10, GEOMETRY_ROWS
 
 
 def thread_count() -> int:
@@ -127,18 +49,40 @@ def address(array: NDArray | None) -> int | None:
     return None if array is None else array.ctypes.data
 
 
+def _require(name: str, array: NDArray, shape: Sequence[int], dtype: DTypeLike = np.float32) -> None:
+    """Refuse what the kernels would misread. Values are not looked at: the callers' doors do that."""
+    if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
+        check_array(name, array, shape=shape, dtype=dtype, finite=False)
+    if not array.flags.c_contiguous:
+        raise InvalidArrayError(name, "must be contiguous in memory, got a view with gaps or another order")
+
+
 class SplatRaster:
     """A drawing context: its threads, and what the backward pass needs of the last picture.
 
-    Not for use from two threads at once. `params` are rows as made by `planar`.
+    Not for use from two threads at once. `params` are rows as made by `planar`, and finite. Every method
+    raises `InvalidArrayError` before the kernels run if an array has another shape, type or layout than it
+    says, and `MemoryError` if memory runs out.
     """
 
-    def __init__(self, threads: int | None = None, level: str | None = None) -> None:
+    def __init__(
+        self, threads: int | None = None, level: str | None = None, *, most_pairs: int = 2**28
+    ) -> None:
+        """Start the threads.
+
+        Args:
+            threads: At least 1; None for `thread_count()`.
+            level: Of `build.levels()`; None for the best one.
+            most_pairs: A picture with more (splat, tile) pairs is refused, before it takes all memory: about
+                32 bytes each, and 40 more for gradients. At most 2^31 - 1.
+        """
         self.kernels = load_kernels(level)
         self.threads = thread_count() if threads is None else threads
-        self._handle = self.kernels.raster_create(self.threads)
-        self._view = _View()
-        self._count = 0
+        self._most_pairs = min(most_pairs, 2**31 - 1)
+        self._handle = self.kernels.raster_create(self.threads, self._most_pairs)
+        self._view = View()
+        self._count: int | None = None  # of the last picture
+        self._drew_depth = False
 
     def __del__(self) -> None:
         if getattr(self, "_handle", None):
@@ -155,7 +99,26 @@ class SplatRaster:
         background: Sequence[float] = (0.0, 0.0, 0.0),
         antialias: bool = True,
     ) -> None:
-        """Set the camera of the pictures that follow; see `conventions` for the frames."""
+        """Set the camera of the pictures that follow; see `conventions` for the frames.
+
+        Args:
+            viewmat: [4, 4] world -> camera.
+            K: [3, 3] pixels.
+            width: 1 to `MOST_PIXELS_A_SIDE`, as `height`.
+            background: RGB behind the splats.
+
+        Raises:
+            InvalidArrayError: One of these is not as described, or not finite.
+        """
+        if not (1 <= width <= MOST_PIXELS_A_SIDE and 1 <= height <= MOST_PIXELS_A_SIDE):
+            rule = f"must be 1 to {MOST_PIXELS_A_SIDE} pixels a side, got {width}x{height}"
+            raise InvalidArrayError("picture size", rule)
+        check_array("viewmat", viewmat, shape=(4, 4), dtype=viewmat.dtype)
+        check_array("K", K, shape=(3, 3), dtype=K.dtype)
+        if not (K[0, 0] > 0 and K[1, 1] > 0):
+            raise InvalidArrayError("K", f"must hold positive focal lengths, got {K[0, 0]}, {K[1, 1]}")
+        if len(background) != 3 or not np.isfinite(background).all():
+            raise InvalidArrayError("background", f"must be three finite numbers, got {tuple(background)!r}")
         view = self._view
         view.fx, view.fy, view.cx, view.cy = (float(K[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
         view.turn[:] = [float(x) for x in viewmat[:3, :3].ravel()]
@@ -180,9 +143,15 @@ class SplatRaster:
             depth: [H, W], written: the sum of weight x depth, not divided by alpha.
             median: [H, W], written: depth where half of the light is blocked, 0 where it never is.
         """
-        self._count = count
+        picture = self._view.height, self._view.width
+        self._check_rows(params, count)
+        _require("image", image, (*picture, 3))
+        for name, array in (("alpha", alpha), ("depth", depth), ("median", median)):
+            if array is not None:
+                _require(name, array, picture)
+        self._count = None
         self._view.sh_bases = (len(params) - ROW_SH) // 3
-        return self.kernels.raster_forward(
+        drawn = self.kernels.raster_forward(
             self._handle,
             ctypes.byref(self._view),
             address(params),
@@ -193,6 +162,28 @@ class SplatRaster:
             address(depth),
             address(median),
         )
+        self._raise(drawn)
+        self._count, self._drew_depth = count, depth is not None or median is not None
+        return drawn
+
+    def _check_rows(self, params: F32, count: int) -> None:
+        bases = (len(params) - ROW_SH) // 3
+        if bases not in (1, 4, 9, 16):
+            raise InvalidArrayError("params", f"must have 14, 23, 38 or 59 rows, got {len(params)}")
+        if not 0 <= count <= _MOST_SPLATS:
+            raise InvalidArrayError("count", f"must be 0 to {_MOST_SPLATS}, got {count}")
+        stride = params.shape[-1]
+        if stride % _LANES or stride < padded(count):
+            rule = f"must have rows of {padded(count)} or a larger multiple of {_LANES}, got {stride}"
+            raise InvalidArrayError("params", rule)
+        _require("params", params, (ROW_SH + 3 * bases, stride))
+
+    def _raise(self, result: int) -> None:
+        if result == _TOO_MANY_PAIRS:
+            rule = f"must cover at most {self._most_pairs} (splat, tile) pairs of a picture; these cover more"
+            raise InvalidArrayError("splats", rule)
+        if result == _OUT_OF_MEMORY:
+            raise MemoryError(f"no memory for a picture of {self._view.width}x{self._view.height}")
 
     @property
     def pairs(self) -> int:
@@ -201,7 +192,7 @@ class SplatRaster:
 
     def drawn(self) -> NDArray[np.bool_]:
         """Return which splats [N] of the last picture were in view."""
-        flags = np.empty(self._count, np.uint8)
+        flags = np.empty(self._count or 0, np.uint8)
         self.kernels.raster_drawn(self._handle, address(flags))
         return flags.astype(bool)
 
@@ -228,9 +219,19 @@ class SplatRaster:
         """
         if count != self._count:
             raise ValueError(f"the last picture had {self._count} splats, got {count}")
+        if (d_alpha is None) != (d_depth is None) or (d_depth is not None and not self._drew_depth):
+            raise ValueError("d_alpha and d_depth go together, after a picture with depth")
+        picture = self._view.height, self._view.width
+        self._check_rows(params, count)
+        _require("d_image", d_image, (*picture, 3))
+        _require("gradients", gradients, params.shape)
+        if d_alpha is not None and d_depth is not None:
+            _require("d_alpha", d_alpha, picture)
+            _require("d_depth", d_depth, picture)
         if visible is None:
             visible = np.empty(count, np.uint8)
-        self.kernels.raster_backward(
+        self._check_flags(visible, count)
+        failure = self.kernels.raster_backward(
             self._handle,
             address(params),
             address(d_image),
@@ -239,6 +240,12 @@ class SplatRaster:
             address(gradients),
             address(visible),
         )
+        self._raise(failure)
+
+    def _check_flags(self, visible: NDArray[np.uint8], count: int) -> None:
+        if len(visible) < count:
+            raise InvalidArrayError("visible", f"must have at least {count} entries, got {len(visible)}")
+        _require("visible", visible, (len(visible),), np.uint8)
 
     def loss(
         self, image: F32, target: F32, ssim_weight: float, d_image: F32, exposure: F32 | None = None
@@ -256,7 +263,14 @@ class SplatRaster:
         """
         report = np.empty(9)
         height, width = image.shape[:2]
-        self.kernels.raster_loss(
+        if not (0 < height <= MOST_PIXELS_A_SIDE and 0 < width <= MOST_PIXELS_A_SIDE):
+            rule = f"must be 1 to {MOST_PIXELS_A_SIDE} pixels a side, got {width}x{height}"
+            raise InvalidArrayError("image", rule)
+        for name, array in (("image", image), ("target", target), ("d_image", d_image)):
+            _require(name, array, (height, width, 3))
+        if exposure is not None:
+            _require("exposure", exposure, (2, 3))
+        failure = self.kernels.raster_loss(
             self._handle,
             width,
             height,
@@ -267,6 +281,7 @@ class SplatRaster:
             address(d_image),
             address(report),
         )
+        self._raise(failure)
         return report
 
     def adam(
@@ -289,6 +304,11 @@ class SplatRaster:
             first: First moments, like `params`, updated.
             second: Second moments, like `params`, updated.
         """
+        self._check_rows(params, count)
+        _require("raw", raw, (4, params.shape[1]))
+        for name, array in (("gradients", gradients), ("first", first), ("second", second)):
+            _require(name, array, params.shape)
+        self._check_flags(visible, count)
         self.kernels.raster_adam(
             self._handle,
             ctypes.byref(step),

@@ -17,6 +17,9 @@ constexpr int kChunk = 2048;                    // splats per piece of work; fix
 constexpr int kMoments = 10;                    // per (splat, tile): 1 x y xx xy yy, r g b, depth
 
 constexpr float kNear = 0.05f;          // metres
+constexpr float kFar = 1e30f;           // beyond, squares and products overflow
+constexpr float kColorMax = 1e4f;       // keeps the squares of the loss finite
+constexpr float kGradientMax = 1e18f;   // likewise those of Adam; what is larger, or no number, counts as 0
 constexpr float kBlur = 0.3f;           // px^2, screen-space low-pass of 3DGS
 constexpr float kAlphaMin = 1.f / 255;  // below this an 8-bit picture cannot show it
 constexpr float kLog2AlphaMin = -7.99435344f;
@@ -56,9 +59,12 @@ struct Chunk {
   int64_t slot_base = 0;
 };
 
+struct TooManyPairs {};  // thrown when a picture has more than Frame::most_pairs
+
 struct Frame {
-  explicit Frame(int threads) : pool(threads) {}
+  Frame(int threads, int32_t most_pairs) : pool(threads), most_pairs(most_pairs) {}
   WorkerPool pool;
+  const int32_t most_pairs;
   View view;
   int64_t count = 0, stride = 0;
   int tiles_x = 0, tiles_y = 0;

@@ -82,7 +82,10 @@ static inline void unproject(const Frame &frame, const float *params, int64_t i,
   const float *R = view.turn;
   int64_t stride = frame.stride;
   Projection p = project(view, params, stride, i);
-  auto put = [&](int r, vf value) { store(gradients + r * stride + i, choose(drawn, value, vf{})); };
+  auto put = [&](int r, vf value) {
+    vi usable = drawn & (value < splat(kGradientMax)) & (value > splat(-kGradientMax));
+    store(gradients + r * stride + i, choose(usable, value, vf{}));
+  };
   const vf &m = sums[0], &mx = sums[1], &my = sums[2];
 
   // Ellipse: centre, then inverse covariance -> covariance.
@@ -154,7 +157,10 @@ static inline void unproject(const Frame &frame, const float *params, int64_t i,
       const Record &s = frame.records[i + l];
       drawn_color[0][l] = s.r, drawn_color[1][l] = s.g, drawn_color[2][l] = s.b;
     }
-  for (int c = 0; c < 3; c++) dcolor[c] = choose(drawn_color[c] > vf{}, sums[6 + c], vf{});
+  for (int c = 0; c < 3; c++) {
+    vi free = (drawn_color[c] > vf{}) & (drawn_color[c] < splat(kColorMax));
+    dcolor[c] = choose(free, sums[6 + c], vf{});
+  }
   basis[0] = splat(kSh0);
   if (view.sh_bases > 1) {
     vf ux, uy, uz, inv_length, weight[16], gx{}, gy{}, gz{};

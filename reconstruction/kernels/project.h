@@ -98,7 +98,7 @@ static inline void direction(const View &view, const float *params, int64_t stri
   z = z * inv_length;
 }
 
-// Colour before the floor at 0, as display-referred RGB.
+// Colour before it is clamped, as display-referred RGB.
 static inline void color(const View &view, const float *params, int64_t stride, int64_t i, vf rgb[3]) {
   vf basis[16];
   basis[0] = splat(kSh0);

@@ -1,6 +1,7 @@
-// C ABI of the CPU rasteriser; called by library.py through ctypes. No Python or torch headers, so one shared
+// C ABI of the CPU rasteriser; called by binding.py through ctypes. No Python or torch headers, so one shared
 // library serves every version of either. One translation unit per instruction set: see build.py.
 #include <initializer_list>
+#include <new>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -11,9 +12,25 @@
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
+// What the functions below return instead of a result when they cannot give one.
+constexpr int kTooManyPairs = -1, kOutOfMemory = -2;
+
+// No exception may cross into Python's C code.
+template <class Work>
+static int64_t guarded(const Work &work) {
+  try {
+    return work();
+  } catch (const TooManyPairs &) {
+    return kTooManyPairs;
+  } catch (const std::bad_alloc &) {
+    return kOutOfMemory;
+  }
+}
+
 EXPORT int raster_lanes() { return LANES; }
 
-EXPORT void *raster_create(int threads) { return new Frame(threads); }
+// A picture with more than `most_pairs` pairs of (splat, tile) is refused.
+EXPORT void *raster_create(int threads, int32_t most_pairs) { return new Frame(threads, most_pairs); }
 
 EXPORT void raster_destroy(void *frame) { delete static_cast<Frame *>(frame); }
 
@@ -21,12 +38,14 @@ EXPORT void raster_destroy(void *frame) { delete static_cast<Frame *>(frame); }
 EXPORT int64_t raster_forward(void *handle, const View *view, const float *params, int64_t count, int64_t stride,
                               float *image, float *alpha, float *depth, float *median) {
   Frame &frame = *static_cast<Frame *>(handle);
-  frame.view = *view;
-  frame.count = count;
-  frame.stride = stride;
-  bin(frame, params);
-  blend(frame, {image, alpha, depth, median});
-  return frame.visible;
+  return guarded([&] {
+    frame.view = *view;
+    frame.count = count;
+    frame.stride = stride;
+    bin(frame, params);
+    blend(frame, {image, alpha, depth, median});
+    return frame.visible;
+  });
 }
 
 // Writes 1 where a splat was drawn in the last picture, else 0.
@@ -63,16 +82,22 @@ EXPORT int raster_cpu_level() {
 
 // Gradients of the last picture drawn with `handle`, whose parameters must not have changed since. `d_alpha` and
 // `d_depth` are null or both given, and then the picture must have been drawn with depth.
-EXPORT void raster_backward(void *handle, const float *params, const float *d_image, const float *d_alpha,
-                            const float *d_depth, float *gradients, uint8_t *visible) {
-  backward(*static_cast<Frame *>(handle), params, {d_image, d_alpha, d_depth}, gradients, visible);
+EXPORT int64_t raster_backward(void *handle, const float *params, const float *d_image, const float *d_alpha,
+                               const float *d_depth, float *gradients, uint8_t *visible) {
+  return guarded([&] {
+    backward(*static_cast<Frame *>(handle), params, {d_image, d_alpha, d_depth}, gradients, visible);
+    return 0;
+  });
 }
 
 // See loss.h. `report` receives mean |error|, mean SSIM, mean squared error, then d/d(gain r g b, bias r g b).
-EXPORT void raster_loss(void *handle, int32_t width, int32_t height, const float *image, const float *target,
-                        float ssim_weight, const float *exposure, float *d_image, double *report) {
-  photometric_loss(static_cast<Frame *>(handle)->pool, width, height, image, target, ssim_weight, exposure, d_image,
-                   report);
+EXPORT int64_t raster_loss(void *handle, int32_t width, int32_t height, const float *image, const float *target,
+                           float ssim_weight, const float *exposure, float *d_image, double *report) {
+  return guarded([&] {
+    photometric_loss(static_cast<Frame *>(handle)->pool, width, height, image, target, ssim_weight, exposure,
+                     d_image, report);
+    return 0;
+  });
 }
 
 // See adam.h.

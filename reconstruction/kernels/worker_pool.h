@@ -3,14 +3,21 @@
 #pragma once
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 class WorkerPool {
  public:
   explicit WorkerPool(int threads) : threads_(threads < 1 ? 1 : threads) {
-    for (int i = 1; i < threads_; i++) workers_.emplace_back([this] { serve(); });
+    try {
+      for (int i = 1; i < threads_; i++) workers_.emplace_back([this] { serve(); });
+    } catch (const std::system_error &) {  // the system gives no more; fewer do the same work
+      threads_ = 1 + (int)workers_.size();
+    }
   }
   ~WorkerPool() {
     {
@@ -26,7 +33,7 @@ class WorkerPool {
   int threads() const { return threads_; }
 
   // Calls work(piece) once for each piece in [0, pieces); which thread takes a piece is not fixed, so a result
-  // must not depend on it.
+  // must not depend on it. An exception of a piece is thrown here, after every thread has stopped.
   template <class Work>
   void run(int pieces, const Work &work) {
     if (pieces <= 1 || threads_ == 1) {
@@ -46,11 +53,18 @@ class WorkerPool {
     take();
     std::unique_lock<std::mutex> lock(mutex_);
     idle_.wait(lock, [this] { return busy_ == 0; });
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
  private:
   void take() {
-    for (int piece; (piece = next_.fetch_add(1)) < pieces_;) call_(work_, piece);
+    try {
+      for (int piece; (piece = next_.fetch_add(1)) < pieces_;) call_(work_, piece);
+    } catch (...) {
+      next_ = pieces_;
+      std::lock_guard<std::mutex> lock(mutex_);
+      error_ = std::current_exception();
+    }
   }
   void serve() {
     unsigned seen = 0;
@@ -75,5 +89,6 @@ class WorkerPool {
   int pieces_ = 0, busy_ = 0;
   std::atomic<int> next_{0};
   unsigned round_ = 0;
+  std::exception_ptr error_;
   bool stopping_ = false;
 };

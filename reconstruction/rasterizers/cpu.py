@@ -83,16 +83,32 @@ def rasterize(
     """Draw one picture of float32 CPU tensors; see `backend.Rasterizer`.
 
     Raises:
-        InvalidArrayError: A tensor is not finite, of another type, or on another device.
+        InvalidArrayError: A tensor is not finite, or of another shape or type, or on another device; the
+            picture size is out of range, or a focal length is not positive.
     """
+    count, bases = len(means), sh.shape[1] if sh.ndim == 3 else 1
     splats = dict(means=means, quats=quats, scales=scales, opacities=opacities, sh=sh)
+    shapes = dict(means=(count, 3), quats=(count, 4), scales=(count, 3), opacities=(count,))
+    shapes["sh"] = (count, bases, 3)
     for name, tensor in splats.items():
+        if tensor.shape != shapes[name]:
+            rule = f"must have shape {list(shapes[name])}, got {list(tensor.shape)}"
+            raise InvalidArrayError(name, rule)
         if tensor.device.type != "cpu" or tensor.dtype != torch.float32:
             raise InvalidArrayError(
                 name, f"must be a float32 CPU tensor, got {tensor.dtype} on {tensor.device}"
             )
         if not torch.isfinite(tensor).all():
             raise InvalidArrayError(name, "must be finite")
+    if bases not in (1, 4, 9, 16):
+        raise InvalidArrayError("sh", f"must hold 1, 4, 9 or 16 coefficients, got {bases}")
     raster = SplatRaster()  # one per picture: it keeps what the backward pass of that picture needs
-    raster.look(viewmat.numpy(), K.numpy(), width, height, background=background, antialias=antialias)
+    raster.look(
+        viewmat.detach().numpy(),
+        K.detach().numpy(),
+        width,
+        height,
+        background=background,
+        antialias=antialias,
+    )
     return Rendering(*_Draw.apply(means, quats, scales, opacities, sh, raster, width, height))

@@ -55,13 +55,14 @@ def draw_each(
             the light is blocked: less smooth, but never between two surfaces.
 
     Raises:
-        InvalidArrayError: `background` is not three finite numbers.
+        InvalidArrayError: `background` is not three finite numbers, the cloud's arrays were changed to hold
+            values that are not finite, or pictures are larger than the kernels draw.
         MissingBackendError: The kernels are not compiled and there is no compiler.
     """
-    if len(background) != 3 or not np.isfinite(background).all():
-        raise InvalidArrayError("background", f"must be three finite numbers, got {tuple(background)!r}")
     raster = SplatRaster()
     params = planar(cloud)
+    if not np.isfinite(params).all():
+        raise InvalidArrayError("cloud", "must be finite, got values that are not")
     height, width = cameras.height, cameras.width
     for viewmat, K in zip(cameras.viewmats, cameras.Ks, strict=True):
         image = np.empty((height, width, 3), np.float32)

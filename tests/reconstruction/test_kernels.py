@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from reconstruction.errors import MissingBackendError
-from reconstruction.kernels import binding, build
+from reconstruction.kernels import build, library
 from reconstruction.kernels.binding import SplatRaster
 from reconstruction.rasterizers.autograd_step import ssim
 
@@ -59,12 +59,12 @@ def test_the_chosen_instruction_set_is_what_the_system_reports():
         pytest.skip("only Linux on x86-64 lists its instruction sets in a file")
     flags = set(cpuinfo.read_text().split("flags", 1)[1].split("\n", 1)[0].split())
 
-    level = binding.load_kernels("baseline").raster_cpu_level()
+    level = library.load_kernels("baseline").raster_cpu_level()
 
     v3 = {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe", "abm"} <= flags
     v4 = v3 and {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"} <= flags
     assert level == (2 if v4 else 1 if v3 else 0)
-    assert binding.load_kernels().raster_lanes() == {0: 4, 1: 8, 2: 16}[level]
+    assert library.load_kernels().raster_lanes() == {0: 4, 1: 8, 2: 16}[level]
 
 
 def test_the_build_module_runs_alone(tmp_path):
@@ -90,7 +90,7 @@ def test_without_a_compiler_the_error_says_what_to_install(monkeypatch, tmp_path
     monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: None)
 
     with pytest.raises(MissingBackendError, match=r"no C\+\+ compiler was found") as caught:
-        binding.load_kernels.__wrapped__("baseline")
+        library.load_kernels.__wrapped__("baseline")
 
     assert "ziglang" in str(caught.value.hint)
 
@@ -100,7 +100,7 @@ def test_a_read_only_installation_compiles_into_the_home(monkeypatch, tmp_path):
 
     def compile_kernels(folder: Path) -> list[Path]:
         compiled_into.append(Path(folder))
-        if Path(folder) == Path(binding.__file__).parent:
+        if Path(folder) == Path(library.__file__).parent:
             raise PermissionError("read-only")
         return []
 
@@ -108,7 +108,7 @@ def test_a_read_only_installation_compiles_into_the_home(monkeypatch, tmp_path):
     monkeypatch.setattr(build, "file_name", lambda level: "missing.so")
     monkeypatch.setattr(build, "compile_kernels", compile_kernels)
 
-    assert binding._library_file("baseline") == tmp_path / "kernels" / "missing.so"
+    assert library._library_file("baseline") == tmp_path / "kernels" / "missing.so"
     assert compiled_into[-1] == tmp_path / "kernels"
 
 

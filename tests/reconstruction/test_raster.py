@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +13,7 @@ from reconstruction.cameras import Cameras
 from reconstruction.conventions import look_at_viewmat
 from reconstruction.errors import InvalidArrayError, InvalidInputError, MissingBackendError
 from reconstruction.kernels import build
-from reconstruction.kernels.binding import SplatRaster, load_kernels, padded, planar
+from reconstruction.kernels.binding import AdamStep, SplatRaster, load_kernels, padded, planar
 from reconstruction.rasterizers import backend, cpu, reference
 from reconstruction.rasterizers.draw import draw, draw_each
 from reconstruction.splats import SplatCloud
@@ -49,14 +52,18 @@ def tensors(cloud: SplatCloud, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     return {name: torch.tensor(array, dtype=dtype, requires_grad=True) for name, array in arrays.items()}
 
 
-def render(rasterize, cloud, dtype, antialias):
+def runnable_levels() -> tuple[str, ...]:
+    return build.levels()[: load_kernels("baseline").raster_cpu_level() + 1]
+
+
+def render(rasterize, cloud, dtype, antialias, size=(WIDTH, HEIGHT)):
     splats = tensors(cloud, dtype)
     drawn = rasterize(
         **splats,
         viewmat=torch.tensor(VIEWMAT, dtype=dtype),
         K=torch.tensor(K, dtype=dtype),
-        width=WIDTH,
-        height=HEIGHT,
+        width=size[0],
+        height=size[1],
         background=BACKGROUND,
         antialias=antialias,
     )
@@ -64,28 +71,36 @@ def render(rasterize, cloud, dtype, antialias):
 
 
 @pytest.mark.parametrize("antialias", [False, True])
-@pytest.mark.parametrize("bases", [1, 4, 9, 16])
-def test_pictures_and_gradients_match_the_float64_definition(bases, antialias):
+@pytest.mark.parametrize(
+    ("bases", "size"),
+    # Off-centre with 53 x 41; the others end within the first tile, and on a tile's last column.
+    [*((bases, (WIDTH, HEIGHT)) for bases in (1, 4, 9, 16)), (4, (39, 9)), (1, (48, 23))],
+)
+def test_pictures_and_gradients_match_the_float64_definition(bases, size, antialias, monkeypatch):
     cloud = lopsided_cloud(bases)
     rng = np.random.default_rng(7)
-    shapes = ((HEIGHT, WIDTH, 3), (HEIGHT, WIDTH), (HEIGHT, WIDTH))
-    weights = [torch.tensor(rng.normal(size=shape)) for shape in shapes]
+    weights = [torch.tensor(rng.normal(size=shape)) for shape in ((*size[::-1], 3), size[::-1], size[::-1])]
 
-    fast_splats, fast = render(cpu.rasterize, cloud, torch.float32, antialias)
-    true_splats, true = render(reference.rasterize, cloud, torch.float64, antialias)
-    for drawn, dtype in ((fast, torch.float32), (true, torch.float64)):
+    def differentiated(rasterize, dtype):
+        splats, drawn = render(rasterize, cloud, dtype, antialias, size)
         sum(
-            (weight.to(dtype) * picture).sum() for weight, picture in zip(weights, drawn[:3], strict=True)
+            (weight.to(dtype) * part).sum() for weight, part in zip(weights, drawn[:3], strict=True)
         ).backward()
+        return {name: splat.grad.double() for name, splat in splats.items()}, drawn
 
-    for name, a, b in zip(("image", "alpha", "depth"), fast[:3], true[:3], strict=True):
-        assert (a.double() - b).abs().max() < 2e-5, name
-    for name in fast_splats:
-        a, b = fast_splats[name].grad.double(), true_splats[name].grad
-        assert (a - b).norm() / b.norm() < 1e-5, name  # the issue asks for 1e-4; 3e-6 is measured
-        if name != "sh":  # every splat by itself, so that a large one cannot hide a small one
-            worst = (a - b).abs().max() / b.abs().max()
-            assert worst < 1e-4, name
+    true_gradients, true = differentiated(reference.rasterize, torch.float64)
+    for level in runnable_levels():
+        monkeypatch.setattr(cpu, "SplatRaster", lambda level=level: SplatRaster(2, level))
+        fast_gradients, fast = differentiated(cpu.rasterize, torch.float32)
+
+        for name, a, b in zip(("image", "alpha", "depth"), fast[:3], true[:3], strict=True):
+            assert (a.double() - b).abs().max() < 2e-5, (level, name)
+        for name, a in fast_gradients.items():
+            b = true_gradients[name]
+            assert (a - b).norm() / b.norm() < 3e-6, (level, name)  # 1.5e-6 is measured
+            if name != "sh":  # every splat by itself, so that a large one cannot hide a small one
+                worst = (a - b).abs().max() / b.abs().max()
+                assert worst < 1e-5, (level, name)
 
 
 def test_gradients_match_finite_differences_of_the_reference():
@@ -129,16 +144,22 @@ def fused_gradients(cloud: SplatCloud, threads: int, level: str | None = None):
     params = planar(cloud)
     image, gradient = np.empty((2, HEIGHT, WIDTH, 3), np.float32)
     raster.forward(params, len(cloud), image)
-    target = np.random.default_rng(3).random(image.shape, np.float32)
+    rng = np.random.default_rng(3)
+    target = rng.random(image.shape, np.float32)
     report = raster.loss(image, target, 0.2, gradient)
     gradients, visible = np.zeros_like(params), np.zeros(params.shape[1], np.uint8)
     raster.backward(params, len(cloud), gradient, gradients, visible)
-    return image, report, gradients, visible
+
+    alpha, depth, d_alpha, d_depth = rng.standard_normal((4, HEIGHT, WIDTH), np.float32)
+    raster.forward(params, len(cloud), image, alpha, depth)
+    with_depth = np.zeros_like(params)
+    raster.backward(params, len(cloud), gradient, with_depth, d_alpha=d_alpha, d_depth=d_depth)
+    return image, report, gradients, visible, alpha, depth, with_depth
 
 
 @pytest.mark.parametrize("level", build.levels())
 def test_results_are_bitwise_the_same_for_any_number_of_threads(level):
-    if build.levels().index(level) > load_kernels("baseline").raster_cpu_level():
+    if level not in runnable_levels():
         pytest.skip(f"this CPU does not run {level}")
     cloud = lopsided_cloud(4, count=9001)
 
@@ -151,8 +172,7 @@ def test_results_are_bitwise_the_same_for_any_number_of_threads(level):
 
 def test_instruction_sets_agree():
     cloud = lopsided_cloud(9, count=500)
-    best = load_kernels("baseline").raster_cpu_level()
-    results = [fused_gradients(cloud, 2, level) for level in build.levels()[: best + 1]]
+    results = [fused_gradients(cloud, 2, level) for level in runnable_levels()]
     for other in results[1:]:
         assert np.abs(other[0] - results[0][0]).max() < 1e-4
         difference = np.linalg.norm(other[2] - results[0][2]) / np.linalg.norm(results[0][2])
@@ -283,6 +303,44 @@ def test_absurd_splats_never_make_a_pixel_that_is_not_finite(scale, distance):
         assert (drawing.alphas >= 0).all() and (drawing.alphas <= 1).all()
 
 
+def test_a_cloud_that_covers_too_many_tiles_is_refused_before_it_takes_all_memory():
+    cloud, image = lopsided_cloud(1, count=5000), np.zeros((HEIGHT, WIDTH, 3), np.float32)
+    for threads in (1, 3):
+        raster = SplatRaster(threads, most_pairs=9000)
+        raster.look(VIEWMAT, K, WIDTH, HEIGHT)
+
+        with pytest.raises(InvalidArrayError, match=r"splats must cover at most 9000 \(splat, tile\) pairs"):
+            raster.forward(planar(cloud), len(cloud), image)
+
+        with pytest.raises(ValueError, match="the last picture had None splats"):
+            raster.backward(planar(cloud), len(cloud), image, np.zeros_like(planar(cloud)))
+        few = cloud.subset(np.arange(700))
+        assert raster.forward(planar(few), len(few), image) > 100  # the threads go on after an error
+        assert 100 < raster.pairs <= 9000
+
+
+def test_a_million_splats_are_drawn_without_torch():
+    script = (
+        "import sys, numpy as np\n"
+        "from reconstruction.cameras import Cameras, intrinsics\n"
+        "from reconstruction.rasterizers.draw import draw\n"
+        "from reconstruction.splats import SplatCloud\n"
+        "n, rng = 1_000_000, np.random.default_rng(1)\n"
+        "full = lambda *shape, value: np.full(shape, value, np.float32)\n"
+        "means = rng.normal(size=(n, 3)).astype(np.float32) + np.float32([0, 0, 4])\n"
+        "quats = np.tile(np.float32([1, 0, 0, 0]), (n, 1))\n"
+        "sh = rng.normal(size=(n, 1, 3)).astype(np.float32)\n"
+        "cloud = SplatCloud(means, quats, full(n, 3, value=.01), full(n, value=.7), sh)\n"
+        "cameras = Cameras(np.eye(4, dtype=np.float32)[None], intrinsics(500, 640, 480)[None], 640, 480)\n"
+        "print(draw(cloud, cameras).alphas[0, 200:280, 280:360].min())\n"
+        "print([name for name in ('torch', 'scipy', 'numba') if name in sys.modules])\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    alpha, imported = result.stdout.splitlines()
+    assert float(alpha) > 0.99 and imported == "[]"
+
+
 def test_rows_are_padded_so_that_no_vector_leaves_them():
     assert [padded(count) for count in (0, 1, 16, 17)] == [16, 16, 16, 32]
     assert planar(lopsided_cloud(4)).shape == (11 + 12, 64)
@@ -299,15 +357,86 @@ def test_backward_refuses_another_number_of_splats_than_was_drawn():
         raster.backward(params, 60, image, np.zeros_like(params))
 
 
+@pytest.mark.parametrize(
+    ("argument", "bad", "said"),
+    [
+        ("viewmat", np.full((4, 4), np.nan, np.float32), "viewmat must be finite"),
+        ("viewmat", VIEWMAT[:3], r"viewmat must have shape \[4, 4\], got \[3, 4\]"),
+        ("K", K * np.float32([[-1], [1], [1]]), "K must hold positive focal lengths, got -45.0, 47.0"),
+        ("K", K * np.float32([[1], [0], [1]]), "K must hold positive focal lengths"),
+        ("K", K + np.float32(np.inf), "K must be finite"),
+        ("width", 0, "picture size must be 1 to 16384 pixels a side, got 0x41"),
+        ("height", 16385, "picture size must be 1 to 16384 pixels a side, got 53x16385"),
+        ("background", (0.1, 0.2), "background must be three finite numbers"),
+        ("background", (0.1, 0.2, float("inf")), "background must be three finite numbers"),
+    ],
+)
+def test_cameras_that_cannot_be_drawn_are_refused(argument, bad, said):
+    arguments = dict(viewmat=VIEWMAT, K=K, width=WIDTH, height=HEIGHT) | {argument: bad}
+    with pytest.raises(InvalidArrayError, match=said):
+        SplatRaster(1).look(**arguments)
+
+
+def test_arrays_that_the_kernels_would_misread_are_refused():
+    cloud = lopsided_cloud(4)
+    good = planar(cloud)
+    picture, plane = np.zeros((HEIGHT, WIDTH, 3), np.float32), np.zeros((HEIGHT, WIDTH), np.float32)
+    raster = SplatRaster(1)
+    raster.look(VIEWMAT, K, WIDTH, HEIGHT)
+
+    def refuses(said, method, *arguments, **named):
+        with pytest.raises(InvalidArrayError, match=said):
+            method(*arguments, **named)
+
+    refuses("image must have shape", raster.forward, good, 61, picture[:-1])
+    refuses("image must be float32, got float64", raster.forward, good, 61, picture.astype(float))
+    refuses("image must be contiguous", raster.forward, good, 61, np.zeros((41, 53, 6), np.float32)[..., ::2])
+    refuses("depth must have shape", raster.forward, good, 61, picture, plane, picture)
+    refuses("params must have 14, 23, 38 or 59 rows, got 22", raster.forward, good[1:], 61, picture)
+    refuses("params must have rows of 80", raster.forward, good, 65, picture)
+    refuses("params must have rows of 64", raster.forward, good[:, :50], 50, picture)
+    refuses("params must be contiguous", raster.forward, np.asfortranarray(good), 61, picture)
+    refuses("count must be 0 to 2147483647, got -1", raster.forward, good, -1, picture)
+    raster.forward(good, 61, picture)
+    refuses("d_image must have shape", raster.backward, good, 61, plane, good.copy())
+    refuses("gradients must have shape", raster.backward, good, 61, picture, good[:14].copy())
+    refuses("visible must have at least 61", raster.backward, good, 61, picture, good, np.zeros(60, np.uint8))
+    refuses("visible must be uint8, got bool", raster.backward, good, 61, picture, good, np.zeros(64, bool))
+    with pytest.raises(ValueError, match="d_alpha and d_depth go together, after a picture with depth"):
+        raster.backward(good, 61, picture, good, d_alpha=plane, d_depth=plane)
+    refuses("target must have shape", raster.loss, picture, picture[1:], 0.2, picture)
+    refuses("d_image must be contiguous", raster.loss, picture, picture, 0.2, np.asfortranarray(picture))
+    refuses("exposure must have shape", raster.loss, picture, picture, 0.2, picture, np.ones(3, np.float32))
+    refuses("image must be 1 to 16384", raster.loss, picture[:0], picture[:0], 0.2, picture[:0])
+    flags, raw = np.zeros(64, np.uint8), np.zeros((4, 64), np.float32)
+    refuses("raw must have shape", raster.adam, AdamStep(), 61, good, raw[:3], good, good, good, flags)
+    refuses("second must have shape", raster.adam, AdamStep(), 61, good, raw, good, good, good[1:], flags)
+
+
+def test_a_cloud_that_was_changed_to_hold_nan_is_not_drawn():
+    cloud = lopsided_cloud(4)
+    cloud.sh[7, 2, 1] = np.nan
+
+    with pytest.raises(InvalidArrayError, match="cloud must be finite"):
+        draw(cloud, Cameras(VIEWMAT[None], K[None], WIDTH, HEIGHT))
+
+
 def test_tensors_that_the_kernels_cannot_read_are_refused():
     splats = {name: tensor.detach() for name, tensor in tensors(lopsided_cloud(1), torch.float64).items()}
     camera = torch.tensor(VIEWMAT), torch.tensor(K), WIDTH, HEIGHT
     with pytest.raises(InvalidArrayError, match="means must be a float32 CPU tensor"):
         cpu.rasterize(**splats, viewmat=camera[0], K=camera[1], width=WIDTH, height=HEIGHT)
     splats = {name: tensor.float() for name, tensor in splats.items()}
-    splats["opacities"][4] = float("nan")
-    with pytest.raises(InvalidArrayError, match="opacities must be finite"):
-        cpu.rasterize(**splats, viewmat=camera[0], K=camera[1], width=WIDTH, height=HEIGHT)
+    for name, tensor, said in (
+        ("scales", splats["scales"][:, :2], r"scales must have shape \[61, 3\], got \[61, 2\]"),
+        ("sh", splats["sh"].repeat(1, 2, 1), "sh must hold 1, 4, 9 or 16 coefficients, got 2"),
+        ("sh", splats["sh"][:, 0], r"sh must have shape \[61, 1, 3\], got \[61, 3\]"),
+        ("opacities", splats["opacities"] * float("nan"), "opacities must be finite"),
+    ):
+        with pytest.raises(InvalidArrayError, match=said):
+            cpu.rasterize(
+                **splats | {name: tensor}, viewmat=camera[0], K=camera[1], width=WIDTH, height=HEIGHT
+            )
 
 
 def test_backends_say_what_is_missing():

@@ -50,6 +50,10 @@ def test_a_mirrored_or_scaled_viewmat_is_refused() -> None:
 
     with pytest.raises(InvalidArrayError, match="without scale or shear"):
         Cameras(viewmats, _cameras().Ks, 7, 5)
+    viewmats = _cameras().viewmats.copy()
+    viewmats[2, :3] *= np.float32([[1], [-1], [1]])
+    with pytest.raises(InvalidArrayError, match="must hold rotations, got one that mirrors"):
+        Cameras(viewmats, _cameras().Ks, 7, 5)
 
 
 @pytest.mark.parametrize(
