@@ -56,6 +56,12 @@ class MissingBackendError(ImmersiveError, ImportError):
         self.backend = backend
 
 
+class ModelFailedError(ImmersiveError, RuntimeError):
+    """A learned model ran but its answer cannot be used: not finite, wrong shape, out of memory, too slow."""
+
+    code = "model_failed"
+
+
 class CancelledError(ImmersiveError):
     """The user stopped the work; what was finished is kept and the same call resumes."""
 
