@@ -65,6 +65,10 @@ def create(
         str | None, typer.Option(help="CPU time for fitting, such as 30s or 10m, instead of the quality's.")
     ] = None,
     splats: Annotated[int | None, typer.Option(help="Most splats, instead of the quality's.")] = None,
+    depth: Annotated[
+        str | None,
+        typer.Option(help="A depth model for footage: depth-anything or depth-pro, =FOLDER for own weights."),
+    ] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the scene when it is done.")] = False,
     lan: Lan = False,
     port: Port = DEFAULT_PORT,
@@ -93,6 +97,7 @@ def create(
         title=title,
         budget_s=None if budget is None else seconds_from("budget", budget),
         splats=splats,
+        depth=depth,
     )
     create_and_show(request, out=out, serve=serve, lan=lan, port=port, as_json=as_json)
 

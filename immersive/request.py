@@ -31,6 +31,7 @@ class CreateRequest:
     title: str | None = None  # None: made from the source
     budget_s: float | None = None  # CPU-seconds of fitting; None: what the quality allows
     splats: int | None = None  # most splats; None: what the quality allows
+    depth: str | None = None  # a learned depth source for footage, NAME or NAME=WEIGHTS; None: stereo
 
     def __post_init__(self) -> None:
         given = [name for name in ("prompt", "video", "images") if getattr(self, name) is not None]
@@ -57,6 +58,29 @@ class CreateRequest:
             path = getattr(self, name)
             if path is not None and not path.exists():
                 raise InvalidInputError(f"{name} not found: {path}", hint="Check the path.")
+
+        if self.depth is not None:
+            self._check_depth()
+
+    def _check_depth(self) -> None:
+        from reconstruction.learned.sources import depth_source_names
+
+        if self.prompt is not None:
+            raise InvalidInputError("depth is for a video or images, a prompt's scene has its own")
+        name, weights = self.depth_source
+        if name not in depth_source_names() or not weights:
+            raise InvalidInputError(
+                f"depth must be one of {', '.join(depth_source_names())}, got {self.depth!r}",
+                hint="For example: --depth depth-anything, or --depth depth-anything=folder/of/weights.",
+            )
+
+    @property
+    def depth_source(self) -> tuple[str, str]:
+        """Name and weights of the learned depth source; the name's usual weights if none are given."""
+        from reconstruction.learned.sources import DEFAULT_WEIGHTS
+
+        name, separator, weights = (self.depth or "").partition("=")
+        return name, weights if separator else DEFAULT_WEIGHTS.get(name, "")
 
     @property
     def kind(self) -> SourceKind:

@@ -19,7 +19,7 @@ from reconstruction.posed_frames import PosedFrames
 from .brief import SceneBrief
 from .request import CreateRequest
 from .stage_results import arrays_from_frames, frames_from_arrays
-from .stage_runner import StageRunner
+from .stage_runner import StageRunner, Update
 from .stages import stage_digest
 
 # Footage is told apart by its bytes; a folder by those of every picture in it.
@@ -63,7 +63,12 @@ def plan_source(request: CreateRequest) -> PlannedSource:
     path = request.video or request.images
     assert path is not None  # CreateRequest takes exactly one source
     digest = stage_digest(
-        "frames", request.kind, _content_digest(path), request.quality, immersive.__version__
+        "frames",
+        request.kind,
+        _content_digest(path),
+        request.quality,
+        immersive.__version__,
+        *_depth(request),
     )
     return PlannedSource(digest, None, lambda runner: _read_footage(path, request, digest, runner))
 
@@ -87,11 +92,21 @@ def _read_footage(path: Path, request: CreateRequest, digest: str, runner: Stage
     from .generation.clip import load_clip, load_photos
 
     load = load_clip if request.kind == "video" else load_photos
+
+    def read(update: Update) -> PosedFrames:
+        depths = None
+        if request.depth is not None:
+            from reconstruction.learned.sources import SourceSettings, load_depth_source
+
+            name, weights = request.depth_source
+            depths = load_depth_source(name, SourceSettings(weights))  # fails before minutes of matching
+        return load(path, depths=depths, progress=update)
+
     posed = runner.run_kept(
         "frames",
         "Finding cameras",
         digest,
-        lambda update: load(path, progress=update),
+        read,
         _take_apart,
         _put_together,
     )
@@ -129,6 +144,14 @@ def _title(text: str) -> str:
     line = " ".join(text.split())
     short = line if len(line) <= 80 else line[:79].rsplit(" ", 1)[0] + "…"
     return short[:1].upper() + short[1:]
+
+
+def _depth(request: CreateRequest) -> tuple[str, ...]:
+    """Return what names the depth model and its weights in a digest; nothing without one."""
+    if request.depth is None:
+        return ()
+    name, weights = request.depth_source
+    return name, _content_digest(Path(weights)) if Path(weights).exists() else weights
 
 
 def _content_digest(path: Path) -> str:

@@ -11,6 +11,8 @@ from immersive.generation.backend import Progress
 from reconstruction.depth import densify
 from reconstruction.errors import InvalidInputError
 from reconstruction.gates import refusal
+from reconstruction.learned import metric_depth
+from reconstruction.learned.sources import DepthSource
 from reconstruction.photos import exif_focal_px, read_photos, resized
 from reconstruction.posed_folder import read_posed_folder
 from reconstruction.posed_frames import PosedFrames
@@ -27,10 +29,17 @@ def _quiet(_share: float, _phrase: str) -> None:
     """Take no notice."""
 
 
-def load_clip(path: Path, *, fit_edge_px: int = FIT_EDGE_PX, progress: Progress = _quiet) -> PosedFrames:
+def load_clip(
+    path: Path,
+    *,
+    fit_edge_px: int = FIT_EDGE_PX,
+    depths: DepthSource | None = None,
+    progress: Progress = _quiet,
+) -> PosedFrames:
     """Return the sharp frames of a video file with estimated cameras, in the world frame.
 
-    Frames are shrunk to `fit_edge_px` once their cameras are known.
+    Frames are shrunk to `fit_edge_px` once their cameras are known. `depths` gives more points in place of
+    stereo between the frames.
 
     Raises:
         InvalidInputError: The file is no video, is damaged, or has too few frames.
@@ -42,11 +51,19 @@ def load_clip(path: Path, *, fit_edge_px: int = FIT_EDGE_PX, progress: Progress 
     posed = estimate_poses(
         frames, is_video=True, progress=lambda share, phrase: progress(0.05 + 0.55 * share, phrase)
     )
-    return _finished(posed, notes, fit_edge_px, progress)
+    return _finished(posed, notes, fit_edge_px, depths, progress)
 
 
-def load_photos(path: Path, *, fit_edge_px: int = FIT_EDGE_PX, progress: Progress = _quiet) -> PosedFrames:
+def load_photos(
+    path: Path,
+    *,
+    fit_edge_px: int = FIT_EDGE_PX,
+    depths: DepthSource | None = None,
+    progress: Progress = _quiet,
+) -> PosedFrames:
     """Return the photos of a folder in the world frame, with the folder's cameras or estimated ones.
+
+    `depths` gives more points in place of stereo between the photos, unless the folder has depths.
 
     Raises:
         InvalidInputError: The folder holds no photos, damaged ones, or cameras that cannot be used.
@@ -63,12 +80,15 @@ def load_photos(path: Path, *, fit_edge_px: int = FIT_EDGE_PX, progress: Progres
         if posed is not None:
             progress(0.3, f"{posed.report.used} of {posed.report.given} pictures have cameras")
             if posed.frames.depths is not None:
+                if depths is not None:
+                    kept = (*posed.report.notes, "the folder's own depths are used, the depth model is not")
+                    return replace(posed, report=replace(posed.report, notes=kept))
                 return posed
             if len(posed.points) == 0:
                 posed = triangulate(posed, lambda share, phrase: progress(0.3 + 0.3 * share, phrase))
                 if len(posed.points) < 4:
                     raise refusal("no two of them see the same things from different places")
-            return _finished(posed, notes, fit_edge_px, progress)
+            return _finished(posed, notes, fit_edge_px, depths, progress)
     frames = read_photos(path, say=notes.append)
     posed = estimate_poses(
         frames,
@@ -76,10 +96,12 @@ def load_photos(path: Path, *, fit_edge_px: int = FIT_EDGE_PX, progress: Progres
         focal_px=exif_focal_px(path),
         progress=lambda share, phrase: progress(0.05 + 0.55 * share, phrase),
     )
-    return _finished(posed, notes, fit_edge_px, progress)
+    return _finished(posed, notes, fit_edge_px, depths, progress)
 
 
-def _finished(posed: PosedFrames, notes: list[str], fit_edge_px: int, progress: Progress) -> PosedFrames:
+def _finished(
+    posed: PosedFrames, notes: list[str], fit_edge_px: int, depths: DepthSource | None, progress: Progress
+) -> PosedFrames:
     """Return posed frames at the size that is fitted, with denser points and all notes in order."""
     frames = posed.frames
     assert frames.cameras is not None  # posed frames always have them
@@ -90,6 +112,8 @@ def _finished(posed: PosedFrames, notes: list[str], fit_edge_px: int, progress: 
         frames=replace(frames, images=images, cameras=cameras),
         report=replace(posed.report, notes=(*notes, *posed.report.notes)),
     )
+    if depths is not None:
+        return metric_depth.densify(shrunk, depths, lambda share, phrase: progress(0.6 + 0.4 * share, phrase))
     if len(shrunk.points) >= DENSIFY_BELOW_POINTS or len(frames.train) < 3:
         return shrunk
     return densify(shrunk, lambda share, phrase: progress(0.6 + 0.4 * share, phrase))

@@ -86,6 +86,11 @@ class SourceSettings:
     timeout_s: float = 3600.0
 
 
+# Small, and licensed for every use.
+DEFAULT_WEIGHTS = {
+    "depth-anything": "depth-anything/Depth-Anything-V2-Small-hf",
+    "depth-pro": "apple/DepthPro-hf",
+}
 _DEPTH_MODULES = {"depth-anything": ".depth_anything", "depth-pro": ".depth_pro"}
 _POSE_MODELS = ("vggt", "depth-anything-3")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from reconstruction.errors import InvalidInputError, MissingBackendError, Unlift
 from reconstruction.frames import FrameSequence, Provenance
 from reconstruction.learned.align import align
 from reconstruction.learned.consistency import confirmed, look, observe, unproject
-from reconstruction.learned.metric_depth import estimate_depths, with_depths
+from reconstruction.learned.metric_depth import densify, estimate_depths
 from reconstruction.learned.sources import (
     DepthPrediction,
     SourceSettings,
@@ -18,7 +20,7 @@ from reconstruction.learned.sources import (
     load_pose_source,
 )
 from reconstruction.posed_frames import PosedFrames, PoseReport
-from tests.reconstruction.walls import HEIGHT, WIDTH, walk, wall_depths
+from tests.reconstruction.walls import HEIGHT, NORMAL, OFFSET, WIDTH, walk, wall_depths
 
 
 def _truth(rng: np.random.Generator, count: int = 200) -> tuple[np.ndarray, np.ndarray]:
@@ -174,11 +176,42 @@ def test_a_picture_that_fits_no_points_is_left_out_with_a_note() -> None:
     wrong = truth.copy()
     wrong[2] = 1 / (1 / truth[2].min() + 0.1 - 1 / truth[2])  # near is far
 
-    posed = with_depths(_posed(_sparse()), _Relative(wrong))
+    depths, _, notes = estimate_depths(_posed(_sparse()), _Relative(wrong))
 
-    assert posed.frames.depths is not None
-    assert (posed.frames.depths[2] == 0).all() and (posed.frames.depths[1] > 0).mean() > 0.9
-    assert "depth of 1 of 5 pictures fits no points and is left out" in posed.report.notes
+    assert (depths[2] == 0).all() and (depths[1] > 0).mean() > 0.9
+    assert notes == ("depth of 1 of 5 pictures fits no points and is left out",)
+
+
+def test_points_at_the_depths_lie_on_the_wall_with_the_pictures_colours() -> None:
+    posed = _posed(_sparse())
+    v, u = np.mgrid[0:HEIGHT, 0:WIDTH]
+    pixel_names = np.stack([u, v, np.zeros_like(u)], axis=-1).astype(np.uint8)
+    images = np.tile(pixel_names, (5, 1, 1, 1))
+    images[..., 2] = np.arange(5)[:, None, None]
+    frames = replace(posed.frames, images=images)
+
+    dense = densify(replace(posed, frames=frames), _Relative(wall_depths(walk())))
+
+    added, colors = dense.points[80:], dense.colors[80:]
+    assert len(added) > 10_000 and dense.frames.depths is None
+    assert np.abs(added @ NORMAL - OFFSET).max() < 0.15
+    assert "depths are guessed by a model" in dense.report.notes
+    for frame in range(5):  # each projects into the pixel whose name it carries
+        own = colors[:, 2] == frame
+        x_cam = added[own] @ walk().viewmats[frame, :3, :3].T + walk().viewmats[frame, :3, 3]
+        pixels = x_cam[:, :2] / x_cam[:, 2:] * 52 + [WIDTH / 2, HEIGHT / 2]
+        np.testing.assert_allclose(pixels, colors[own][:, :2] + 0.5, atol=0.01)
+
+
+def test_held_out_pictures_are_not_looked_at() -> None:
+    posed = _posed(_sparse())
+    posed = replace(posed, frames=replace(posed.frames, held_out=(2,)))
+    truth = wall_depths(walk())[[0, 1, 3, 4]]
+
+    depths, confidence, _ = estimate_depths(posed, _Relative(truth))  # has no answer for a fifth picture
+
+    assert (depths[2] == 0).all() and (confidence[2] == 0).all()
+    np.testing.assert_allclose(depths[3][depths[3] > 0], truth[2][depths[3] > 0], rtol=0.03)
 
 
 def test_without_points_there_is_no_depth() -> None:

@@ -16,19 +16,14 @@ from PIL import Image
 from scipy.ndimage import map_coordinates
 
 pytest.importorskip("transformers")
-from transformers import (
-    DepthAnythingConfig,
-    DepthAnythingForDepthEstimation,
-    DepthProConfig,
-    DepthProForDepthEstimation,
-    Dinov2Config,
-)
+from transformers import DepthAnythingForDepthEstimation, DepthProForDepthEstimation
 from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
 
 from reconstruction.cameras import Cameras, intrinsics
 from reconstruction.errors import CancelledError, InvalidInputError, MissingBackendError, ModelFailedError
 from reconstruction.learned.depth_anything import input_size
 from reconstruction.learned.sources import SourceSettings, load_depth_source
+from tests.reconstruction.tiny_models import depth_anything_weights, depth_pro_weights
 
 WIDTH, HEIGHT = 52, 38
 
@@ -41,78 +36,14 @@ def _pictures(count: int = 3) -> NDArray[np.uint8]:
     return np.ascontiguousarray(127.5 + 63 * images, np.uint8)
 
 
-def _anything(folder: Path, kind: str) -> Path:
-    torch.manual_seed(7)
-    backbone = Dinov2Config(
-        image_size=28,
-        patch_size=14,
-        hidden_size=16,
-        num_hidden_layers=4,
-        num_attention_heads=2,
-        out_indices=[1, 2, 3, 4],
-        apply_layernorm=True,
-        reshape_hidden_states=False,
-    )
-    config = DepthAnythingConfig(
-        backbone_config=backbone,
-        reassemble_hidden_size=16,
-        neck_hidden_sizes=[4, 4, 8, 8],
-        fusion_hidden_size=8,
-        head_hidden_size=8,
-        depth_estimation_type=kind,
-        max_depth=20 if kind == "metric" else 1,
-    )
-    model = DepthAnythingForDepthEstimation(config)
-    # A random network is nearly constant, and its last ReLU may be 0 everywhere.
-    for parameter in model.parameters():
-        parameter.data *= 3
-    model.head.conv3.weight.data *= 2000
-    model.head.conv3.bias.data.fill_(1.0)
-    model.save_pretrained(folder)
-    return folder
-
-
-def _pro(folder: Path, has_fov: bool) -> Path:
-    torch.manual_seed(8)
-    size = {
-        "hidden_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "image_size": 8,
-        "patch_size": 2,
-        "model_type": "dinov2",
-    }
-    config = DepthProConfig(
-        patch_size=8,
-        fusion_hidden_size=16,
-        intermediate_hook_ids=[1, 0],
-        intermediate_feature_dims=[8, 8],
-        scaled_images_ratios=[0.5, 1.0],
-        scaled_images_overlap_ratios=[0.0, 0.2],
-        scaled_images_feature_dims=[12, 12],
-        image_model_config=size,
-        patch_model_config=size,
-        fov_model_config=size,
-        use_fov_model=has_fov,
-        num_fov_head_layers=0,
-    )
-    model = DepthProForDepthEstimation(config)
-    model.head.layers[-2].weight.data *= 0.1
-    model.head.layers[-2].bias.data.fill_(6.0)  # away from the ReLU's corner
-    if has_fov:
-        model.fov_model.head.layers[-1].bias.data.fill_(50.0)
-    model.save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def relative(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _anything(tmp_path_factory.mktemp("relative"), "relative")
+    return depth_anything_weights(tmp_path_factory.mktemp("relative"), "relative")
 
 
 @pytest.fixture(scope="module")
 def pro(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _pro(tmp_path_factory.mktemp("pro"), has_fov=True)
+    return depth_pro_weights(tmp_path_factory.mktemp("pro"), has_fov=True)
 
 
 def _settings(folder: Path, **changes: object) -> SourceSettings:
@@ -158,7 +89,7 @@ def test_relative_depth_equals_a_direct_run_of_the_network(relative: Path) -> No
 
 
 def test_the_metric_variant_is_turned_into_inverse_metres(tmp_path: Path) -> None:
-    folder = _anything(tmp_path, "metric")
+    folder = depth_anything_weights(tmp_path, "metric")
     image = _pictures(1)
 
     found = load_depth_source("depth-anything", _settings(folder))(image, None)
@@ -222,7 +153,7 @@ def test_depth_pro_guesses_the_lens_and_equals_a_direct_run(pro: Path) -> None:
 
 
 def test_weights_that_cannot_guess_the_lens_need_cameras(tmp_path: Path) -> None:
-    source = load_depth_source("depth-pro", _settings(_pro(tmp_path, has_fov=False)))
+    source = load_depth_source("depth-pro", _settings(depth_pro_weights(tmp_path, has_fov=False)))
 
     with pytest.raises(ModelFailedError, match="needs the focal length"):
         source(_pictures(1), None)
