@@ -45,6 +45,7 @@ def seeds(
     K: F32,
     count: int,
     rng: np.random.Generator,
+    trust: F32 | None = None,
 ) -> tuple[F32, F32, F32]:
     """Return splats for the places where a drawn picture is most wrong.
 
@@ -58,12 +59,15 @@ def seeds(
         K: [3, 3].
         count: How many; fewer if too few pixels are wrong.
         rng: Decides which.
+        trust: [H, W] how much each pixel of `target` counts, 0..1; None for all alike.
 
     Returns:
         Points [M, 3], colours [M, 3] and standard deviations [M] of half a pixel, in metres.
     """
     known = (depth > 0) & np.isfinite(depth)
     odds = np.where(known, ((image - target) ** 2).sum(-1), 0).ravel().astype(np.float64)
+    if trust is not None:
+        odds *= trust.ravel()
     count = min(count, int(np.count_nonzero(odds)))
     if count == 0:
         return np.empty((0, 3), np.float32), np.empty((0, 3), np.float32), np.empty(0, np.float32)

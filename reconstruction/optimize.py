@@ -9,11 +9,12 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .checks import check_array
 from .conventions import F32
 from .density import dead, morton_order, seeds
 from .errors import InvalidArrayError, UnliftableInputError
@@ -93,6 +94,7 @@ def fit(
     settings: FitSettings | None = None,
     progress: Callable[[FitProgress], None] | None = None,
     rasterizer: str = "auto",
+    weights: F32 | None = None,
 ) -> FitResult:
     """Return `initial` after fitting it to `frames.train`.
 
@@ -102,9 +104,12 @@ def fit(
         settings: Budget and weights.
         progress: Called about once a second; an exception from it stops the fit and reaches the caller.
         rasterizer: ``auto``, or a name from `rasterizers.backend`.
+        weights: [F, H, W] how much each pixel counts, 0..1; a training frame of zeros is not used. None: all
+            count alike.
 
     Raises:
-        UnliftableInputError: No cameras, no training frame, or no splat.
+        UnliftableInputError: No cameras, no training frame that counts, or no splat.
+        InvalidArrayError: `weights` have another shape or range.
         InvalidInputError: There is no such rasteriser.
         MissingBackendError: The rasteriser cannot be used here.
     """
@@ -115,10 +120,17 @@ def fit(
         raise UnliftableInputError("frames must leave at least one for training, all are held out")
     if len(initial) == 0:
         raise UnliftableInputError("the first cloud must hold at least one splat")
+    if weights is not None:
+        check_array("weights", weights, shape=frames.images.shape[:3], dtype=np.float32)
+        if weights.min() < 0 or weights.max() > 1:
+            found = f"{weights.min()}..{weights.max()}"
+            raise InvalidArrayError("weights", f"must be in 0..1, got {found}")
+        if not weights[list(frames.train)].any():
+            raise UnliftableInputError("weights must leave at least one training frame, all of it is 0")
     name = resolve_rasterizer(rasterizer)
     initial = initial.subset(morton_order(initial.means))
     stepper = _stepper(name, frames, initial, settings)
-    return _Fit(frames, stepper, settings, progress, name).run()
+    return _Fit(frames, stepper, settings, progress, name, weights).run()
 
 
 class _Stepper(Protocol):
@@ -139,6 +151,7 @@ class _Stepper(Protocol):
         rates: Rates,
         exposure: F32 | None,
         depth: F32 | None,
+        trust: F32 | None,
     ) -> NDArray[np.float64]: ...
     def cloud(self) -> SplatCloud: ...
 
@@ -168,6 +181,13 @@ def _most_splats(frames: FrameSequence, first_count: int) -> int:
     return max(first_count, min(_SPARSE_LIMIT, len(frames.train) * height * width // 16))
 
 
+def _shrunk(picture: NDArray[Any], factor: int) -> F32:
+    """Return the means of the blocks of `factor` x `factor` pixels of [H, W, C]."""
+    height, width = (size // factor for size in picture.shape[:2])
+    blocks = picture[: height * factor, : width * factor].reshape(height, factor, width, factor, -1)
+    return blocks.mean((1, 3), dtype=np.float32)
+
+
 class _Fit:
     def __init__(
         self,
@@ -176,6 +196,7 @@ class _Fit:
         settings: FitSettings,
         progress: Callable[[FitProgress], None] | None,
         name: str,
+        weights: F32 | None,
     ) -> None:
         assert frames.cameras is not None
         self.frames, self.cameras, self.stepper, self.settings = frames, frames.cameras, stepper, settings
@@ -183,10 +204,16 @@ class _Fit:
         self.rng = np.random.default_rng(settings.seed)
         self.iteration, self.squared_error = 0, 0.0
         self.coarse: dict[int, F32] = {}
+        self.trust_in(weights)
         self.exposures = Exposures(frames.train) if settings.exposure else None
         self.first_count = len(stepper)
         self.most = settings.max_splats or _most_splats(frames, len(stepper))
         self.begin = time.process_time()
+
+    def trust_in(self, weights: F32 | None) -> None:
+        """Count each pixel by `weights` [F, H, W] from now on; a frame of zeros is left out."""
+        self.weights = weights
+        self.used = [i for i in self.frames.train if weights is None or weights[i].any()]
 
     @property
     def cpu_seconds(self) -> float:
@@ -199,7 +226,7 @@ class _Fit:
         return self.cpu_seconds / self.settings.budget_cpu_s
 
     def run(self) -> FitResult:
-        settings, train = self.settings, self.frames.train
+        settings = self.settings
         weights = StepWeights(
             settings.ssim_weight,
             settings.opacity_weight,
@@ -212,13 +239,13 @@ class _Fit:
         rounds = list(np.linspace(_GROWTH_BEGIN, _GROWTH_END, settings.growth_rounds))
         while (fraction := self.fraction) < 1.0:
             if not order:
-                order = [train[i] for i in self.rng.permutation(len(train))]
+                order = [self.used[i] for i in self.rng.permutation(len(self.used))]
             if rounds and fraction >= rounds[0]:
                 rounds.pop(0)
                 self._grow(1 - len(rounds) / settings.growth_rounds)
             index = order.pop()
-            factor = shrink_factor(fraction, self.iteration, len(train), settings.coarse_share)
-            target = self._target(index, factor)
+            factor = shrink_factor(fraction, self.iteration, len(self.used), settings.coarse_share)
+            target, trust = self._target(index, factor), self._trust(index, factor)
             height, width = target.shape[:2]
             scale = np.array([width / self.cameras.width, height / self.cameras.height, 1], np.float32)
             report = self.stepper.step(
@@ -229,12 +256,14 @@ class _Fit:
                 settings.rates.at(fraction),
                 self.exposures[index] if self.exposures else None,
                 self._depth(index, factor),
+                trust,
             )
             if self.exposures:
                 self.exposures.move(index, report[3:], fraction)
             self.iteration += 1
             share = max(0.02, 1 / self.iteration)
-            self.squared_error += share * (report[2] - self.squared_error)
+            squared_error = report[2] if trust is None else report[2] / max(float(trust.mean()), 1e-6)
+            self.squared_error += share * (squared_error - self.squared_error)
             now = time.monotonic()
             if self.progress and now - last_report > 1.0:
                 last_report = now
@@ -256,11 +285,10 @@ class _Fit:
         _log.debug("kept %d splats, added %d", len(kept), len(new))
 
     def _seeds(self, count: int, width: int) -> F32:
-        train = self.frames.train
-        looked_at = self.rng.permutation(len(train))[:_FRAMES_PER_GROWTH]
+        looked_at = self.rng.permutation(len(self.used))[:_FRAMES_PER_GROWTH]
         parts = []
         for place in looked_at:
-            index = train[place]
+            index = self.used[place]
             viewmat, K = self.cameras.viewmats[index], self.cameras.Ks[index]
             image, _, depth = self.stepper.draw(
                 viewmat, K, self.cameras.width, self.cameras.height, self.settings.antialias
@@ -268,7 +296,9 @@ class _Fit:
             if self.exposures:
                 image = image * self.exposures[index][0] + self.exposures[index][1]
             share = -(-count // len(looked_at))
-            points, colors, sizes = seeds(image, depth, self._target(index, 1), viewmat, K, share, self.rng)
+            points, colors, sizes = seeds(
+                image, depth, self._target(index, 1), viewmat, K, share, self.rng, self._trust(index, 1)
+            )
             part = np.zeros((len(points), width), np.float32)
             part[:, ROW_MEANS:ROW_SCALES], part[:, ROW_SCALES:ROW_QUATS] = points, sizes[:, None]
             part[:, ROW_QUATS], part[:, ROW_OPACITY] = 1, _SEED_OPACITY
@@ -281,10 +311,14 @@ class _Fit:
         if factor == 1:
             return np.multiply(picture, np.float32(1 / 255), dtype=np.float32)
         if index not in self.coarse:
-            height, width = (size // factor for size in picture.shape[:2])
-            cut = picture[: height * factor, : width * factor].reshape(height, factor, width, factor, 3)
-            self.coarse[index] = cut.mean((1, 3), dtype=np.float32) / 255
+            self.coarse[index] = _shrunk(picture, factor) / 255
         return self.coarse[index]
+
+    def _trust(self, index: int, factor: int) -> F32 | None:
+        if self.weights is None:
+            return None
+        plane = self.weights[index]
+        return np.ascontiguousarray(plane) if factor == 1 else _shrunk(plane[..., None], factor)[..., 0]
 
     def _depth(self, index: int, factor: int) -> F32 | None:
         if self.frames.depths is None or self.settings.depth_weight == 0:

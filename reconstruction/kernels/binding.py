@@ -248,18 +248,25 @@ class SplatRaster:
         _require("visible", visible, (len(visible),), np.uint8)
 
     def loss(
-        self, image: F32, target: F32, ssim_weight: float, d_image: F32, exposure: F32 | None = None
+        self,
+        image: F32,
+        target: F32,
+        ssim_weight: float,
+        d_image: F32,
+        exposure: F32 | None = None,
+        trust: F32 | None = None,
     ) -> NDArray[np.float64]:
         """Compare two pictures [H, W, 3] and write dLoss/d(image).
 
-        The loss is (1 - `ssim_weight`) x mean absolute error + `ssim_weight` x (1 - mean SSIM).
+        The loss is the mean of trust x ((1 - `ssim_weight`) x absolute error + `ssim_weight` x (1 - SSIM)).
 
         Args:
             exposure: None, or gain and bias [2, 3] per channel, applied to `image` before it is compared.
+            trust: None, or how much each pixel counts [H, W], 0..1.
 
         Returns:
-            [9]: mean absolute error, mean SSIM (0 if its weight is 0), mean squared error, then the gradient
-            of `exposure`.
+            [9]: means of trust x absolute error, trust x SSIM (0 if its weight is 0) and trust x squared
+            error, then the gradient of `exposure`.
         """
         report = np.empty(9)
         height, width = image.shape[:2]
@@ -270,6 +277,8 @@ class SplatRaster:
             _require(name, array, (height, width, 3))
         if exposure is not None:
             _require("exposure", exposure, (2, 3))
+        if trust is not None:
+            _require("trust", trust, (height, width))
         failure = self.kernels.raster_loss(
             self._handle,
             width,
@@ -278,6 +287,7 @@ class SplatRaster:
             address(target),
             ssim_weight,
             address(exposure),
+            address(trust),
             address(d_image),
             address(report),
         )

@@ -47,7 +47,7 @@ _SIGNATURES = {
     "raster_pairs": (_INT64, (_POINTER,)),
     "raster_drawn": (None, (_POINTER, _POINTER)),
     "raster_backward": (_INT64, (_POINTER,) * 7),
-    "raster_loss": (_INT64, (_POINTER, _INT, _INT, _POINTER, _POINTER, _FLOAT, _POINTER, _POINTER, _POINTER)),
+    "raster_loss": (_INT64, (_POINTER, _INT, _INT, _POINTER, _POINTER, _FLOAT, *[_POINTER] * 4)),
     "raster_adam": (None, (_POINTER, _POINTER, _INT64, _INT64, _INT, *[_POINTER] * 6)),
     "raster_forward": (_INT64, (_POINTER, _POINTER, _POINTER, _INT64, _INT64, *[_POINTER] * 4)),
 }

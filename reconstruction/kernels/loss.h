@@ -1,4 +1,5 @@
-// (1 - w) mean |x - y| + w (1 - mean SSIM) of two pictures [H, W, 3] and its gradient, in two passes over rows.
+// (1 - w) |x - y| + w (1 - SSIM) of two pictures [H, W, 3], times the trust in each pixel, its mean and its
+// gradient, in two passes over rows.
 // SSIM: 11-tap Gaussian window of 1.5 px, zeros outside the picture, per channel.
 // Source: Wang et al., "Image quality assessment", 2004; weights and padding as in 3DGS.
 #pragma once
@@ -58,16 +59,19 @@ static inline void blur_columns(const Window &window, float *out, int padded, in
 }
 
 // `exposure` is null or gain r g b, bias r g b: the picture is gain x + bias before it is compared.
+// `trust` is null or [H, W]: how much the error of each pixel counts, 0 to 1.
 static void photometric_loss(WorkerPool &pool, int width, int height, const float *image, const float *target,
-                             float ssim_weight, const float *exposure, float *d_image, double *report) {
+                             float ssim_weight, const float *exposure, const float *trust, float *d_image,
+                             double *report) {
   static const Window window;
   const int length = 3 * width, pitch = (length + LANES - 1) / LANES * LANES;
   const int64_t plane = (int64_t)pitch * height;
-  static thread_local std::vector<float> factors, slopes;
+  static thread_local std::vector<float> factors, slopes, trusted;
   static thread_local std::vector<double> sums;
   factors.assign(4 * (size_t)pitch, 0.f);
   sums.assign((size_t)height * 9, 0.0);
   if (ssim_weight > 0) slopes.resize(3 * plane);
+  if (trust) trusted.resize(plane);
   float *gain = factors.data(), *bias = gain + pitch, *inside = bias + pitch, *slope = slopes.data();
   const float *nothing = inside + pitch;
   double *sum = sums.data();
@@ -77,6 +81,9 @@ static void photometric_loss(WorkerPool &pool, int width, int height, const floa
     bias[x] = exposure ? exposure[3 + x % 3] : 0.f;
     inside[x] = 1.f;
   }
+  // The trust of a row, once for each channel, and zeros past the row.
+  float *spread = trusted.data();
+  auto counted = [=](int y) -> const float * { return trust ? spread + (int64_t)y * pitch : inside; };
   const float share = 1.f / (length * (float)height);
   const int padded = kMargin + pitch + kMargin + LANES;
   // Calls work(first row, last row + 1, zeroed floats of this thread).
@@ -87,6 +94,16 @@ static void photometric_loss(WorkerPool &pool, int width, int height, const floa
       work(piece * kRowsPerPiece, std::min(height, (piece + 1) * kRowsPerPiece), scratch.data());
     });
   };
+
+  if (trust)
+    each_piece(0, [&](int first, int last, float *) {
+      for (int y = first; y < last; y++) {
+        const float *from = trust + (int64_t)y * width;
+        float *to = spread + (int64_t)y * pitch;
+        for (int x = 0; x < width; x++) to[3 * x] = to[3 * x + 1] = to[3 * x + 2] = from[x];
+        std::fill(to + length, to + pitch, 0.f);
+      }
+    });
 
   // Pass 1: blur x, y, x^2 + y^2 and x y; from them the slopes of SSIM by the blurred x, x^2 and x y.
   const size_t staged = (size_t)(kRowsPerPiece + kTaps - 1) * pitch;
@@ -110,6 +127,7 @@ static void photometric_loss(WorkerPool &pool, int width, int height, const floa
         for (int r = 0; r < kSweep && y + r < last; r++) {
           const float *row = blurred + (size_t)r * 4 * padded;
           float *out = slope + (int64_t)(y + r) * pitch;
+          const float *counts = counted(y + r);
           vf total{};
           for (int x = 0; x < length; x += LANES) {
             vf mu = blur_row(window, row + x), nu = blur_row(window, row + padded + x);
@@ -119,11 +137,11 @@ static void photometric_loss(WorkerPool &pool, int width, int height, const floa
             vf B = vmax(squares - means, vf{}) + 9e-4f;
             vf C = 2.f * mu * nu + 1e-4f, D = 2.f * (product - mu * nu) + 9e-4f;
             vf inv_ab = 1.f / (A * B), inv_a = B * inv_ab, inv_b = A * inv_ab, ssim = C * D * inv_ab;
-            vf scale = -ssim_weight * share * load(inside + x);
+            vf counting = load(counts + x), scale = -ssim_weight * share * counting;
             store(out + x, scale * 2.f * (nu * (D - C) * inv_ab - mu * ssim * (inv_a - inv_b)));
             store(out + plane + x, scale * -ssim * inv_b);
             store(out + 2 * plane + x, scale * 2.f * C * inv_ab);
-            total += ssim * load(inside + x);
+            total += ssim * counting;
           }
           sum[9 * (y + r) + 1] = lane_sum(total);
         }
@@ -148,13 +166,15 @@ static void photometric_loss(WorkerPool &pool, int width, int height, const floa
       for (int r = 0; r < kSweep && y + r < last; r++) {
         const float *row = blurred + (size_t)r * 3 * padded;
         const int64_t begin = (int64_t)(y + r) * length;
+        const float *counts = counted(y + r);
         vf absolute{}, squared{}, step = splat((1.f - ssim_weight) * share), by_gain[3] = {}, by_bias[3] = {};
         for (int x = 0, phase = 0; x < length; x += LANES, phase = phase == 2 ? 0 : phase + 1) {
           vf drawn = load_first(image + begin + x, length - x), factor = load(gain + x);
           vf a = drawn * factor + load(bias + x), b = load_first(target + begin + x, length - x), error = a - b;
-          absolute += vmax(error, -error);
-          squared += error * error;
-          vf d = choose(error > vf{}, step, choose(error < vf{}, -step, vf{}));
+          vf counting = load(counts + x);
+          absolute += counting * vmax(error, -error);
+          squared += counting * error * error;
+          vf d = counting * choose(error > vf{}, step, choose(error < vf{}, -step, vf{}));
           if (ssim_weight > 0)
             d += blur_row(window, row + x) + 2.f * a * blur_row(window, row + padded + x) +
                  b * blur_row(window, row + 2 * padded + x);

@@ -90,12 +90,14 @@ EXPORT int64_t raster_backward(void *handle, const float *params, const float *d
   });
 }
 
-// See loss.h. `report` receives mean |error|, mean SSIM, mean squared error, then d/d(gain r g b, bias r g b).
+// See loss.h. `report` receives mean |error|, mean SSIM, mean squared error, each times the trust, then
+// d/d(gain r g b, bias r g b).
 EXPORT int64_t raster_loss(void *handle, int32_t width, int32_t height, const float *image, const float *target,
-                           float ssim_weight, const float *exposure, float *d_image, double *report) {
+                           float ssim_weight, const float *exposure, const float *trust, float *d_image,
+                           double *report) {
   return guarded([&] {
     photometric_loss(static_cast<Frame *>(handle)->pool, width, height, image, target, ssim_weight, exposure,
-                     d_image, report);
+                     trust, d_image, report);
     return 0;
   });
 }

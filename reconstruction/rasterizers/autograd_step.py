@@ -64,6 +64,7 @@ class AutogradStep:
         rates: Rates,
         exposure: F32 | None,
         depth: F32 | None = None,
+        trust: F32 | None = None,
     ) -> NDArray[np.float64]:
         """Fit one picture; see `FusedStep.step`."""
         height, width = target.shape[:2]
@@ -76,8 +77,12 @@ class AutogradStep:
         gain_bias.requires_grad_(True)
         image = drawn.image * gain_bias[0] + gain_bias[1]
         truth = torch.from_numpy(target).to(self._device)
-        similarity = ssim(image, truth)
-        loss = (1 - weights.ssim) * (image - truth).abs().mean() + weights.ssim * (1 - similarity)
+        counting = torch.ones_like(truth[..., :1])
+        if trust is not None:
+            counting = torch.from_numpy(trust).to(self._device)[..., None]
+        similarity = (counting * ssim_map(image, truth)).mean()
+        absolute = (counting * (image - truth).abs()).mean()
+        loss = (1 - weights.ssim) * absolute + weights.ssim * (counting.mean() - similarity)
         seen = activated[drawn.visible]
         pull = (
             weights.opacity * seen[:, ROW_OPACITY].sum() + weights.scale * seen[:, ROW_SCALES:ROW_QUATS].sum()
@@ -91,7 +96,7 @@ class AutogradStep:
         assert values.grad is not None and gain_bias.grad is not None
         self._adam(values.grad, drawn.visible, activated.detach(), rates)
         with torch.no_grad():
-            errors = [(image - truth).abs().mean(), similarity, ((image - truth) ** 2).mean()]
+            errors = [absolute, similarity, (counting * (image - truth) ** 2).mean()]
         return np.array([*(float(x.detach()) for x in errors), *gain_bias.grad.flatten().tolist()])
 
     def cloud(self) -> SplatCloud:
@@ -148,7 +153,12 @@ class AutogradStep:
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Return the mean structural similarity of two pictures [H, W, 3], zeros outside them; see `loss.h`."""
+    """Return the mean structural similarity of two pictures [H, W, 3]."""
+    return ssim_map(a, b).mean()
+
+
+def ssim_map(a: Tensor, b: Tensor) -> Tensor:
+    """Return the structural similarity [H, W, 3] of two pictures, zeros outside them; see `loss.h`."""
     tap = torch.exp(-((torch.arange(11, device=a.device) - 5.0) ** 2) / 4.5).to(a.dtype)
     tap = tap / tap.sum()
     window = (tap[:, None] * tap)[None, None].repeat(3, 1, 1, 1)
@@ -160,4 +170,5 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     variance = blur(a * a) - mean_a**2 + blur(b * b) - mean_b**2
     covariance = blur(a * b) - mean_a * mean_b
     above = (2 * mean_a * mean_b + 1e-4) * (2 * covariance + 9e-4)
-    return (above / ((mean_a**2 + mean_b**2 + 1e-4) * (variance + 9e-4))).mean()
+    similarity = above / ((mean_a**2 + mean_b**2 + 1e-4) * (variance + 9e-4))
+    return similarity[0].permute(1, 2, 0)

@@ -134,11 +134,13 @@ class FusedStep:
         rates: Rates,
         exposure: F32 | None,
         depth: F32 | None = None,
+        trust: F32 | None = None,
     ) -> NDArray[np.float64]:
         """Fit one picture [H, W, 3] and return the report of `SplatRaster.loss`.
 
         Args:
             depth: [H, W] metres to pull surfaces to, 0 or infinite where there is none; None for no pull.
+            trust: [H, W] how much each pixel of the picture counts, 0..1; None for all alike.
         """
         height, width = target.shape[:2]
         if target.shape not in self._pictures:
@@ -153,7 +155,7 @@ class FusedStep:
             alpha, metres = np.empty((2, height, width), np.float32)
             raster.forward(params, count, image, alpha, metres)
             d_alpha, d_depth = depth_gradients(alpha, metres, depth, weights.depth)
-        report = raster.loss(image, target, weights.ssim, gradient, exposure)
+        report = raster.loss(image, target, weights.ssim, gradient, exposure, trust)
         raster.backward(
             params, count, gradient, self._gradients, self._visible, d_alpha=d_alpha, d_depth=d_depth
         )

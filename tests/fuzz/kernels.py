@@ -64,6 +64,7 @@ class Case:
     antialias: bool
     ssim_weight: float
     exposure: NDArray[np.float32] | None
+    is_trusted: bool  # everywhere
     rng: np.random.Generator
 
 
@@ -105,6 +106,7 @@ def cases(seed: int, batch: int) -> Iterator[Case]:
             antialias=bool(rng.random() < 0.5),
             ssim_weight=float(rng.choice([0.0, 0.2, 1.0])),
             exposure=rng.uniform(-0.5, 2, (2, 3)).astype(np.float32) if rng.random() < 0.3 else None,
+            is_trusted=bool(rng.random() < 0.7),
             rng=np.random.default_rng([seed, batch, i]),
         )
 
@@ -150,6 +152,7 @@ def run(case: Case, raster: SplatRaster) -> None:
     alpha, depth, median, d_alpha, d_depth = np.full((5, *size), np.nan, np.float32)
     target = case.rng.random((*size, 3), np.float32)
     d_alpha[:], d_depth[:] = case.rng.standard_normal((2, *size), np.float32)
+    trust = None if case.is_trusted else case.rng.random(size, np.float32).round(1)
     gradients, visible = np.zeros_like(case.rows), np.full(case.count, 7, np.uint8)
     raster.look(
         case.viewmat,
@@ -163,7 +166,7 @@ def run(case: Case, raster: SplatRaster) -> None:
     drawn = raster.forward(case.rows, case.count, image, alpha, depth, median)
     _finite(image=image, depth=depth, median=median)
     assert alpha.min() >= 0 and alpha.max() <= 1, "alpha is out of range"
-    report = raster.loss(image, target, case.ssim_weight, slope, case.exposure)
+    report = raster.loss(image, target, case.ssim_weight, slope, case.exposure, trust)
     _finite(report=report, slope=slope)
     raster.backward(case.rows, case.count, slope, gradients, visible, d_alpha=d_alpha, d_depth=d_depth)
     _finite(gradients=gradients)
@@ -177,7 +180,7 @@ def run(case: Case, raster: SplatRaster) -> None:
     first, second = np.zeros((2, *params.shape), np.float32)
     for _ in range(2):
         raster.forward(params, case.count, image)
-        report = raster.loss(image, target, case.ssim_weight, slope, case.exposure)
+        report = raster.loss(image, target, case.ssim_weight, slope, case.exposure, trust)
         raster.backward(params, case.count, slope, gradients, visible)
         raster.adam(_ADAM, case.count, params, raw, gradients, first, second, visible)
         _finite(image=image, report=report, slope=slope, gradients=gradients)

@@ -13,29 +13,37 @@ import torch
 from reconstruction.errors import MissingBackendError
 from reconstruction.kernels import build, library
 from reconstruction.kernels.binding import SplatRaster
-from reconstruction.rasterizers.autograd_step import ssim
+from reconstruction.rasterizers.autograd_step import ssim_map
 
 
 @pytest.mark.parametrize("size", [(41, 53), (7, 5), (16, 16)])
 @pytest.mark.parametrize("ssim_weight", [0.0, 0.35])
-def test_loss_and_its_gradients_match_torch(size, ssim_weight):
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_loss_and_its_gradients_match_torch(size, ssim_weight, is_weighted):
     rng = np.random.default_rng(11)
     image, target = rng.random((2, *size, 3), np.float32)
     exposure = np.array([[1.1, 0.9, 1.05], [0.02, -0.03, 0.01]], np.float32)
     gradient = np.empty_like(image)
+    trust = None
+    if is_weighted:  # lopsided: a ramp, an untrusted corner, and one pixel that alone is untrusted
+        trust = np.tile(np.linspace(0.1, 1, size[1], dtype=np.float32), (size[0], 1))
+        trust[: size[0] // 3, size[1] // 2 :] = 0
+        trust[-2, 1] = 0
 
-    report = SplatRaster(2).loss(image, target, ssim_weight, gradient, exposure)
+    report = SplatRaster(2).loss(image, target, ssim_weight, gradient, exposure, trust)
 
     x, e = (torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in (image, exposure))
     y = torch.tensor(target, dtype=torch.float64)
     exposed = x * e[0] + e[1]
-    loss = (1 - ssim_weight) * (exposed - y).abs().mean()
+    w = torch.ones(*size, 1, dtype=torch.float64) if trust is None else torch.tensor(trust)[..., None]
+    absolute, similarity = (w * (exposed - y).abs()).mean(), (w * ssim_map(exposed, y)).mean()
+    loss = (1 - ssim_weight) * absolute
     if ssim_weight:
-        loss = loss + ssim_weight * (1 - ssim(exposed, y))
-        assert report[1] == pytest.approx(float(ssim(exposed, y).detach()), abs=1e-6)
+        loss = loss + ssim_weight * (w.mean() - similarity)
+        assert report[1] == pytest.approx(float(similarity.detach()), abs=1e-6)
     loss.backward()
-    assert report[0] == pytest.approx(float((exposed - y).abs().mean().detach()), rel=1e-6)
-    assert report[2] == pytest.approx(float(((exposed - y) ** 2).mean().detach()), rel=1e-6)
+    assert report[0] == pytest.approx(float(absolute.detach()), rel=1e-6)
+    assert report[2] == pytest.approx(float((w * (exposed - y) ** 2).mean().detach()), rel=1e-6)
     assert np.linalg.norm(gradient - x.grad.numpy()) / np.linalg.norm(gradient) < 2e-6
     np.testing.assert_allclose(report[3:], e.grad.numpy().ravel(), rtol=1e-4, atol=1e-7)
 

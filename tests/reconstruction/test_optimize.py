@@ -184,6 +184,38 @@ def test_exposures_keep_their_mean():
     assert np.abs(values[0] - values[1]).max() > 0.01
 
 
+def test_pixels_of_no_weight_are_not_learned():
+    frames = scene()
+    images, weights = frames.images.copy(), np.ones((10, HEIGHT, WIDTH), np.float32)
+    for index in frames.train:
+        row, column = 3 + 2 * index, 5 + 3 * index
+        images[index, row : row + 17, column : column + 21] = (230, 30, 200)
+        weights[index, row : row + 17, column : column + 21] = 0
+    painted, settings = replace(frames, images=images), replace(SHORT, iterations=300, max_splats=900)
+
+    fooled = fit(painted, spoiled_start(), settings, rasterizer="cpu")
+    told = fit(painted, spoiled_start(), settings, rasterizer="cpu", weights=weights)
+    clean = fit(frames, spoiled_start(), settings, rasterizer="cpu")
+
+    assert held_out_psnr(told.cloud, frames) > held_out_psnr(fooled.cloud, frames) + 2.5
+    assert abs(held_out_psnr(told.cloud, frames) - held_out_psnr(clean.cloud, frames)) < 1.5
+    assert told.train_psnr_db > fooled.train_psnr_db + 4
+
+
+def test_a_frame_of_no_weight_changes_nothing():
+    frames, other = scene(), scene()
+    other.images[4] = 255 - other.images[4]
+    weights = np.ones((10, HEIGHT, WIDTH), np.float32)
+    weights[4] = 0
+    settings = replace(SHORT, max_splats=800, exposure=True)
+
+    a, b = (
+        fit(f, spoiled_start(), settings, rasterizer="cpu", weights=weights).cloud for f in (frames, other)
+    )
+
+    np.testing.assert_array_equal(a.sh, b.sh)
+
+
 def test_the_callers_exception_stops_the_fit():
     seen = []
 
@@ -249,6 +281,14 @@ def test_wrong_settings_are_refused_before_any_work():
         fit(scene(), spoiled_start().subset(np.zeros(700, bool)), SHORT)
     with pytest.raises(InvalidInputError, match="rasterizer must be one of"):
         fit(scene(), spoiled_start(), SHORT, rasterizer="vulkan")
+    for weights, error, message in (
+        (np.ones((10, WIDTH, HEIGHT), np.float32), InvalidArrayError, "weights must have shape"),
+        (np.full((10, HEIGHT, WIDTH), 1.5, np.float32), InvalidArrayError, "weights must be in 0..1"),
+        (np.full((10, HEIGHT, WIDTH), np.nan, np.float32), InvalidArrayError, "weights must"),
+        (np.zeros((10, HEIGHT, WIDTH), np.float32), UnliftableInputError, "at least one training frame"),
+    ):
+        with pytest.raises(error, match=message):
+            fit(scene(), spoiled_start(), SHORT, weights=weights)
     for values in (dict(budget_cpu_s=0.0), dict(iterations=0), dict(sh_degree=4), dict(max_splats=0)):
         with pytest.raises(InvalidArrayError):
             FitSettings(**values)
@@ -286,6 +326,9 @@ def test_seeds_stand_where_the_picture_is_wrong():
     np.testing.assert_allclose(colors, [[0.2, 0.9, 0.4]])
     assert sizes[0] == pytest.approx(0.5 * 2.5 / 50)
     assert len(seeds(target, depth, target, viewmat, K, 10, rng)[0]) == 0
+    trust = np.ones((30, 40), np.float32)
+    trust[4, 31] = 0
+    assert len(seeds(image, depth, target, viewmat, K, 10, rng, trust)[0]) == 0
 
 
 def test_faint_splats_are_dead():

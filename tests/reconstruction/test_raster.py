@@ -488,10 +488,12 @@ def test_the_training_path_of_other_rasterisers_takes_the_same_steps_as_the_kern
 
     depth = np.random.default_rng(6).uniform(2, 5, (HEIGHT, WIDTH)).astype(np.float32)
     depth[3:9, 4:20], depth[20:30, 7:9] = 0, np.inf
+    trust = np.random.default_rng(7).random((HEIGHT, WIDTH), np.float32)
+    trust[5:14, :11] = 0
 
     for _ in range(4):
-        a = fused.step(VIEWMAT, K, target, weights, Rates(), exposure, depth)
-        b = plain.step(VIEWMAT, K, target, weights, Rates(), exposure, depth)
+        a = fused.step(VIEWMAT, K, target, weights, Rates(), exposure, depth, trust)
+        b = plain.step(VIEWMAT, K, target, weights, Rates(), exposure, depth, trust)
         np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-6)
 
     moved = np.abs(fused.columns() - start)
