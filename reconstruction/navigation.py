@@ -43,6 +43,16 @@ def is_clear(collider: Collider, feet: NDArray, body: Body) -> Mask:
     return clear
 
 
+def clearance(collider: Collider, feet: NDArray, body: Body) -> F32:
+    """Return the distance [P] from the capsule's axis above stepping height to the nearest triangle.
+
+    It shrinks at most as fast as a body moves, and a body is clear where it is `radius_m` or more.
+    """
+    centres = feet[:, None] + body.axis_heights[:, None] * np.array([0.0, 1.0, 0.0], np.float32)
+    distances = collider.distance(centres.reshape(-1, 3)).reshape(-1, len(body.axis_heights))
+    return distances.min(axis=1).astype(np.float32)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Reach:
     """Cells a body can get to; NaN where it cannot."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from .reports import Verdict, WalkabilityReport
 
@@ -18,6 +18,10 @@ OPEN_RAY_SHARE, USABLE_OPEN_RAY_SHARE = 0.01, 0.05
 ESTIMATED_SHARE, USABLE_ESTIMATED_SHARE = 0.35, 0.65
 # A collider on which cameras would have been carried outside these heights has the wrong scale or ground.
 CAMERA_HEIGHTS_M = (0.8, 2.6)
+# Attics and halls; higher ones are cut off by the collider and count as not seen.
+CEILING_HEIGHTS_M = (1.9, 5.0)
+# Smaller shares, steps and holes are not worth a sentence.
+_TOLD_SHARE, _TOLD_RISE_M, _TOLD_HOLE_M2 = 0.005, 0.05, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +31,17 @@ class WalkFigures:
     reachable_m2: float
     walkers: int
     fall_count: int
+    outside_count: int
     stuck_share: float
+    largest_rise_m: float
+    usual_rise_m: float
     open_ray_share: float
     boundary_ray_share: float  # of rays that end on the invisible wall
     estimated_share: float  # of reached ground that no picture shows
+    hole_count: int
+    hole_m2: float
     camera_height_m: float  # median height of the cameras over the ground
+    ceiling_height_m: float  # median height of the ceiling over the ground; 0 if there is none
 
 
 def judge(figures: WalkFigures, *, is_indoor: bool) -> WalkabilityReport:
@@ -49,6 +59,9 @@ def judge(figures: WalkFigures, *, is_indoor: bool) -> WalkabilityReport:
     if figures.fall_count:
         grave = True
         faults.append(f"{figures.fall_count} of {figures.walkers} walkers fell through the ground")
+    if figures.outside_count:
+        grave = True
+        faults.append(f"{figures.outside_count} of {figures.walkers} walkers got out of the known world")
     for share, good, usable, what in (
         (figures.stuck_share, STUCK_SHARE, USABLE_STUCK_SHARE, "of the walkers got stuck"),
         (figures.open_ray_share, OPEN_RAY_SHARE, USABLE_OPEN_RAY_SHARE, "of the rays met nothing"),
@@ -62,25 +75,38 @@ def judge(figures: WalkFigures, *, is_indoor: bool) -> WalkabilityReport:
         if share > good:
             faults.append(f"{share:.1%} {what}, {good:.0%} are tolerated")
             grave |= share > usable
-    low, high = CAMERA_HEIGHTS_M
-    if not low <= figures.camera_height_m <= high:
-        faults.append(
-            f"the cameras are {figures.camera_height_m:.1f} m above the ground, {low:g} to {high:g} m are"
-            " plausible: the scale or the ground may be wrong"
-        )
+    for found_m, (low, high), what in (
+        (figures.camera_height_m, CAMERA_HEIGHTS_M, "the cameras are"),
+        (figures.ceiling_height_m or CEILING_HEIGHTS_M[0], CEILING_HEIGHTS_M, "the ceiling is"),
+    ):
+        if not low <= found_m <= high:
+            faults.append(
+                f"{what} {found_m:.1f} m above the ground, {low:g} to {high:g} m are plausible: the scale or"
+                " the ground may be wrong"
+            )
     verdict: Verdict = "poor" if grave else "usable" if faults else "good"
-    reasons = faults or [
-        f"{area:.0f} m2 can be reached on foot and none of {figures.walkers} walkers fell",
-    ]
-    if figures.boundary_ray_share > 0.005:
-        reasons.append(
-            f"an invisible wall ends the known world; {figures.boundary_ray_share:.0%} of the rays end on it"
-        )
+    praise = f"{area:.0f} m2 can be reached on foot and none of {figures.walkers} walkers fell or got out"
     return WalkabilityReport(
-        reachable_m2=area,
-        fall_count=figures.fall_count,
-        stuck_share=figures.stuck_share,
-        open_ray_share=figures.open_ray_share,
         verdict=verdict,
-        reasons=tuple(reasons),
+        reasons=(*(faults or [praise]), *_facts(figures)),
+        **asdict(figures),
     )
+
+
+def _facts(figures: WalkFigures) -> list[str]:
+    """Return sentences on what is neither good nor bad."""
+    told = []
+    if figures.boundary_ray_share > _TOLD_SHARE:
+        told.append(
+            "an invisible wall stands at the edge of what was generated;"
+            f" {figures.boundary_ray_share:.0%} of the rays end on it"
+        )
+    if figures.hole_m2 >= _TOLD_HOLE_M2:
+        holes = "1 hole" if figures.hole_count == 1 else f"{figures.hole_count} holes"
+        told.append(f"{holes} in the ground that the pictures show, {figures.hole_m2:.1f} m2, were closed")
+    if figures.largest_rise_m >= _TOLD_RISE_M:
+        told.append(
+            f"the highest step that walkers took is {figures.largest_rise_m:.2f} m; 19 of 20 strides climb"
+            f" less than {max(figures.usual_rise_m, 0.01):.2f} m"
+        )
+    return told

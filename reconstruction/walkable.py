@@ -20,9 +20,10 @@ from .fusion import Collider, Mesh, fuse
 from .ground import Ground, Mask, estimate_ground
 from .navigation import Body, Reach, choose_heading, choose_start, reach, standing_cells
 from .splats import SplatCloud
+from .walk_limits import WalkLimits
 from .walkability import WalkFigures, judge
 from .walkable_space import WalkableSpace, WalkSettings
-from .walks import open_rays, random_walks, standing_points
+from .walks import ceiling_height, open_rays, random_walks, standing_points
 
 __all__ = ["WalkSettings", "WalkableSpace", "build"]
 
@@ -52,6 +53,8 @@ _BEYOND_WALLS_M = 1.6
 _MIN_VIEWS, _FEW_VIEWS = 2.0, 8
 # Ground nearer than this to seen ground counts as seen: grass hides that much.
 _NEAR_SEEN_M = 0.35
+# A smaller hole in the fused ground is narrower than shoulders; grass makes hundreds of them.
+_SMALL_HOLE_M2 = 0.1
 
 
 def build(
@@ -207,7 +210,13 @@ def try_out(
     starts = standing_points(reached, centres, settings.walkers, random)
     lowest_m = float(ground.heights[parts.region].min()) - 1.0 if parts.region.any() else -np.inf
     walks = random_walks(
-        collider, starts, body=body, strides=settings.strides, lowest_m=lowest_m, random=random
+        collider,
+        starts,
+        body=body,
+        strides=settings.strides,
+        lowest_m=lowest_m,
+        random=random,
+        limits=WalkLimits.around(ground, parts.region),
     )
     rays = open_rays(
         collider,
@@ -221,16 +230,31 @@ def try_out(
     away_m = ndimage.distance_transform_edt(~ground.is_seen) * ground.cell_m if ground.is_seen.any() else None
     guessed = np.ones(ground.shape, bool) if away_m is None else away_m > _NEAR_SEEN_M
     heights = path[:, 1] - ground.height_at(path[:, 0], path[:, 2])
+    hole_count, hole_m2 = _holes(ground, reached)
     return WalkFigures(
         reachable_m2=reached.area_m2,
         walkers=walks.walkers,
         fall_count=walks.fall_count,
+        outside_count=walks.outside_count,
         stuck_share=walks.stuck_share,
+        largest_rise_m=walks.largest_rise_m,
+        usual_rise_m=walks.usual_rise_m,
+        hole_count=hole_count,
+        hole_m2=hole_m2,
         open_ray_share=rays.open_share,
         boundary_ray_share=rays.boundary_share,
         estimated_share=float(guessed[reached.cells].mean()) if reached.cells.any() else 1.0,
         camera_height_m=float(np.median(heights)),
+        ceiling_height_m=ceiling_height(collider, starts) if settings.is_indoor else 0.0,
     )
+
+
+def _holes(ground: Ground, reached: Reach) -> tuple[int, float]:
+    """Return how many holes the seen ground has within reach, and their area in m2."""
+    labels, count = ndimage.label(reached.cells & ~ground.is_seen, np.ones((3, 3)))
+    areas_m2 = np.bincount(labels.ravel(), minlength=count + 1)[1:] * ground.cell_m**2
+    areas_m2 = areas_m2[areas_m2 >= _SMALL_HOLE_M2]
+    return len(areas_m2), float(areas_m2.sum())
 
 
 def _within(low: np.ndarray, high: np.ndarray, depths: F32, views: Cameras) -> tuple[np.ndarray, np.ndarray]:

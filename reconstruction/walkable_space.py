@@ -22,7 +22,7 @@ class WalkSettings:
     water_y: float | None = None  # height of open water in the world frame; nobody walks on it
     margin_m: float = 7.0  # people may stray this far from the cameras' path; the wall stands there
     target_triangles: int = 30_000  # ground and obstacles; 1 MB in the asset
-    walkers: int = 2_000
+    walkers: int = 10_000
     strides: int = 80  # of 0.2 m: 16 m of walk
     rays: int = 20_000
     seed: int = 0

@@ -1,6 +1,7 @@
 """Trials on the finished collider: random walkers that may fall, and rays that may meet nothing.
 
-Neither knows how the collider was made, and nobody is caught: a fall is counted where it happens.
+Neither knows how the collider was made, and nobody is caught: a fall is counted where it happens. Beside the
+walker's own footing, `WalkLimits` judges every place it comes to.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 
 from .conventions import F32
 from .fusion import Collider
-from .navigation import Body, Reach, is_clear
+from .navigation import Body, Reach, clearance
+from .walk_limits import WalkLimits
 
 # Shorter than the body's radius, so that no step jumps through a wall.
 _STRIDE_M = 0.2
@@ -20,6 +22,8 @@ _STRIDE_M = 0.2
 _STUCK_M = 0.5
 # Soles are narrower than shoulders: ground under any point of this share of the radius carries.
 _SOLE = 0.7
+# Ceilings are looked for from here: over tables, under door frames.
+_CHEST_M = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +31,12 @@ class WalkTrial:
     """What became of random walkers."""
 
     walkers: int
-    fall_count: int  # left the ground with nothing below
+    fall_count: int  # left the ground with nothing below, or came below the floor of the limits
+    outside_count: int  # came outside the limits, whether or not they fell there
     stuck_share: float  # of walkers that did not fall
     lowest_m: float  # lowest height that any feet had
+    largest_rise_m: float  # of one stride
+    usual_rise_m: float  # 95 of 100 strides climb no higher; level and falling strides count as 0
 
 
 def random_walks(
@@ -40,6 +47,7 @@ def random_walks(
     strides: int,
     lowest_m: float,
     random: np.random.Generator,
+    limits: WalkLimits | None = None,
 ) -> WalkTrial:
     """Let bodies walk at random and count what goes wrong.
 
@@ -48,21 +56,26 @@ def random_walks(
     higher than `step_m` or steeper than `slope_deg`. Lower ground is walked off: the feet drop onto it.
 
     A walker *falls* when nothing is below its new place above `lowest_m`, neither under its centre nor
-    under four points of its soles. It is *stuck* when through the second half of its strides it never was
-    further than 0.5 m from where that half began.
+    under four points of its soles, or when the limits say that it is below the floor. It is *stuck* when
+    through the second half of its strides it never was further than 0.5 m from where that half began.
 
     Args:
         starts: Feet [P, 3] of the walkers.
         strides: Per walker.
         lowest_m: Ground below this height is out of the world.
+        limits: Judge every place a walker comes to, also its first; whoever is below the floor or outside is
+            counted and walks no further.
     """
     feet = np.array(starts, np.float32)
     count = len(feet)
     heading = random.uniform(0, 2 * np.pi, count)
-    fallen = np.zeros(count, bool)
+    fallen, outside = _judged(limits, feet)
     middle, roamed = feet.copy(), np.zeros(count)
+    # How far each body may still move before anything can touch it: most strides need no distances.
+    room = np.full(count, -1.0, np.float32)
+    rises = []
     for stride in range(strides):
-        walking = np.nonzero(~fallen)[0]
+        walking = np.nonzero(~(fallen | outside))[0]
         heading[walking] += random.normal(0, 0.25, len(walking))
         ahead = feet[walking].copy()
         ahead[:, 0] += _STRIDE_M * np.sin(heading[walking])
@@ -71,19 +84,42 @@ def random_walks(
         rise = height - ahead[:, 1]
         climbs = (rise > 0.02) & (steepness < np.cos(np.radians(body.slope_deg)))
         falls = height < lowest_m
-        landing = np.where(falls[:, None], ahead, np.stack([ahead[:, 0], height, ahead[:, 2]], axis=1))
-        goes = ~climbs & is_clear(collider, landing.astype(np.float32), body)
-        fallen[walking[goes & falls]] = True
-        stays = walking[goes & ~falls]
-        feet[stays] = landing[goes & ~falls]
+        landing = np.where(falls, ahead[:, 1], height)
+        landing = np.stack([ahead[:, 0], landing, ahead[:, 2]], axis=1).astype(np.float32)
+        left = room[walking] - np.linalg.norm(landing - feet[walking], axis=1)
+        near = np.nonzero(~climbs & (left < 0))[0]
+        left[near] = clearance(collider, landing[near], body) - body.radius_m
+        goes = ~climbs & (left >= 0)
+        gone = walking[goes]
+        room[gone] = left[goes]
+        feet[gone] = landing[goes]
+        rises.append(np.where(falls, 0.0, rise)[goes])
+        is_below, is_outside = _judged(limits, feet[gone])
+        fallen[gone] = falls[goes] | is_below
+        outside[gone] = is_outside
         turned = walking[~goes]
         heading[turned] = random.uniform(0, 2 * np.pi, len(turned))
         if stride == strides // 2:
             middle, roamed[:] = feet.copy(), 0.0
         roamed = np.maximum(roamed, np.hypot(feet[:, 0] - middle[:, 0], feet[:, 2] - middle[:, 2]))
-    upright = ~fallen
-    stuck = float((roamed[upright] < _STUCK_M).mean()) if upright.any() else 0.0
-    return WalkTrial(count, int(fallen.sum()), stuck, float(feet[:, 1].min()) if count else 0.0)
+    upright = ~(fallen | outside)
+    climbed = np.maximum(np.concatenate(rises), 0.0) if count else np.zeros(0)
+    return WalkTrial(
+        walkers=count,
+        fall_count=int(fallen.sum()),
+        outside_count=int(outside.sum()),
+        stuck_share=float((roamed[upright] < _STUCK_M).mean()) if upright.any() else 0.0,
+        lowest_m=float(feet[:, 1].min()) if count else 0.0,
+        largest_rise_m=float(climbed.max()) if len(climbed) else 0.0,
+        usual_rise_m=float(np.quantile(climbed, 0.95)) if len(climbed) else 0.0,
+    )
+
+
+def _judged(limits: WalkLimits | None, feet: F32) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which feet [P, 3] are below the floor and which are outside."""
+    if limits is None:
+        return np.zeros(len(feet), bool), np.zeros(len(feet), bool)
+    return limits.is_below(feet), limits.is_outside(feet)
 
 
 def _support(collider: Collider, feet: F32, body: Body) -> tuple[F32, F32]:
@@ -147,3 +183,11 @@ def standing_points(
     row, column = row[drawn], column[drawn]
     x, z = centres
     return np.stack([x[row, column], reached.feet[row, column], z[row, column]], axis=1).astype(np.float32)
+
+
+def ceiling_height(collider: Collider, feet: F32) -> float:
+    """Return the median height of what is over feet [P, 3], and 0 where most have only sky above."""
+    chest = feet + np.array([0.0, _CHEST_M, 0.0], np.float32)
+    distances, _ = collider.cast(chest, np.array([0.0, 1.0, 0.0]))
+    median = float(np.median(distances)) if len(feet) else np.inf
+    return median + _CHEST_M if np.isfinite(median) else 0.0

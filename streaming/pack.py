@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -131,10 +131,13 @@ def _build(kind: type[_T], value: Any, what: str) -> _T:
     if not isinstance(value, dict):
         raise AssetFormatError(f"{what} must be an object, got {type(value).__name__}")
     rules = {item.name: str(item.type) for item in fields(kind)}  # type: ignore[arg-type]
-    if value.keys() != rules.keys():
-        odd = sorted(value.keys() ^ rules.keys())
+    # Fields with a default are younger than the format: assets made before them are still read.
+    young = {item.name for item in fields(kind) if item.default is not MISSING}  # type: ignore[arg-type]
+    odd = sorted((value.keys() - rules.keys()) | (rules.keys() - value.keys() - young))
+    if odd:
         raise AssetFormatError(f"{what} must have exactly its fields, got a difference in {odd[0]!r}")
-    return kind(**{name: _field(value[name], rule, f"{what}.{name}") for name, rule in rules.items()})
+    given = {name: rule for name, rule in rules.items() if name in value}
+    return kind(**{name: _field(value[name], rule, f"{what}.{name}") for name, rule in given.items()})
 
 
 def _field(value: Any, rule: str, what: str) -> Any:

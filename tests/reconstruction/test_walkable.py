@@ -11,20 +11,25 @@ import pytest
 from reconstruction.cameras import Cameras
 from reconstruction.conventions import WORLD_FROM_Z_UP, viewmats_from_opengl_c2w, world_from_first_camera
 from reconstruction.errors import InvalidArrayError, UnliftableInputError
-from reconstruction.fusion import Collider, Mesh
-from reconstruction.navigation import Body, is_clear
+from reconstruction.fusion import Collider, Mesh, join
+from reconstruction.ground import Ground
+from reconstruction.navigation import Body, clearance, is_clear
 from reconstruction.splats import SplatCloud
+from reconstruction.walk_limits import WalkLimits
 from reconstruction.walkability import WalkFigures, judge
 from reconstruction.walkable import WalkableSpace, WalkSettings, build
-from reconstruction.walks import random_walks
+from reconstruction.walks import WalkTrial, ceiling_height, random_walks
 from tests.data import shared
 from tests.reconstruction.rooms import (
     ROOM_AREA_M2,
     cameras_along,
     depths_of,
+    floor,
     l_room,
     points_of,
     room_cameras,
+    wall,
+    walls_around,
     without_disc,
 )
 
@@ -104,6 +109,83 @@ def test_a_hole_cut_into_the_finished_collider_makes_walkers_fall(room: Walkable
     assert falls(without_disc(mesh, 1.2, 2.8, 1.2, below_m=0.1)) > 20
 
 
+def _floor_limits() -> WalkLimits:
+    """The floor of the L without its dais: what the walls really enclose."""
+    shape = (75, 65)
+    z, x = np.mgrid[: shape[0], : shape[1]] * 0.1 - 0.2
+    region = (x > 0) & (z > 0) & (x < 6) & (z < 7) & ((x < 2.5) | (z < 4))
+    flat = np.zeros(shape, np.float32)
+    return WalkLimits.around(Ground(np.array([-0.2, -0.2], np.float32), 0.1, flat, flat == 0), region)
+
+
+def _try(mesh: Mesh, limits: WalkLimits | None) -> WalkTrial:
+    starts = np.tile(np.array([1.2, 0.0, 1.3], np.float32), (400, 1))
+    return random_walks(
+        Collider(mesh),
+        starts,
+        body=Body(),
+        strides=120,
+        lowest_m=-5.0,
+        random=np.random.default_rng(2),
+        limits=limits,
+    )
+
+
+def test_a_floor_that_lies_too_low_is_below_the_floor_although_it_carries() -> None:
+    # A hole of two tiles with a cellar under it: the walker's own footing sees nothing wrong.
+    tiles = [floor(x, x + 0.5, z, z + 0.5) for x in np.arange(0, 6, 0.5) for z in np.arange(0, 4, 0.5)]
+    around = walls_around([(0.0, 0.0), (6.0, 0.0), (6.0, 4.0), (0.0, 4.0)], -2.4, 2.6)
+    whole = join([*tiles, around, floor(0, 6, 0, 4, y=-2.4)])
+    holed = without_disc(whole, 3.0, 1.5, 0.8, below_m=0.1)
+    holed = join([holed, floor(0, 6, 0, 4, y=-2.4)])
+
+    assert _try(whole, _floor_limits()).fall_count == 0
+    assert _try(holed, None).fall_count == 0
+    assert _try(holed, _floor_limits()).fall_count > 20
+
+
+def test_walkers_that_pass_a_gap_in_the_wall_are_outside_although_ground_goes_on() -> None:
+    outline = [(0.0, 0.0), (6.0, 0.0), (6.0, 4.0), (2.5, 4.0), (2.5, 7.0), (0.0, 7.0)]
+    field = floor(-30, 40, -30, 40)
+    closed = join([field, walls_around(outline)])
+    gap = join([field, *(wall(a, b) for a, b in zip(outline[1:], outline[2:] + outline[:1], strict=True))])
+
+    assert _try(closed, _floor_limits()).outside_count == 0
+    assert _try(gap, None).outside_count == 0
+    found = _try(gap, _floor_limits())
+    assert found.outside_count > 20
+    assert found.fall_count == 0
+
+
+def test_clearance_agrees_with_the_test_of_each_sphere(room: WalkableSpace) -> None:
+    collider = Collider(Mesh(room.vertices, room.faces))
+    random = np.random.default_rng(5)
+    feet = (random.random((300, 3)) * [6.0, 0.3, 7.0]).astype(np.float32)
+
+    clear = clearance(collider, feet, Body()) >= Body().radius_m
+
+    assert 0.1 < clear.mean() < 0.9
+    np.testing.assert_array_equal(clear, is_clear(collider, feet, Body()))
+
+
+def test_strides_report_the_steps_that_they_climb(room: WalkableSpace) -> None:
+    found = _try(l_room(), None)
+
+    assert found.largest_rise_m == pytest.approx(0.2, abs=1e-4)  # onto the dais
+    assert found.usual_rise_m < 0.01
+    assert room.report.walkers == 500
+    assert room.report.outside_count == 0
+    assert 0.1 < room.report.largest_rise_m < 0.23
+    assert room.report.camera_height_m == pytest.approx(1.6, abs=0.05)
+
+
+def test_the_ceiling_is_measured_where_there_is_one() -> None:
+    feet = np.array([[1.0, 0.0, 1.3], [5.0, 0.2, 1.0], [1.0, 0.0, 5.0]], np.float32)
+
+    assert ceiling_height(Collider(l_room()), feet) == pytest.approx(2.6, abs=1e-4)
+    assert ceiling_height(Collider(floor(-9, 9, -9, 9)), feet) == 0.0
+
+
 def test_a_pit_is_kept_and_walls_keep_people_on_the_terrain() -> None:
     cameras = _terrain_cameras()
     settings = WalkSettings(margin_m=4.0, walkers=500, rays=5000)
@@ -131,6 +213,9 @@ def test_ground_that_no_picture_shows_is_estimated_and_admitted(room: WalkableSp
     assert space.report.reachable_m2 == pytest.approx(room.report.reachable_m2, rel=0.1)
     assert space.report.fall_count == 0
     assert space.report.verdict == "usable"
+    # All of the floor beyond 1.7 m within the body's reach is one hole, less the dais that is still seen.
+    assert space.report.hole_count >= 1
+    assert 10 < space.report.hole_m2 < ROOM_AREA_M2 * 0.75
     assert any("was never seen and is estimated" in reason for reason in space.report.reasons)
     assert not any("never seen" in reason for reason in room.report.reasons)
 
@@ -255,11 +340,17 @@ _FINE = WalkFigures(
     reachable_m2=40.0,
     walkers=2000,
     fall_count=0,
+    outside_count=0,
     stuck_share=0.001,
+    largest_rise_m=0.18,
+    usual_rise_m=0.04,
     open_ray_share=0.0,
     boundary_ray_share=0.2,
     estimated_share=0.1,
+    hole_count=3,
+    hole_m2=1.26,
     camera_height_m=1.6,
+    ceiling_height_m=0.0,
 )
 
 
@@ -270,6 +361,12 @@ _FINE = WalkFigures(
         ({"reachable_m2": 20.0}, "usable", "20.0 m2"),
         ({"reachable_m2": 4.0}, "poor", "4.0 m2"),
         ({"fall_count": 1}, "poor", "1 of 2000 walkers fell"),
+        ({"outside_count": 2}, "poor", "2 of 2000 walkers got out"),
+        ({"ceiling_height_m": 1.3}, "usable", "the ceiling is 1.3 m above the ground"),
+        ({"ceiling_height_m": 2.5}, "good", "3 holes in the ground that the pictures show, 1.3 m2"),
+        ({"hole_count": 1}, "good", "1 hole in the ground"),
+        ({}, "good", "highest step that walkers took is 0.18 m"),
+        ({}, "good", "edge of what was generated; 20% of the rays"),
         ({"stuck_share": 0.02}, "usable", "2.0% of the walkers got stuck"),
         ({"stuck_share": 0.06}, "poor", "6.0%"),
         ({"open_ray_share": 0.03}, "usable", "3.0% of the rays met nothing"),

@@ -37,6 +37,20 @@ def test_manifest_without_reports_comes_back_equal(asset: SplatAsset) -> None:
     assert manifest == bare.manifest and chunks == asset.chunks
 
 
+def test_manifest_of_a_scene_from_before_the_newer_report_fields_is_read(asset: SplatAsset) -> None:
+    document = json.loads(asset_json(asset))
+    old = ("reachable_m2", "fall_count", "stuck_share", "open_ray_share", "verdict", "reasons")
+    report = document["manifest"]["walkability"]
+    document["manifest"]["walkability"] = {name: report[name] for name in old}
+
+    manifest, _ = parse_asset_json(json.dumps(document).encode())
+
+    assert manifest.walkability == asset.manifest.walkability
+    del document["manifest"]["walkability"]["stuck_share"]
+    with pytest.raises(AssetFormatError, match="stuck_share"):
+        parse_asset_json(json.dumps(document).encode())
+
+
 def test_json_is_the_same_each_time_and_has_no_other_numbers_than_json_knows(asset: SplatAsset) -> None:
     assert asset_json(asset) == asset_json(asset)
     with pytest.raises(ValueError, match="Out of range float"):

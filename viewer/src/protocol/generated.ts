@@ -359,6 +359,8 @@ export interface QualityReport {
   readonly splat_count: number;
   readonly verdict: "good" | "usable" | "poor";
   readonly reasons: readonly string[];
+  readonly held_out_distance_m: number;
+  readonly held_out_turn_deg: number;
 }
 
 /** Whether a person can walk in the scene; falls are counted before any rescue. */
@@ -369,6 +371,16 @@ export interface WalkabilityReport {
   readonly open_ray_share: number;
   readonly verdict: "good" | "usable" | "poor";
   readonly reasons: readonly string[];
+  readonly walkers: number;
+  readonly outside_count: number;
+  readonly largest_rise_m: number;
+  readonly usual_rise_m: number;
+  readonly hole_count: number;
+  readonly hole_m2: number;
+  readonly estimated_share: number;
+  readonly boundary_ray_share: number;
+  readonly camera_height_m: number;
+  readonly ceiling_height_m: number;
 }
 
 /** What a viewer must know before and beside the splats. Serialises to one JSON object. */
