@@ -122,8 +122,10 @@ def _make(
     recipe_digest: str,
 ) -> tuple[SceneRecord, tuple[str, ...]]:
     source = planned.read(runner)
-    cloud = _fit(runner, planned.digest, source, plan)
-    quality, pairs = runner.run("quality", "Checking quality", lambda update: _assess(cloud, source.frames))
+    cloud, notes = _fit(runner, planned.digest, source, plan)
+    quality, pairs = runner.run(
+        "quality", "Checking quality", lambda update: _assess(cloud, source.frames, notes)
+    )
     space = _make_walkable(runner, planned.digest, source, cloud, plan)
     recipe = _recipe(request, planned, source)
     asset = runner.run("pack", "Packing", lambda update: _pack(source, cloud, space, quality, recipe))
@@ -138,10 +140,16 @@ def _make(
     return runner.run("publish", "Publishing", publish), source.notes
 
 
-def _fit(runner: StageRunner, source_digest: str, source: Source, plan: FittingPlan) -> SplatCloud:
-    def work(update: Update) -> SplatCloud:
+def _fit(
+    runner: StageRunner, source_digest: str, source: Source, plan: FittingPlan
+) -> tuple[SplatCloud, tuple[str, ...]]:
+    """Return fitted and cleaned splats, and what the clean-up did in one sentence."""
+
+    def work(update: Update) -> tuple[SplatCloud, tuple[str, ...]]:
+        from reconstruction.cleanup import CleanupSettings, clean
         from reconstruction.lifting import lift, lift_points
         from reconstruction.optimize import fit
+        from reconstruction.quality import cleanup_effect
 
         update(0.0, "first splats")
         if source.frames.depths is not None:
@@ -154,22 +162,25 @@ def _fit(runner: StageRunner, source_digest: str, source: Source, plan: FittingP
             plan.fit,
             progress=lambda now: update(now.fraction, f"{now.splat_count:,} splats, {now.psnr_db:.1f} dB"),
         )
-        return result.cloud
+        cloud, report = clean(result.cloud, source.frames, CleanupSettings(antialias=plan.fit.antialias))
+        return cloud, (cleanup_effect(result.cloud, cloud, source.frames, report),)
 
     return runner.run_kept(
         "fit",
         "Fitting splats",
-        stage_digest("fit", source_digest, asdict(plan), immersive.__version__),
+        stage_digest("fit and clean", source_digest, asdict(plan), immersive.__version__),
         work,
-        lambda cloud: (arrays_from_cloud(cloud), {}),
-        lambda arrays, facts: cloud_from_arrays(arrays),
+        lambda made: (arrays_from_cloud(made[0]), {"notes": list(made[1])}),
+        lambda arrays, facts: (cloud_from_arrays(arrays), tuple(facts["notes"])),
     )
 
 
-def _assess(cloud: SplatCloud, frames: FrameSequence) -> tuple[QualityReport, list[NDArray[np.uint8]]]:
+def _assess(
+    cloud: SplatCloud, frames: FrameSequence, notes: tuple[str, ...]
+) -> tuple[QualityReport, list[NDArray[np.uint8]]]:
     from reconstruction.quality import assess, held_out_pairs
 
-    return assess(cloud, frames), [pair for _, pair in held_out_pairs(cloud, frames)]
+    return assess(cloud, frames, notes=notes), [pair for _, pair in held_out_pairs(cloud, frames)]
 
 
 def _make_walkable(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .cameras import Cameras
+from .cleanup import CleanupReport
 from .conventions import F32
 from .errors import InvalidArrayError
 from .frames import FrameSequence
@@ -33,6 +34,9 @@ _GOOD_PSNR_DB, _POOR_PSNR_DB = 30.0, 15.0
 _GAP_DB, _POOR_GAP_DB = 4.5, 9.0
 # Pixels that show the background through the scene.
 _COVERAGE, _POOR_COVERAGE = 0.97, 0.80
+# A held-out view that is nearer to a training view than this stands beside it: share of the way that the
+# cameras cover, and degrees. Footage holds out every n-th frame, so all of its views do.
+_BESIDE_SHARE, _BESIDE_DEG = 0.05, 10.0
 # Training views that are measured for the gap; evenly spread.
 _TRAIN_VIEWS = 6
 
@@ -50,7 +54,11 @@ class QualityFigures:
 
 
 def assess(
-    cloud: SplatCloud, frames: FrameSequence, *, background: Sequence[float] = (0.0, 0.0, 0.0)
+    cloud: SplatCloud,
+    frames: FrameSequence,
+    *,
+    background: Sequence[float] = (0.0, 0.0, 0.0),
+    notes: Sequence[str] = (),
 ) -> QualityReport:
     """Measure a cloud against the frames that it was not fitted to.
 
@@ -58,6 +66,7 @@ def assess(
         cloud: Fitted splats.
         frames: With cameras and at least one held-out frame.
         background: RGB 0..1 behind the splats, as in fitting.
+        notes: Sentences that the report should end with, such as that of `cleanup_effect`.
 
     Raises:
         InvalidArrayError: `frames` have no cameras or hold nothing out.
@@ -82,6 +91,7 @@ def assess(
         heavy_blur_db=heavy_db,
     )
     verdict, reasons = judge(figures)
+    apart = nearest_known_views(frames)
     return QualityReport(
         psnr_db=figures.psnr_db,
         ssim=figures.ssim,
@@ -90,7 +100,9 @@ def assess(
         coverage=figures.coverage,
         splat_count=len(cloud),
         verdict=verdict,
-        reasons=reasons,
+        reasons=(*reasons, apart.sentence, *notes),
+        held_out_distance_m=float(np.median(apart.distances_m)),
+        held_out_turn_deg=float(np.median(apart.turns_deg)),
     )
 
 
@@ -118,6 +130,71 @@ def judge(figures: QualityFigures) -> tuple[Verdict, tuple[str, ...]]:
     if not faults:
         return "good", (f"unknown views reach {found:.1f} dB, nearer to the truth than a slight blur of it",)
     return ("poor" if grave else "usable"), tuple(faults)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NearestViews:
+    """How far each held-out view is from the training view that is most like it."""
+
+    distances_m: F32  # [V]
+    turns_deg: F32  # [V] between the lines of sight
+    is_beside: NDArray[np.bool_]  # [V] so near that their pictures are almost the same
+
+    @property
+    def sentence(self) -> str:
+        """The medians in words, and what they mean for the score."""
+        count = len(self.is_beside)
+        metres, degrees = float(np.median(self.distances_m)), float(np.median(self.turns_deg))
+        way = f"{metres:.2f} m and {degrees:.0f} degrees"
+        if 2 * self.is_beside.sum() < count:
+            return f"unknown views are {way} from the most alike known ones (median)"
+        return (
+            f"{self.is_beside.sum()} of {count} unknown views stand beside known ones ({way}, median):"
+            " their score flatters, views farther off will look worse"
+        )
+
+
+def nearest_known_views(frames: FrameSequence) -> NearestViews:
+    """Find for each held-out view the training view that is nearest in place and direction together.
+
+    A quarter turn counts as much as the whole way that the cameras cover.
+
+    Raises:
+        InvalidArrayError: `frames` have no cameras, or hold nothing or everything out.
+    """
+    cameras = _check(frames)
+    if not frames.train:
+        raise InvalidArrayError("frames", "must not all be held out")
+    hidden, train = cameras.subset(list(frames.held_out)), cameras.subset(list(frames.train))
+    metres = np.linalg.norm(hidden.positions[:, None] - train.positions, axis=2)
+    degrees = np.degrees(np.arccos(np.clip(hidden.forwards @ train.forwards.T, -1, 1)))
+    cover_m = max(float(np.linalg.norm(np.ptp(train.positions, axis=0))), 1e-6)
+    best = (metres / cover_m + degrees / 90).argmin(axis=1)
+    each = np.arange(len(best))
+    distances, turns = metres[each, best], degrees[each, best]
+    return NearestViews(distances, turns, (distances < _BESIDE_SHARE * cover_m) & (turns < _BESIDE_DEG))
+
+
+def cleanup_effect(
+    before: SplatCloud, after: SplatCloud, frames: FrameSequence, report: CleanupReport
+) -> str:
+    """Measure a clean-up on the held-out views and return one sentence on it.
+
+    Raises:
+        InvalidArrayError: `frames` have no cameras or hold nothing out.
+    """
+    hidden = list(frames.held_out)
+    cameras = _check(frames).subset(hidden)
+    scores = []
+    for cloud in (before, after):
+        pairs = zip(hidden, draw_each(cloud, cameras), strict=True)
+        found = [(psnr(_shown(v), _unit(frames.images[i])), (v.alpha >= 0.5).mean()) for i, v in pairs]
+        scores.append(np.mean(found, axis=0))
+    (db, coverage), (db_after, coverage_after) = scores
+    return (
+        f"{report.sentence}: unknown views {db:.2f} to {db_after:.2f} dB,"
+        f" coverage {coverage:.1%} to {coverage_after:.1%}"
+    )
 
 
 def held_out_pairs(

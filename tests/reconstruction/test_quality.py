@@ -12,7 +12,7 @@ from reconstruction.conventions import look_at_viewmat
 from reconstruction.errors import InvalidArrayError
 from reconstruction.frames import FrameSequence, Provenance
 from reconstruction.optimize import FitSettings, fit
-from reconstruction.quality import QualityFigures, assess, held_out_pairs, judge
+from reconstruction.quality import QualityFigures, assess, held_out_pairs, judge, nearest_known_views
 from reconstruction.rasterizers.draw import draw
 from reconstruction.schedule import Rates
 from reconstruction.spherical_harmonics import SH_C0
@@ -140,6 +140,38 @@ def test_pairs_show_truth_left_and_render_right(scene) -> None:
     assert pairs[5].shape == (68, 240, 3)
     np.testing.assert_array_equal(pairs[5][:, :120], frames.images[5])
     assert (pairs[5][:, 120:] == 0).mean() > 0.5
+
+
+def test_views_between_known_ones_are_said_to_flatter(scene) -> None:
+    cloud, _ = scene
+    # A walk of 4 m: every third frame held out, half a step from its neighbours, or all of one far corner.
+    eyes = np.stack([np.linspace(0, 4, 13), np.full(13, 0.1), np.zeros(13)], axis=1)
+    eyes[12] = [4.0, 0.1, 3.0]
+    turns = np.radians([0.0] * 12 + [35.0])
+    heads = np.stack([np.sin(turns), np.full(13, -0.1), -np.cos(turns)], axis=1)
+    viewmats = np.stack([look_at_viewmat(eye, eye + head) for eye, head in zip(eyes, heads, strict=True)])
+    cameras = Cameras(viewmats, np.repeat(intrinsics(90.0, 120, 68)[None], 13, axis=0), 120, 68)
+    images = np.zeros((13, 68, 120, 3), np.uint8)
+
+    def found(held_out: tuple[int, ...], shift_m: float = 0.0):
+        moved = viewmats.copy()
+        moved[list(held_out), 0, 3] += shift_m
+        views = replace(cameras, viewmats=moved)
+        return nearest_known_views(FrameSequence(images, Provenance("clip", False), views, held_out=held_out))
+
+    far = found((12,))
+    near = found((4, 7), shift_m=-0.25)
+    np.testing.assert_allclose(far.distances_m, [np.hypot(4 / 12, 3.0)], atol=1e-3)
+    np.testing.assert_allclose(far.turns_deg, [35.0], atol=0.3)
+    assert "3.02 m and 35 degrees from" in far.sentence
+    np.testing.assert_allclose(near.distances_m, np.full(2, 1 / 3 - 0.25), atol=1e-3)
+    assert "2 of 2 unknown views stand beside known ones" in near.sentence
+    assert "flatters" in near.sentence
+    report = assess(cloud, replace(_frames(cloud, 9, (2,))), notes=("a note",))
+    assert report.reasons[-1] == "a note"
+    assert report.held_out_turn_deg == pytest.approx(40.0, abs=1.0)
+    assert report.held_out_distance_m == pytest.approx(np.hypot(0.3, 0.2 * 0.36), abs=0.05)
+    assert "unknown views are 0.3" in report.reasons[-2]
 
 
 _FINE = QualityFigures(
