@@ -31,9 +31,13 @@ _PLANS: dict[Detail, FittingPlan] = {
 
 
 def plan_for(request: CreateRequest) -> FittingPlan:
-    """Return the settings of a request. Photos also get a gain per picture: cameras choose their own."""
+    """Return the settings of a request.
+
+    Footage also gets a gain per picture, as cameras choose their own, and what moves in it is not learned.
+    """
     plan = _PLANS[request.quality]
-    lift, fit = plan.lift, replace(plan.fit, exposure=request.kind != "prompt")
+    is_footage = request.kind != "prompt"
+    lift, fit = plan.lift, replace(plan.fit, exposure=is_footage, consistency=is_footage)
     if request.budget_s is not None:
         fit = replace(fit, budget_cpu_s=request.budget_s)
     if request.splats is not None:

@@ -30,7 +30,13 @@ from .progress import Reporter, Silent
 from .request import CreateRequest
 from .share import Links, ShareLink
 from .sources import PlannedSource, Source, plan_source
-from .stage_results import arrays_from_cloud, arrays_from_space, cloud_from_arrays, space_from_arrays
+from .stage_results import (
+    FittedScene,
+    arrays_from_fit,
+    arrays_from_space,
+    fit_from_arrays,
+    space_from_arrays,
+)
 from .stage_runner import StageRunner, StageTime, Update
 from .stages import StageStore, stage_digest
 
@@ -122,10 +128,9 @@ def _make(
     recipe_digest: str,
 ) -> tuple[SceneRecord, tuple[str, ...]]:
     source = planned.read(runner)
-    cloud, notes = _fit(runner, planned.digest, source, plan)
-    quality, pairs = runner.run(
-        "quality", "Checking quality", lambda update: _assess(cloud, source.frames, notes)
-    )
+    fitted = _fit(runner, planned.digest, source, plan)
+    cloud = fitted.cloud
+    quality, pairs = runner.run("quality", "Checking quality", lambda update: _assess(fitted, source.frames))
     space = _make_walkable(runner, planned.digest, source, cloud, plan)
     recipe = _recipe(request, planned, source)
     asset = runner.run("pack", "Packing", lambda update: _pack(source, cloud, space, quality, recipe))
@@ -140,12 +145,10 @@ def _make(
     return runner.run("publish", "Publishing", publish), source.notes
 
 
-def _fit(
-    runner: StageRunner, source_digest: str, source: Source, plan: FittingPlan
-) -> tuple[SplatCloud, tuple[str, ...]]:
-    """Return fitted and cleaned splats, and what the clean-up did in one sentence."""
+def _fit(runner: StageRunner, source_digest: str, source: Source, plan: FittingPlan) -> FittedScene:
+    """Return fitted and cleaned splats, and what disagreed and what the clean-up did in sentences."""
 
-    def work(update: Update) -> tuple[SplatCloud, tuple[str, ...]]:
+    def work(update: Update) -> FittedScene:
         from reconstruction.cleanup import CleanupSettings, clean
         from reconstruction.lifting import lift, lift_points
         from reconstruction.optimize import fit
@@ -163,24 +166,26 @@ def _fit(
             progress=lambda now: update(now.fraction, f"{now.splat_count:,} splats, {now.psnr_db:.1f} dB"),
         )
         cloud, report = clean(result.cloud, source.frames, CleanupSettings(antialias=plan.fit.antialias))
-        return cloud, (cleanup_effect(result.cloud, cloud, source.frames, report),)
+        effect = cleanup_effect(result.cloud, cloud, source.frames, report, result.exposures)
+        disagreements = result.consistency.sentences if result.consistency else ()
+        return FittedScene(cloud, result.exposures, (*disagreements, effect))
 
     return runner.run_kept(
         "fit",
         "Fitting splats",
         stage_digest("fit and clean", source_digest, asdict(plan), immersive.__version__),
         work,
-        lambda made: (arrays_from_cloud(made[0]), {"notes": list(made[1])}),
-        lambda arrays, facts: (cloud_from_arrays(arrays), tuple(facts["notes"])),
+        arrays_from_fit,
+        fit_from_arrays,
     )
 
 
-def _assess(
-    cloud: SplatCloud, frames: FrameSequence, notes: tuple[str, ...]
-) -> tuple[QualityReport, list[NDArray[np.uint8]]]:
+def _assess(fitted: FittedScene, frames: FrameSequence) -> tuple[QualityReport, list[NDArray[np.uint8]]]:
     from reconstruction.quality import assess, held_out_pairs
 
-    return assess(cloud, frames, notes=notes), [pair for _, pair in held_out_pairs(cloud, frames)]
+    cloud, exposures = fitted.cloud, fitted.exposures
+    pairs = [pair for _, pair in held_out_pairs(cloud, frames, exposures=exposures)]
+    return assess(cloud, frames, exposures=exposures, notes=fitted.notes), pairs
 
 
 def _make_walkable(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from reconstruction.cameras import Cameras
@@ -53,6 +54,28 @@ def arrays_from_cloud(cloud: SplatCloud) -> Arrays:
 def cloud_from_arrays(arrays: Mapping[str, NDArray]) -> SplatCloud:
     """Rebuild splats."""
     return SplatCloud(**{name: arrays[name] for name in ("means", "quats", "scales", "opacities", "sh")})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedScene:
+    """What the later stages need of a fit."""
+
+    cloud: SplatCloud
+    exposures: NDArray[np.float32] | None  # as in `reconstruction.optimize.FitResult`
+    notes: tuple[str, ...]  # what disagreed between the pictures and what was cleaned, one sentence each
+
+
+def arrays_from_fit(fitted: FittedScene) -> tuple[Arrays, dict[str, Any]]:
+    """Take a fitted scene apart."""
+    arrays = arrays_from_cloud(fitted.cloud)
+    if fitted.exposures is not None:
+        arrays["exposures"] = fitted.exposures
+    return arrays, {"notes": list(fitted.notes)}
+
+
+def fit_from_arrays(arrays: Mapping[str, NDArray], facts: Mapping[str, Any]) -> FittedScene:
+    """Rebuild a fitted scene."""
+    return FittedScene(cloud_from_arrays(arrays), arrays.get("exposures"), tuple(facts["notes"]))
 
 
 _SPACE_ARRAYS = ("vertices", "faces", "spawn_position", "bounds_min", "bounds_max")

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .checks import check_array
+from .consistency import ConsistencyReport, View, find_disagreement
 from .conventions import F32
 from .density import dead, morton_order, seeds
 from .errors import InvalidArrayError, UnliftableInputError
@@ -33,6 +34,8 @@ _GROWTH_BEGIN, _GROWTH_END = 0.15, 0.75
 _FRAMES_PER_GROWTH = 12
 _SEED_OPACITY = 0.3
 _SPARSE_LIMIT = 100_000
+# Pictures are compared once the fit knows what most of them agree on, and again when it knows it in detail.
+_COMPARE_AT = (0.3, 0.6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class FitSettings:
     depth_weight: float = 0.0
     antialias: bool = True  # see `draw`
     exposure: bool = False  # fit gain and offset per photo, for cameras that choose their own
+    consistency: bool = False  # find what disagrees between pictures and do not learn it; see `consistency`
     threads: int | None = None  # None: all cores of this process
 
     def __post_init__(self) -> None:
@@ -86,6 +90,10 @@ class FitResult:
     cpu_seconds: float
     train_psnr_db: float  # running mean at the end
     rasterizer: str
+    exposures: F32 | None = (
+        None  # [F, 2, 3] gain and bias of each frame; held-out ones: a guess from the others
+    )
+    consistency: ConsistencyReport | None = None  # None: it was not looked for
 
 
 def fit(
@@ -204,7 +212,9 @@ class _Fit:
         self.rng = np.random.default_rng(settings.seed)
         self.iteration, self.squared_error = 0, 0.0
         self.coarse: dict[int, F32] = {}
+        self.given_weights = weights
         self.trust_in(weights)
+        self.consistency: ConsistencyReport | None = None
         self.exposures = Exposures(frames.train) if settings.exposure else None
         self.first_count = len(stepper)
         self.most = settings.max_splats or _most_splats(frames, len(stepper))
@@ -237,7 +247,12 @@ class _Fit:
         order: list[int] = []
         last_report = 0.0
         rounds = list(np.linspace(_GROWTH_BEGIN, _GROWTH_END, settings.growth_rounds))
+        compare = list(_COMPARE_AT) if settings.consistency or settings.exposure else []
         while (fraction := self.fraction) < 1.0:
+            if compare and fraction >= compare[0]:
+                compare.pop(0)
+                self._compare()
+                order.clear()
             if not order:
                 order = [self.used[i] for i in self.rng.permutation(len(self.used))]
             if rounds and fraction >= rounds[0]:
@@ -270,7 +285,45 @@ class _Fit:
                 self.progress(self._progress())
         if self.progress:
             self.progress(self._progress())
-        return FitResult(self.stepper.cloud(), self.iteration, self.cpu_seconds, self._psnr_db(), self.name)
+        return FitResult(
+            self.stepper.cloud(),
+            self.iteration,
+            self.cpu_seconds,
+            self._psnr_db(),
+            self.name,
+            self._all_exposures(),
+            self.consistency,
+        )
+
+    def _all_exposures(self) -> F32 | None:
+        if not self.exposures:
+            return None
+        return self.exposures.of_all(len(self.frames), is_clip=self.frames.provenance.source == "clip")
+
+    def _compare(self) -> None:
+        """Draw all training pictures, at half resolution, for their exposures and for what disagrees."""
+        views = []
+        for index in self.frames.train:
+            truth = self._target(index, 2)
+            height, width = truth.shape[:2]
+            scale = np.array([width / self.cameras.width, height / self.cameras.height, 1], np.float32)
+            drawn, _, depth = self.stepper.draw(
+                self.cameras.viewmats[index],
+                self.cameras.Ks[index] * scale[:, None],
+                width,
+                height,
+                self.settings.antialias,
+            )
+            if self.exposures:
+                self.exposures.solve(index, drawn, truth)
+                drawn = drawn * self.exposures[index][0] + self.exposures[index][1]
+            views.append(View(index, truth, drawn, depth))
+        if self.exposures:
+            self.exposures.center()
+        if not self.settings.consistency:
+            return
+        self.consistency, found = find_disagreement(views, self.cameras)
+        self.trust_in(found if self.given_weights is None else found * self.given_weights)
 
     def _grow(self, progress: float) -> None:
         """Take faint splats away and put new ones where some training pictures are most wrong."""

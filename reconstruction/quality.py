@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .cameras import Cameras
+from .checks import check_array
 from .cleanup import CleanupReport
 from .conventions import F32
 from .errors import InvalidArrayError
@@ -58,6 +59,7 @@ def assess(
     frames: FrameSequence,
     *,
     background: Sequence[float] = (0.0, 0.0, 0.0),
+    exposures: F32 | None = None,
     notes: Sequence[str] = (),
 ) -> QualityReport:
     """Measure a cloud against the frames that it was not fitted to.
@@ -66,18 +68,22 @@ def assess(
         cloud: Fitted splats.
         frames: With cameras and at least one held-out frame.
         background: RGB 0..1 behind the splats, as in fitting.
+        exposures: Gain and bias [F, 2, 3] of the frames, as `optimize.fit` returns them; held-out pixels must
+            have had no part in them. None: pictures are compared as they are drawn.
         notes: Sentences that the report should end with, such as that of `cleanup_effect`.
 
     Raises:
-        InvalidArrayError: `frames` have no cameras or hold nothing out.
+        InvalidArrayError: `frames` have no cameras or hold nothing out, or `exposures` have another shape.
         MissingBackendError: The kernels are not compiled and there is no compiler.
     """
     cameras = _check(frames)
+    if exposures is not None:
+        check_array("exposures", exposures, shape=(len(frames), 2, 3), dtype=np.float32)
     hidden = list(frames.held_out)
     scores: list[tuple[float, ...]] = []
     views = draw_each(cloud, cameras.subset(hidden), background=background)
     for index, view in zip(hidden, views, strict=True):
-        truth, render = _unit(frames.images[index]), _shown(view)
+        truth, render = _unit(frames.images[index]), _shown(view, exposures, index)
         slight, heavy = (psnr(_blurred(truth, share), truth) for share in (_SLIGHT_BLUR, _HEAVY_BLUR))
         covered = float((view.alpha >= 0.5).mean())
         scores.append((psnr(render, truth), ssim(render, truth), covered, slight, heavy))
@@ -85,7 +91,7 @@ def assess(
     figures = QualityFigures(
         psnr_db=psnr_db,
         ssim=similarity,
-        train_psnr_db=_train_psnr(cloud, frames, cameras, background),
+        train_psnr_db=_train_psnr(cloud, frames, cameras, background, exposures),
         coverage=coverage,
         slight_blur_db=slight_db,
         heavy_blur_db=heavy_db,
@@ -176,9 +182,13 @@ def nearest_known_views(frames: FrameSequence) -> NearestViews:
 
 
 def cleanup_effect(
-    before: SplatCloud, after: SplatCloud, frames: FrameSequence, report: CleanupReport
+    before: SplatCloud,
+    after: SplatCloud,
+    frames: FrameSequence,
+    report: CleanupReport,
+    exposures: F32 | None = None,
 ) -> str:
-    """Measure a clean-up on the held-out views and return one sentence on it.
+    """Measure a clean-up on the held-out views and return one sentence on it; `exposures` as in `assess`.
 
     Raises:
         InvalidArrayError: `frames` have no cameras or hold nothing out.
@@ -188,7 +198,10 @@ def cleanup_effect(
     scores = []
     for cloud in (before, after):
         pairs = zip(hidden, draw_each(cloud, cameras), strict=True)
-        found = [(psnr(_shown(v), _unit(frames.images[i])), (v.alpha >= 0.5).mean()) for i, v in pairs]
+        found = [
+            (psnr(_shown(view, exposures, i), _unit(frames.images[i])), (view.alpha >= 0.5).mean())
+            for i, view in pairs
+        ]
         scores.append(np.mean(found, axis=0))
     (db, coverage), (db_after, coverage_after) = scores
     return (
@@ -198,7 +211,11 @@ def cleanup_effect(
 
 
 def held_out_pairs(
-    cloud: SplatCloud, frames: FrameSequence, *, background: Sequence[float] = (0.0, 0.0, 0.0)
+    cloud: SplatCloud,
+    frames: FrameSequence,
+    *,
+    background: Sequence[float] = (0.0, 0.0, 0.0),
+    exposures: F32 | None = None,
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yield each held-out frame's index and a picture [H, 2 W, 3] sRGB: truth left, render right.
 
@@ -208,12 +225,16 @@ def held_out_pairs(
     hidden = list(frames.held_out)
     views = draw_each(cloud, _check(frames).subset(hidden), background=background)
     for index, view in zip(hidden, views, strict=True):
-        render = np.rint(_shown(view) * 255).astype(np.uint8)
+        render = np.rint(_shown(view, exposures, index) * 255).astype(np.uint8)
         yield index, np.concatenate([frames.images[index], render], axis=1)
 
 
 def _train_psnr(
-    cloud: SplatCloud, frames: FrameSequence, cameras: Cameras, background: Sequence[float]
+    cloud: SplatCloud,
+    frames: FrameSequence,
+    cameras: Cameras,
+    background: Sequence[float],
+    exposures: F32 | None,
 ) -> float:
     """Return the mean PSNR of a few training views; that of held-out views says nothing without it."""
     train = np.asarray(frames.train, np.int64)
@@ -222,7 +243,8 @@ def _train_psnr(
     chosen = train[np.linspace(0, len(train) - 1, min(_TRAIN_VIEWS, len(train))).round().astype(int)]
     views = draw_each(cloud, cameras.subset(chosen.tolist()), background=background)
     pairs = zip(chosen, views, strict=True)
-    return float(np.mean([psnr(_shown(view), _unit(frames.images[index])) for index, view in pairs]))
+    scores = [psnr(_shown(view, exposures, index), _unit(frames.images[index])) for index, view in pairs]
+    return float(np.mean(scores))
 
 
 def _check(frames: FrameSequence) -> Cameras:
@@ -237,9 +259,10 @@ def _unit(image: NDArray[np.uint8]) -> F32:
     return image.astype(np.float32) / np.float32(255)
 
 
-def _shown(view: Picture) -> F32:
-    """Return what a screen shows of a drawn picture."""
-    return np.clip(view.image, 0.0, 1.0)
+def _shown(view: Picture, exposures: F32 | None, frame: int) -> F32:
+    """Return what a screen shows of a drawn picture, or a camera with the exposure of a frame."""
+    image = view.image if exposures is None else view.image * exposures[frame, 0] + exposures[frame, 1]
+    return np.clip(image, 0.0, 1.0)
 
 
 def _blurred(picture: F32, share: float) -> F32:

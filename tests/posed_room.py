@@ -28,7 +28,7 @@ def write_posed_room(folder: Path) -> Path:
     frames = []
     z_up_from_world = np.linalg.inv(WORLD_FROM_Z_UP)
     for index, (c2w, picture) in enumerate(
-        zip(opengl_c2w_from_viewmats(cameras.viewmats), _painted(depths, cameras), strict=True)
+        zip(opengl_c2w_from_viewmats(cameras.viewmats), painted_by_place(depths, cameras), strict=True)
     ):
         name = f"images/{index:03d}.png"
         Image.fromarray(picture).save(folder / name)
@@ -42,7 +42,7 @@ def write_posed_room(folder: Path) -> Path:
     return folder
 
 
-def _painted(depths: NDArray, cameras: Cameras) -> NDArray[np.uint8]:
+def painted_by_place(depths: NDArray, cameras: Cameras) -> NDArray[np.uint8]:
     """Colour every pixel by where its surface is: bands a metre wide, different along each axis."""
     v, u = np.mgrid[: cameras.height, : cameras.width] + 0.5
     pictures = []
