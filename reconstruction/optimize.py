@@ -90,9 +90,8 @@ class FitResult:
     cpu_seconds: float
     train_psnr_db: float  # running mean at the end
     rasterizer: str
-    exposures: F32 | None = (
-        None  # [F, 2, 3] gain and bias of each frame; held-out ones: a guess from the others
-    )
+    # Gain and bias [F, 2, 3] of each frame, of held-out ones a guess from the others; None: not fitted.
+    exposures: F32 | None = None
     consistency: ConsistencyReport | None = None  # None: it was not looked for
 
 
@@ -303,7 +302,10 @@ class _Fit:
     def _compare(self) -> None:
         """Draw all training pictures, at half resolution, for their exposures and for what disagrees."""
         views = []
+        given = self.given_weights
         for index in self.frames.train:
+            if given is not None and not given[index].any():
+                continue
             truth = self._target(index, 2)
             height, width = truth.shape[:2]
             scale = np.array([width / self.cameras.width, height / self.cameras.height, 1], np.float32)
@@ -323,7 +325,7 @@ class _Fit:
         if not self.settings.consistency:
             return
         self.consistency, found = find_disagreement(views, self.cameras)
-        self.trust_in(found if self.given_weights is None else found * self.given_weights)
+        self.trust_in(found if given is None else found * given)
 
     def _grow(self, progress: float) -> None:
         """Take faint splats away and put new ones where some training pictures are most wrong."""
