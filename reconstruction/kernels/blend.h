@@ -35,11 +35,17 @@ static inline vf log2_alpha(const Record &s, vf dx, vf dy) {
 // Calls use(block, lane, pixel index) for each pixel of the tile that lies in the picture.
 template <class Use>
 static inline void each_pixel(const View &view, int left, int top, const Use &use) {
-  for (int k = 0; k < kBlocks; k++)
-    for (int l = 0; l < LANES; l++) {
-      int x = left + (k % kBlocksX) * 4 + l % 4, y = top + (k / kBlocksX) * kBlockHeight + l / 4;
-      if (x < view.width && y < view.height) use(k, l, (int64_t)y * view.width + x);
+  int rows = std::min(kTile, view.height - top), columns = std::min(kTile, view.width - left);
+  for (int y = 0; y < rows; y++) {
+    int k = y / kBlockHeight * kBlocksX, l = y % kBlockHeight * 4;
+    int64_t pixel = (int64_t)(top + y) * view.width + left;
+    if (columns == kTile) {  // a fixed number, so that the compiler writes it out
+#pragma GCC unroll 16
+      for (int x = 0; x < kTile; x++) use(k + x / 4, l + x % 4, pixel + x);
+    } else {
+      for (int x = 0; x < columns; x++) use(k + x / 4, l + x % 4, pixel + x);
     }
+  }
 }
 
 // Asks for the record of an entry some places ahead: in depth order they lie anywhere in memory.
@@ -88,7 +94,7 @@ static void blend_tile(Frame &frame, int tile, const PixelGrid &grid, const Pict
     g[k] += T[k] * view.background[1];
     b[k] += T[k] * view.background[2];
     store(keep, r[k]), store(keep + LANES, g[k]), store(keep + 2 * LANES, b[k]);
-    store(keep + 3 * LANES, T[k]), store(keep + 4 * LANES, z[k]);
+    if (kDepth) store(keep + 3 * LANES, T[k]), store(keep + 4 * LANES, z[k]);
   }
   each_pixel(view, left, top, [&](int k, int l, int64_t pixel) {
     float *rgb = out.image + 3 * pixel;

@@ -30,6 +30,8 @@ static void unblend_tile(Frame &frame, int tile, const PixelGrid &grid, const Pi
   int32_t e = frame.tile_begin[tile], done = frame.tile_done[tile], end = frame.tile_begin[tile + 1];
   for (; e < done; e++) {
     prefetch_record(frame, e, end);
+    const TileEntry &ahead = frame.entries[std::min(e + kPrefetch, end - 1)];
+    __builtin_prefetch(&frame.moments[(size_t)ahead.slot * kMoments], 1);
     const TileEntry &entry = frame.entries[e];
     const Record &s = frame.records[entry.splat];
     float *out = &frame.moments[(size_t)entry.slot * kMoments];
@@ -53,7 +55,7 @@ static void unblend_tile(Frame &frame, int tile, const PixelGrid &grid, const Pi
       sg += w * dg[k];
       sb += w * db[k];
       if (kDepth) sz += w * dz[k];
-      gain *= reciprocal(1.f - alpha);  // here - behind
+      gain = divide(gain, 1.f - alpha);  // here - behind
       seen[k] -= alpha * gain;
       vf moment = choose((free_alpha < splat(kAlphaMax)) & (T[k] > splat(kNothingLeft)), w * gain, vf{});
       T[k] -= w;
