@@ -7,6 +7,9 @@ from typing import Any
 
 import PIL.Image  # noqa: F401 (the same)
 
+THREADS = 2
+SEED = 0
+
 
 def load_pycolmap() -> Any:
     """Import pycolmap and silence its log.

@@ -32,6 +32,7 @@ SHAPE_TOLERANCE = 0.01
 SAME_SHAPE_SHARE = 0.8
 _ORIENTATION, _EXIF = 0x0112, 0x8769  # tags
 _FOCAL_35MM, _FOCAL_MM, _PLANE_X, _PLANE_UNIT = 0xA405, 0x920A, 0xA20E, 0xA210  # tags inside _EXIF
+_TAKEN_WIDTH, _TAKEN_HEIGHT = 0xA002, 0xA003  # the same
 _FILM_WIDTH_MM = 36.0
 _MM_PER_UNIT = {2: 25.4, 3: 10.0}  # EXIF FocalPlaneResolutionUnit
 
@@ -166,7 +167,10 @@ def _focal_over_width(exif: dict[int, Any], edge_px: int) -> float | None:
         if float(exif.get(_FOCAL_35MM, 0)) > 0:
             ratio = float(exif[_FOCAL_35MM]) / _FILM_WIDTH_MM
         else:
-            # Pixels per unit on the sensor: exact where cameras write it, and old ones do.
+            # Pixels per unit on the sensor: exact where cameras write it, and old ones do. They are pixels of
+            # the picture as taken, which programs that shrink it leave in EXIF.
+            taken_px = max(int(exif.get(_TAKEN_WIDTH, 0)), int(exif.get(_TAKEN_HEIGHT, 0)))
+            edge_px = taken_px if taken_px > 0 else edge_px
             px_per_mm = float(exif[_PLANE_X]) / _MM_PER_UNIT[int(exif.get(_PLANE_UNIT, 2))]
             ratio = float(exif[_FOCAL_MM]) * px_per_mm / edge_px
     except (KeyError, TypeError, ValueError, ZeroDivisionError):

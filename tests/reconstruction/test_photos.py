@@ -74,6 +74,17 @@ def test_focal_length_from_35_mm_equivalent(tmp_path: Path) -> None:
     assert exif_focal_px(tmp_path, long_edge_px=60) == pytest.approx(24 / 36 * 60)
 
 
+def test_focal_length_from_the_sensor_survives_shrinking(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    block = exif.get_ifd(0x8769)
+    block[0x920A], block[0xA20E], block[0xA210] = 8.0, 600.0, 3  # 8 mm, 600 px per cm of the sensor
+    block[0xA002], block[0xA003] = 400, 300  # taken at 400x300: 6.67 mm wide
+    for number in range(3):
+        Image.fromarray(texture(90, 120, number)).save(tmp_path / f"{number}.jpg", exif=exif)
+
+    assert exif_focal_px(tmp_path) == pytest.approx(8.0 * 60 / 400 * 120)
+
+
 def test_focal_length_of_a_real_camera_is_near_its_published_calibration() -> None:
     folder = shared("photos/kermit")
     published = float((folder / "reference_bundle.out").read_text().splitlines()[2].split()[0])
