@@ -7,7 +7,7 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo setup test lint bench bench-inputs fuzz sample system clean
+.PHONY: help demo setup test lint bench bench-inputs bench-gpu fuzz sample system clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,9 @@ bench: setup ## the table of speeds, bytes and PSNR; rows also go to build/bench
 
 bench-inputs: setup ## the real clips and photos of the shared test data
 	$(BIN)/python -m tests.bench.real_inputs
+
+bench-gpu: setup ## on a machine with a CUDA device and gsplat: steps and fits beside the cores
+	$(BIN)/python -m tests.bench.gpu
 
 fuzz: setup ## a million random parameter sets through the kernels: no crash, no NaN
 	$(BIN)/python -m tests.fuzz.kernels

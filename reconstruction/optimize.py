@@ -42,7 +42,8 @@ _COMPARE_AT = (0.3, 0.6)
 class FitSettings:
     """How long and towards what to fit."""
 
-    budget_cpu_s: float = 120.0  # CPU-seconds of this process, all threads together
+    # CPU-seconds of this process, all threads together. With gsplat, where they say nothing, clock seconds.
+    budget_cpu_s: float = 120.0
     iterations: int | None = None  # if given, the budget instead; then a seed decides the result exactly
     seed: int = 0
     max_splats: int | None = None  # splats grow up to this number; None: see `_most_splats`
@@ -78,7 +79,7 @@ class FitProgress:
     iteration: int
     splat_count: int
     psnr_db: float  # running mean over the training pictures just fitted
-    cpu_seconds: float
+    cpu_seconds: float  # spent, in the unit of the budget
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +88,7 @@ class FitResult:
 
     cloud: SplatCloud
     iterations: int
-    cpu_seconds: float
+    cpu_seconds: float  # spent, in the unit of the budget
     train_psnr_db: float  # running mean at the end
     rasterizer: str
     # Gain and bias [F, 2, 3] of each frame, of held-out ones a guess from the others; None: not fitted.
@@ -171,10 +172,13 @@ def _stepper(name: str, frames: FrameSequence, initial: SplatCloud, settings: Fi
     if name == "cpu":
         return FusedStep(initial, bases, scale_max, settings.threads)
     # Late: torch takes seconds to load, and the kernels do not need it.
+    if name == "gsplat":
+        from .rasterizers.cuda_step import CudaStep, gsplat_operations
+
+        return CudaStep(gsplat_operations(), "cuda", initial, bases, scale_max)
     from .rasterizers.autograd_step import AutogradStep
 
-    device = "cuda" if name == "gsplat" else "cpu"
-    return AutogradStep(load_rasterizer(name), device, initial, bases, scale_max)
+    return AutogradStep(load_rasterizer(name), "cpu", initial, bases, scale_max)
 
 
 def _most_splats(frames: FrameSequence, first_count: int) -> int:
@@ -217,7 +221,9 @@ class _Fit:
         self.exposures = Exposures(frames.train) if settings.exposure else None
         self.first_count = len(stepper)
         self.most = settings.max_splats or _most_splats(frames, len(stepper))
-        self.begin = time.process_time()
+        self.clock = time.monotonic if name == "gsplat" else time.process_time
+        self.kept: dict[tuple[int, int], Any] = {}  # pictures on the stepper's device
+        self.begin = self.clock()
 
     def trust_in(self, weights: F32 | None) -> None:
         """Count each pixel by `weights` [F, H, W] from now on; a frame of zeros is left out."""
@@ -226,7 +232,7 @@ class _Fit:
 
     @property
     def cpu_seconds(self) -> float:
-        return time.process_time() - self.begin
+        return self.clock() - self.begin
 
     @property
     def fraction(self) -> float:
@@ -259,7 +265,7 @@ class _Fit:
                 self._grow(1 - len(rounds) / settings.growth_rounds)
             index = order.pop()
             factor = shrink_factor(fraction, self.iteration, len(self.used), settings.coarse_share)
-            target, trust = self._target(index, factor), self._trust(index, factor)
+            target, trust = self._kept(index, factor), self._trust(index, factor)
             height, width = target.shape[:2]
             scale = np.array([width / self.cameras.width, height / self.cameras.height, 1], np.float32)
             report = self.stepper.step(
@@ -374,6 +380,15 @@ class _Fit:
             return None
         plane = self.weights[index]
         return np.ascontiguousarray(plane) if factor == 1 else _shrunk(plane[..., None], factor)[..., 0]
+
+    def _kept(self, index: int, factor: int) -> Any:
+        """Return the target as the stepper takes it: on its device, if it has one of its own."""
+        keep = getattr(self.stepper, "keep", None)
+        if keep is None:
+            return self._target(index, factor)
+        if (index, factor) not in self.kept:
+            self.kept[index, factor] = keep(self._target(index, factor))
+        return self.kept[index, factor]
 
     def _depth(self, index: int, factor: int) -> F32 | None:
         if self.frames.depths is None or self.settings.depth_weight == 0:

@@ -36,15 +36,15 @@ def at_least(figure: str, value: float, unit: str, goal: float) -> Row:
     return Row(figure, value, unit, f">= {goal:g}", value >= goal)
 
 
-def write(name: str, rows: list[Row]) -> None:
-    """Write the rows to build/bench/<name>.json; long suites do so after every part."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / f"{name}.json").write_text(json.dumps([asdict(row) for row in rows], indent=1), "utf-8")
+def write(name: str, rows: list[Row], folder: Path = FOLDER) -> None:
+    """Write the rows to `folder`/<name>.json; long suites do so after every part."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps([asdict(row) for row in rows], indent=1), "utf-8")
 
 
-def publish(name: str, rows: list[Row]) -> None:
-    """Write the rows to build/bench/<name>.json and print them."""
-    write(name, rows)
+def publish(name: str, rows: list[Row], folder: Path = FOLDER) -> None:
+    """Write the rows to `folder`/<name>.json and print them."""
+    write(name, rows, folder)
     table = Table("figure", "value", "unit", "goal", "met", title=name, title_justify="left")
     for row in rows:
         met = "" if row.met is None else ("[green]yes[/]" if row.met else "[red]no[/]")
