@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InvalidInputError
+from .frame_choice import Look, choose
 from .frames import FrameSequence, Provenance
 from .photos import LONG_EDGE_PX, resized
 
 Say = Callable[[str], None]
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv")
-# Forty views register and fit well and cost about a minute of SfM; more views of a short clip add little.
-MAX_FRAMES = 40
+# Forty views register and fit well and cost about a minute of SfM; more views of a short way add little.
+USUAL_FRAMES = 40
+# A longer way gets more, up to here; that is five widths of the picture for every point of a walk.
+MAX_FRAMES = 100
 # Below this no clip holds the three views that check each other and the two that are held out.
 MIN_FRAMES = 6
 # Two minutes at 30 frames a second; a longer clip is read up to here and the rest is told to the user.
@@ -27,6 +29,7 @@ MAX_DECODED = 3_600
 MAX_PIXELS = 7680 * 4320
 MIN_EDGE_PX = 64
 
+_LOOK_PX = 480  # long edge of the pictures on which sharpness is told; a shake of 1 % is 5 px there
 _THUMB_PX = 160  # long edge of the grey pictures on which frames are compared
 _SAME_GREY_LEVELS = 0.4  # mean difference below which a frame repeats the last: coding noise of a still
 # A cut changes the blurred picture by this much, and by this many times more than its neighbours change; so
@@ -35,16 +38,6 @@ _CUT_GREY_LEVELS = 8.0
 _CUT_OVER_NEIGHBOURS = 3.0
 _CUT_BLUR_PX = 5.0
 _CUT_NEIGHBOURS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """One decoded frame, reduced to what the choice needs."""
-
-    index: int
-    thumb: NDArray[np.float32]  # [h, w] grey
-    shapes: NDArray[np.float32]  # [h, w] the same, blurred
-    sharpness: float  # variance of the Laplacian
 
 
 def read_clip(
@@ -56,19 +49,19 @@ def read_clip(
 ) -> FrameSequence:
     """Return up to `max_frames` frames of a clip's longest shot in time order, without cameras.
 
-    Repeated frames are dropped, then the sharpest frame of each of `max_frames` equal spans is kept. The
-    clip is decoded twice, so memory holds the chosen frames only.
+    Repeated frames are dropped, then sharp frames with about the same motion between them are chosen, see
+    `frame_choice`. The clip is decoded twice, so memory holds the chosen frames only.
 
     Args:
         path: mp4, mov, webm or mkv.
-        max_frames: At least `MIN_FRAMES`.
+        max_frames: At least `MIN_FRAMES`. As many are kept only if the picture moves far.
         long_edge_px: Frames are shrunk to this, never enlarged.
         say: Told one sentence per thing that was left out: other shots, a tail beyond the limit.
 
     Raises:
         InvalidInputError: No such file, no clip, a damaged one, one beyond the limits, or too few frames.
     """
-    looks = [_look(index, image) for index, image in enumerate(_decoded(path, _THUMB_PX))]
+    looks = [_look(index, image) for index, image in enumerate(_decoded(path, _LOOK_PX))]
     if len(looks) >= MAX_DECODED:
         say(f"the clip is longer than {MAX_DECODED} frames; the rest was left out")
     if len(looks) < MIN_FRAMES:
@@ -85,9 +78,10 @@ def read_clip(
         if np.abs(look.thumb - distinct[-1].thumb).mean() > _SAME_GREY_LEVELS:
             distinct.append(look)
     if len(distinct) < MIN_FRAMES:
-        raise _too_few(path, f"{len(distinct)} different frames among {len(looks)}")
-    spans = np.array_split(np.arange(len(distinct)), min(max(max_frames, MIN_FRAMES), len(distinct)))
-    chosen = {max((distinct[i] for i in span), key=lambda look: look.sharpness).index for span in spans}
+        place = f"the longest of its {len(shots)} shots" if len(shots) > 1 else f"{len(looks)}"
+        raise _too_few(path, f"{len(distinct)} different frames among {place}")
+    most = max(max_frames, MIN_FRAMES)
+    chosen = set(choose(distinct, min(USUAL_FRAMES, most), most))
     images = [im for index, im in enumerate(_decoded(path, long_edge_px)) if index in chosen]
     return FrameSequence(np.stack(images), Provenance("clip", is_generated=False, detail=path.name))
 
@@ -145,17 +139,21 @@ def _upright(frame: Any, long_edge_px: int) -> NDArray[np.uint8]:
     return resized(np.rot90(image, quarter_turns), long_edge_px)
 
 
-def _look(index: int, image: NDArray[np.uint8]) -> _Look:
-    from scipy.ndimage import gaussian_filter, laplace
+def _look(index: int, image: NDArray[np.uint8]) -> Look:
+    from scipy.ndimage import laplace
 
-    grey = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    return _Look(index, grey, gaussian_filter(grey, _CUT_BLUR_PX), float(laplace(grey).var()))
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    sharpness = float(laplace(image.astype(np.float32) @ weights).var())
+    return Look(index, resized(image, _THUMB_PX).astype(np.float32) @ weights, sharpness)
 
 
-def _split_shots(looks: list[_Look]) -> list[list[_Look]]:
+def _split_shots(looks: list[Look]) -> list[list[Look]]:
     """Split frames at hard cuts."""
-    pairs = zip(looks[1:], looks[:-1], strict=True)
-    steps = np.array([np.abs(a.shapes - b.shapes).mean() for a, b in pairs])
+    from scipy.ndimage import gaussian_filter
+
+    shapes = [gaussian_filter(look.thumb, _CUT_BLUR_PX) for look in looks]
+    pairs = zip(shapes[1:], shapes[:-1], strict=True)
+    steps = np.array([np.abs(a - b).mean() for a, b in pairs])
     shots = [[looks[0]]]
     for i, step in enumerate(steps):
         around = np.r_[steps[max(0, i - _CUT_NEIGHBOURS) : i], steps[i + 1 : i + 1 + _CUT_NEIGHBOURS]]
