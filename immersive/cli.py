@@ -69,6 +69,10 @@ def create(
         str | None,
         typer.Option(help="A depth model for footage: depth-anything or depth-pro, =FOLDER for own weights."),
     ] = None,
+    camera_height: Annotated[
+        float | None,
+        typer.Option(help="Metres from the ground to the camera of footage; sets the scene's size."),
+    ] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the scene when it is done.")] = False,
     lan: Lan = False,
     port: Port = DEFAULT_PORT,
@@ -98,6 +102,7 @@ def create(
         budget_s=None if budget is None else seconds_from("budget", budget),
         splats=splats,
         depth=depth,
+        camera_height_m=camera_height,
     )
     create_and_show(request, out=out, serve=serve, lan=lan, port=port, as_json=as_json)
 

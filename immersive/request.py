@@ -31,6 +31,7 @@ class CreateRequest:
     title: str | None = None  # None: made from the source
     budget_s: float | None = None  # CPU-seconds of fitting; None: what the quality allows
     splats: int | None = None  # most splats; None: what the quality allows
+    camera_height_m: float | None = None  # of footage, above the ground; None: the size is guessed
     depth: str | None = None  # a learned depth source for footage, NAME or NAME=WEIGHTS; None: stereo
 
     def __post_init__(self) -> None:
@@ -58,7 +59,14 @@ class CreateRequest:
             path = getattr(self, name)
             if path is not None and not path.exists():
                 raise InvalidInputError(f"{name} not found: {path}", hint="Check the path.")
+        if self.camera_height_m is not None:
+            if self.prompt is not None:
+                raise InvalidInputError(
+                    "a camera height is for a video or images, a prompt's scene has its size"
+                )
+            from reconstruction.placement import check_camera_height
 
+            check_camera_height(self.camera_height_m)
         if self.depth is not None:
             self._check_depth()
 

@@ -69,6 +69,7 @@ def plan_source(request: CreateRequest) -> PlannedSource:
         request.quality,
         immersive.__version__,
         *_depth(request),
+        *_height(request),
     )
     return PlannedSource(digest, None, lambda runner: _read_footage(path, request, digest, runner))
 
@@ -100,7 +101,7 @@ def _read_footage(path: Path, request: CreateRequest, digest: str, runner: Stage
 
             name, weights = request.depth_source
             depths = load_depth_source(name, SourceSettings(weights))  # fails before minutes of matching
-        return load(path, depths=depths, progress=update)
+        return load(path, depths=depths, camera_height_m=request.camera_height_m, progress=update)
 
     posed = runner.run_kept(
         "frames",
@@ -152,6 +153,10 @@ def _depth(request: CreateRequest) -> tuple[str, ...]:
         return ()
     name, weights = request.depth_source
     return name, _content_digest(Path(weights)) if Path(weights).exists() else weights
+
+
+def _height(request: CreateRequest) -> tuple[str, ...]:
+    return () if request.camera_height_m is None else (f"camera at {request.camera_height_m!r} m",)
 
 
 def _content_digest(path: Path) -> str:

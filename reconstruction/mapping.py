@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,23 @@ from .gates import Observations, complaints, measure
 from .lens import LensPrior
 from .matching import Progress, frame_index, verify_pairs
 from .posed_frames import ParallaxFigures
+from .refinement import refined
 
+# Incremental: picture by picture, each adjusted to those before; exact, and lost where one step is too large.
+# Global (GLOMAP): all turns, then all places at once, from every pair; needs a lens that is about right.
+Mapper = Literal["incremental", "global"]
 MIN_MODEL_FRAMES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One way to solve pictures."""
+
+    mapper: Mapper
+    # A pinhole of the prior's focal length; otherwise focal length and a radial distortion are refined.
+    is_fixed: bool
+    # Of a fixed lens: refine the focal length once all pictures are placed.
+    refine_after: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +47,7 @@ class Solution:
     figures: ParallaxFigures
     lens_complaint: str | None  # why the solved lens cannot be believed
     complaints: list[str]  # broken gates, worst first, and that about the lens
-    is_fixed: bool  # the lens is as the prior says
+    is_assumed: bool  # the lens is exactly as the prior says
 
     @property
     def rank(self) -> tuple[int, int, int]:
@@ -41,22 +56,40 @@ class Solution:
 
 
 def solve(
-    database: Path, given: int, size: tuple[int, int], prior: LensPrior, *, is_fixed: bool, tell: Progress
+    database: Path, given: int, size: tuple[int, int], prior: LensPrior, plan: Plan, tell: Progress
 ) -> Solution | None:
-    """Run the incremental mapper and return its largest model, or None.
+    """Run a mapper and return its largest model, or None.
 
     Args:
         database: As `match_pictures` returns it; its lens and verified pairs are overwritten.
         given: Number of pictures in it.
         size: Width and height of each, in pixels.
         prior: Where the focal length starts, and how far it may move before that is a complaint.
-        is_fixed: The lens is a pinhole of exactly the prior's focal length; otherwise focal length and a
-            radial distortion are refined.
+        plan: How.
         tell: Told the share done; what it raises is passed on.
     """
-    pycolmap = load_pycolmap()
-    _set_lens(database, size, prior, is_fixed)
+    _set_lens(database, size, prior, plan.is_fixed)
     verify_pairs(database)
+    with tempfile.TemporaryDirectory(dir=database.parent) as out:
+        run = _map_globally if plan.mapper == "global" else _map_incrementally
+        models = run(database, Path(out), given, plan.is_fixed, tell)
+    if not models:
+        return None
+    model = max(models.values(), key=lambda m: (m.num_reg_images(), m.num_points3D()))
+    solution = _read_solution(model, given, size, prior, is_assumed=plan.is_fixed)
+    if plan.refine_after and not solution.complaints:
+        tell(0.96, "refining the lens")
+        better = refined(model, prior)
+        if better is not None:
+            found = _read_solution(better, given, size, prior, is_assumed=False)
+            return solution if found.complaints else found
+    return solution
+
+
+def _map_incrementally(
+    database: Path, out: Path, given: int, is_fixed: bool, tell: Progress
+) -> dict[int, Any]:
+    pycolmap = load_pycolmap()
     options = pycolmap.IncrementalPipelineOptions()
     options.num_threads, options.random_seed = THREADS, SEED
     options.min_model_size = MIN_MODEL_FRAMES
@@ -76,8 +109,8 @@ def solve(
             raised.append(error)
             token.cancel()
 
-    with tempfile.TemporaryDirectory(dir=database.parent) as out:
-        models = pycolmap.incremental_mapping(
+    try:
+        return pycolmap.incremental_mapping(
             database,
             database.parent / "images",
             out,
@@ -85,12 +118,23 @@ def solve(
             next_image_callback=on_picture,
             cancellation_token=token,
         )
-    if raised:
-        raise raised[0]
-    if not models:
-        return None
-    model = max(models.values(), key=lambda m: (m.num_reg_images(), m.num_points3D()))
-    return _read_solution(model, given, size, prior, is_fixed)
+    except InterruptedError as error:  # how pycolmap answers the token
+        raise raised[0] from error
+
+
+def _map_globally(database: Path, out: Path, given: int, is_fixed: bool, tell: Progress) -> dict[int, Any]:
+    pycolmap = load_pycolmap()
+    tell(0.6, f"placing {given} pictures at once")
+    options = pycolmap.GlobalPipelineOptions()
+    mapper = options.mapper
+    for part in (options, mapper, mapper.rotation_averaging, mapper.global_positioning):
+        part.random_seed = SEED
+    options.num_threads = mapper.num_threads = THREADS
+    options.min_model_size = MIN_MODEL_FRAMES
+    mapper.global_positioning.use_gpu = mapper.bundle_adjustment.ceres.use_gpu = False
+    mapper.bundle_adjustment.refine_focal_length = not is_fixed
+    mapper.bundle_adjustment.refine_extra_params = not is_fixed
+    return pycolmap.global_mapping(database, database.parent / "images", out, options)
 
 
 def points_of(model: Any) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
@@ -113,7 +157,7 @@ def _set_lens(database: Path, size: tuple[int, int], prior: LensPrior, is_fixed:
 
 
 def _read_solution(
-    model: Any, given: int, size: tuple[int, int], prior: LensPrior, is_fixed: bool
+    model: Any, given: int, size: tuple[int, int], prior: LensPrior, *, is_assumed: bool
 ) -> Solution:
     width, height = size
     images = sorted((model.images[i] for i in model.reg_image_ids()), key=lambda image: image.name)
@@ -137,4 +181,4 @@ def _read_solution(
     figures = measure(cameras, points, seen, given)
     about_lens = prior.complaint(camera.focal_length_x, width)
     found = complaints(figures, given) + ([about_lens] if about_lens else [])
-    return Solution(kept, cameras, camera, points, colors, figures, about_lens, found, is_fixed)
+    return Solution(kept, cameras, camera, points, colors, figures, about_lens, found, is_assumed)

@@ -18,7 +18,7 @@ from .conventions import F32, viewmats_from_opengl_c2w
 from .errors import InvalidInputError
 from .frames import FrameSequence, Provenance
 from .photos import LONG_EDGE_PX, MAX_PHOTOS, picture_size, read_picture
-from .placement import F64, place, z_up_or_none
+from .placement import F64, check_camera_height, place, z_up_or_none
 from .posed_frames import PosedFrames, PoseReport, choose_held_out
 from .undistortion import undistort
 
@@ -51,28 +51,35 @@ class _Source:
     notes: list[str] = field(default_factory=list)
 
 
-def read_posed_folder(folder: Path, *, long_edge_px: int = LONG_EDGE_PX) -> PosedFrames | None:
+def read_posed_folder(
+    folder: Path, *, long_edge_px: int = LONG_EDGE_PX, camera_height_m: float | None = None
+) -> PosedFrames | None:
     """Return the frames of a folder with known cameras in the world frame, or None if it names no cameras.
 
     `transforms.json` (OpenGL camera-to-world, one or many lenses, optional `test` list, optional
     `inverse_depth_f16.npz`) and COLMAP models (text or binary) are understood. Lenses with distortion are
-    undistorted. Without a `test` list every eighth frame is held out.
+    undistorted. Without a `test` list every eighth frame is held out. `camera_height_m` above the ground sets
+    the size, if it is given; otherwise the source's unit counts, or a guess where that is unknown.
 
     Raises:
-        InvalidInputError: Cameras are named but cannot be used, or a picture is missing or damaged.
+        InvalidInputError: Cameras are named but cannot be used, a picture is missing or damaged, or a height
+            that is none.
     """
+    check_camera_height(camera_height_m)
     if (folder / "transforms.json").is_file():
-        return _finish(_read_transforms(folder), folder, long_edge_px)
+        return _finish(_read_transforms(folder), folder, long_edge_px, camera_height_m)
     for sub in _MODEL_FOLDERS:
         for suffix in (".bin", ".txt"):
             if all(
                 (folder / sub / f"{part}{suffix}").is_file() for part in ("cameras", "images", "points3D")
             ):
-                return _finish(_read_colmap(folder, folder / sub, suffix), folder, long_edge_px)
+                return _finish(
+                    _read_colmap(folder, folder / sub, suffix), folder, long_edge_px, camera_height_m
+                )
     return None
 
 
-def _finish(source: _Source, folder: Path, long_edge_px: int) -> PosedFrames:
+def _finish(source: _Source, folder: Path, long_edge_px: int, camera_height_m: float | None) -> PosedFrames:
     if not source.paths:
         raise _broken(source.name, "must pose at least one picture, got none")
     if len(source.paths) > MAX_PHOTOS:
@@ -82,15 +89,24 @@ def _finish(source: _Source, folder: Path, long_edge_px: int) -> PosedFrames:
     cameras = Cameras(source.viewmats, Ks, width, height)
     has_depth = source.inverse_depths is not None
     up = z_up_or_none(cameras) if source.name == "transforms.json" else None
-    placed = place(cameras, source.points, is_metric=has_depth or up is not None, up=up)
+    placed = place(
+        cameras,
+        source.points,
+        is_metric=has_depth or up is not None,
+        up=up,
+        images=images,
+        camera_height_m=camera_height_m,
+    )
     depths = None
     if source.inverse_depths is not None:
-        depths = _depths(source.inverse_depths, Ks, width, height)
+        depths = _depths(source.inverse_depths, Ks, width, height) * np.float32(placed.scale)
     held_out = choose_held_out(len(images)) if source.test is None else source.test
     provenance = Provenance("photos", is_generated=False, detail=folder.name)
     frames = FrameSequence(images, provenance, placed.cameras, depths, held_out)
     notes = (*source.notes, *placed.notes)
-    report = PoseReport(source.name, source.given, len(images), None, notes)
+    report = PoseReport(
+        source.name, source.given, len(images), None, notes, placed.up_error_deg, placed.scale_error
+    )
     return PosedFrames(frames, placed.points, source.colors, report)
 
 

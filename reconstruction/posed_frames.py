@@ -41,6 +41,8 @@ class PoseReport:
     used: int  # frames that have a pose
     figures: ParallaxFigures | None  # None: the poses were given, not estimated
     notes: tuple[str, ...]  # one sentence per guess or loss, shown to the user
+    up_error_deg: float | None = None  # about how far up may be off; None: the source says where it is
+    scale_error: float | None = None  # the same of the size, as a share; None: the source is in metres
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,11 +14,24 @@ from .errors import InvalidInputError
 from .frames import FrameSequence
 from .gates import refusal
 from .lens import LensPrior, lens_prior, view_deg
-from .mapping import MIN_MODEL_FRAMES, Solution, points_of, solve
+from .mapping import MIN_MODEL_FRAMES, Plan, Solution, points_of, solve
 from .matching import Progress, frame_index, match_pictures, verify_pairs
-from .placement import place
+from .placement import check_camera_height, place
 from .posed_frames import PosedFrames, PoseReport, choose_held_out
 from .undistortion import undistort
+
+# In this order until one breaks no gate. A free lens runs away on clips, and on photos it is the better one;
+# the global mapper places what the incremental one loses.
+_CLIP_PLANS = (
+    Plan("incremental", is_fixed=True, refine_after=True),
+    Plan("global", is_fixed=True, refine_after=True),
+    Plan("incremental", is_fixed=False),
+)
+_PHOTO_PLANS = (
+    Plan("incremental", is_fixed=False),
+    Plan("global", is_fixed=True, refine_after=True),
+    Plan("incremental", is_fixed=True, refine_after=True),
+)
 
 
 def estimate_poses(
@@ -26,23 +39,26 @@ def estimate_poses(
     *,
     is_video: bool,
     focal_px: float | None = None,
+    camera_height_m: float | None = None,
     progress: Progress | None = None,
 ) -> PosedFrames:
     """Return the frames that register, with cameras and points in the world frame.
 
-    One camera is assumed for all frames. A clip is solved with a fixed pinhole lens first, photos with a
-    free focal length and radial distortion first; the other way is tried if the first breaks a gate. A free
-    focal length that ends far from `focal_px` breaks one (see `lens`).
-    Up and size are guessed as `placement` says. Every eighth frame is held out.
+    One camera is assumed for all frames. A clip is solved with a fixed pinhole lens first, which is refined
+    if the clip fixes it (see `refinement`), photos with a free focal length and radial distortion first;
+    other ways are tried if that breaks a gate. A free focal length far from `focal_px` breaks one (see
+    `lens`).
+    Up and size are found as `placement` says. Every eighth frame is held out.
 
     Args:
         frames: At least three pictures; cameras and depths, if any, are ignored.
         is_video: The pictures are in time order and a short step apart.
         focal_px: The focal length that the camera recorded or the user knows, in pixels of the frames.
+        camera_height_m: How high the camera was carried above the ground, if the user knows; sets the size.
         progress: Told the share done; may raise `CancelledError`, which is passed on.
 
     Raises:
-        InvalidInputError: Fewer than three frames, or a focal length that is none.
+        InvalidInputError: Fewer than three frames, or a focal length or height that is none.
         UnliftableInputError: The pictures do not overlap, or show too little parallax; says which.
     """
     if len(frames) < MIN_MODEL_FRAMES:
@@ -52,14 +68,15 @@ def estimate_poses(
         )
     if focal_px is not None and not (np.isfinite(focal_px) and focal_px > 0):
         raise InvalidInputError(f"focal_px must be a positive number of pixels, got {focal_px!r}")
+    check_camera_height(camera_height_m)
     tell = _Teller(progress)
     height, width = frames.images.shape[1:3]
     prior = lens_prior(width, height, is_video=is_video, focal_px=focal_px)
     with tempfile.TemporaryDirectory(prefix="immersive-poses-") as scratch:
         matched = match_pictures(frames, Path(scratch), tell)
         tried: list[Solution] = []
-        for is_fixed in (True, False) if is_video else (False, True):
-            found = solve(matched, len(frames), (width, height), prior, is_fixed=is_fixed, tell=tell)
+        for plan in _CLIP_PLANS if is_video else _PHOTO_PLANS:
+            found = solve(matched, len(frames), (width, height), prior, plan, tell)
             tried += [] if found is None else [found]
             if tried and not tried[-1].complaints:
                 break
@@ -70,7 +87,8 @@ def estimate_poses(
         raise refusal(best.complaints[0])
     tell(1.0, f"{len(best.kept)} of {len(frames)} pictures placed")
     rejected = [other.lens_complaint for other in tried if other is not best and other.lens_complaint]
-    return _finish(frames, best, prior, [f"{reason}; the record is kept" for reason in rejected])
+    lens_notes = [f"{reason}; the record is kept" for reason in rejected]
+    return _finish(frames, best, prior, lens_notes, camera_height_m)
 
 
 class _Teller:
@@ -122,13 +140,19 @@ def triangulate(posed: PosedFrames, progress: Progress | None = None) -> PosedFr
     return replace(posed, points=points.astype(np.float32), colors=colors)
 
 
-def _finish(frames: FrameSequence, best: Solution, prior: LensPrior, lens_notes: list[str]) -> PosedFrames:
+def _finish(
+    frames: FrameSequence,
+    best: Solution,
+    prior: LensPrior,
+    lens_notes: list[str],
+    camera_height_m: float | None,
+) -> PosedFrames:
     pycolmap = load_pycolmap()
     images, cameras = frames.images[best.kept], best.cameras
     if best.camera.model != pycolmap.CameraModelId.SIMPLE_PINHOLE:
         images, K = undistort(images, best.camera)
         cameras = replace(cameras, Ks=_repeated(K, len(cameras)))
-    placed = place(cameras, best.points, is_metric=False)
+    placed = place(cameras, best.points, is_metric=False, images=images, camera_height_m=camera_height_m)
     lost = len(frames) - len(best.kept)
     notes = [f"{lost} of {len(frames)} pictures could not be placed and were left out"] if lost else []
     posed = FrameSequence(images, frames.provenance, placed.cameras, held_out=choose_held_out(len(best.kept)))
@@ -138,6 +162,8 @@ def _finish(frames: FrameSequence, best: Solution, prior: LensPrior, lens_notes:
         len(best.kept),
         best.figures,
         (*notes, _lens_note(best, prior), *lens_notes, *placed.notes),
+        placed.up_error_deg,
+        placed.scale_error,
     )
     return PosedFrames(posed, placed.points, best.colors, report)
 
@@ -146,8 +172,8 @@ def _lens_note(best: Solution, prior: LensPrior) -> str:
     width = best.cameras.width
     seen = f"see {view_deg(best.camera.focal_length_x, width):.0f} degrees across"
     if not prior.is_recorded:
-        return f"the lens is {'assumed' if best.is_fixed else 'estimated'} to {seen}"
-    if best.is_fixed:
+        return f"the lens is {'assumed' if best.is_assumed else 'estimated'} to {seen}"
+    if best.is_assumed:
         return f"the lens is taken to {seen}, as its camera recorded"
     return f"the lens is estimated to {seen}; its camera recorded {view_deg(prior.focal_px, width):.0f}"
 

@@ -34,12 +34,13 @@ def load_clip(
     *,
     fit_edge_px: int = FIT_EDGE_PX,
     depths: DepthSource | None = None,
+    camera_height_m: float | None = None,
     progress: Progress = _quiet,
 ) -> PosedFrames:
     """Return the sharp frames of a video file with estimated cameras, in the world frame.
 
     Frames are shrunk to `fit_edge_px` once their cameras are known. `depths` gives more points in place of
-    stereo between the frames.
+    stereo between the frames. `camera_height_m` above the ground sets the size, which is guessed without it.
 
     Raises:
         InvalidInputError: The file is no video, is damaged, or has too few frames.
@@ -49,7 +50,10 @@ def load_clip(
     progress(0.0, "reading the clip")
     frames = read_clip(path, say=notes.append)
     posed = estimate_poses(
-        frames, is_video=True, progress=lambda share, phrase: progress(0.05 + 0.55 * share, phrase)
+        frames,
+        is_video=True,
+        camera_height_m=camera_height_m,
+        progress=lambda share, phrase: progress(0.05 + 0.55 * share, phrase),
     )
     return _finished(posed, notes, fit_edge_px, depths, progress)
 
@@ -59,11 +63,13 @@ def load_photos(
     *,
     fit_edge_px: int = FIT_EDGE_PX,
     depths: DepthSource | None = None,
+    camera_height_m: float | None = None,
     progress: Progress = _quiet,
 ) -> PosedFrames:
     """Return the photos of a folder in the world frame, with the folder's cameras or estimated ones.
 
     `depths` gives more points in place of stereo between the photos, unless the folder has depths.
+    `camera_height_m` above the ground sets the size, which otherwise is the folder's, or a guess.
 
     Raises:
         InvalidInputError: The folder holds no photos, damaged ones, or cameras that cannot be used.
@@ -76,7 +82,7 @@ def load_photos(
     notes: list[str] = []
     progress(0.0, "reading photos")
     if path.is_dir():
-        posed = read_posed_folder(path, long_edge_px=fit_edge_px)
+        posed = read_posed_folder(path, long_edge_px=fit_edge_px, camera_height_m=camera_height_m)
         if posed is not None:
             progress(0.3, f"{posed.report.used} of {posed.report.given} pictures have cameras")
             if posed.frames.depths is not None:
@@ -94,6 +100,7 @@ def load_photos(
         frames,
         is_video=False,
         focal_px=exif_focal_px(path),
+        camera_height_m=camera_height_m,
         progress=lambda share, phrase: progress(0.05 + 0.55 * share, phrase),
     )
     return _finished(posed, notes, fit_edge_px, depths, progress)

@@ -45,7 +45,7 @@ def pose_frames(frames: FrameSequence, source: PoseSource, progress: Progress | 
     broken = complaints(figures, len(frames))
     if broken:
         raise refusal(broken[0])
-    placed = place(found.cameras, points, is_metric=found.is_metric)
+    placed = place(found.cameras, points, is_metric=found.is_metric, images=frames.images)
     known = float(np.count_nonzero(depths)) / depths.size
     posed = replace(
         frames,
@@ -62,7 +62,9 @@ def pose_frames(frames: FrameSequence, source: PoseSource, progress: Progress | 
     _, first = np.unique(seen.points, return_index=True)
     columns, rows = (seen.pixels[first] * (frames.images.shape[2] / width, frames.images.shape[1] / height)).T
     colors = frames.images[seen.frames[first], rows.astype(np.int64), columns.astype(np.int64)]
-    report = PoseReport(found.model, len(frames), len(frames), figures, notes)
+    report = PoseReport(
+        found.model, len(frames), len(frames), figures, notes, placed.up_error_deg, placed.scale_error
+    )
     return PosedFrames(posed, placed.points, colors, report)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from PIL import Image
 
 from immersive.generation.clip import load_clip, load_photos
+from immersive.request import CreateRequest
+from immersive.sources import plan_source
 from reconstruction.errors import InvalidInputError, UnliftableInputError
 from tests.data import shared
 from tests.reconstruction.clips import sliding, texture, write_clip
@@ -100,3 +103,44 @@ def test_a_folder_of_text_files_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidInputError, match="got none among 1 files"):
         load_photos(tmp_path)
+
+
+def _walk_over_a_floor(folder: Path) -> Path:
+    """Write photos with z-up cameras 0.8 above a floor of 300 points."""
+    _pictures(folder)
+    frames = []
+    for number in range(4):
+        matrix = np.eye(4)
+        matrix[:3, 0], matrix[:3, 1], matrix[:3, 2] = [1, 0, 0], [0, 0, 1], [0, -1, 0]
+        matrix[:3, 3] = [0.4 * number, 0, 0.8]
+        frames.append({"file_path": f"{number}.png", "transform_matrix": matrix.tolist()})
+    lens = {"w": 120, "h": 90, "fl_x": 100, "ply_file_path": "points.ply"}
+    (folder / "transforms.json").write_text(json.dumps({**lens, "frames": frames}))
+    header = "ply\nformat ascii 1.0\nelement vertex 300\nproperty float x\nproperty float y\n"
+    rows = "".join(f"{0.1 * (k % 20)} {1 + 0.2 * (k // 20)} 0\n" for k in range(300))
+    (folder / "points.ply").write_text(header + "property float z\nend_header\n" + rows)
+    return folder
+
+
+def test_a_told_camera_height_sets_the_size_of_the_scene(tmp_path: Path) -> None:
+    folder = _walk_over_a_floor(tmp_path)
+
+    posed = load_photos(folder, camera_height_m=1.7)
+
+    steps = np.diff(posed.frames.cameras.positions[:, 0])
+    assert steps == pytest.approx(0.4 * 1.7 / 0.8, rel=1e-3)
+    assert posed.points[:300, 1] == pytest.approx(np.full(300, -1.7), abs=1e-3)  # the rest is stereo
+    assert "the camera is 1.7 m above the floor, as told" in posed.report.notes
+    assert posed.report.scale_error == pytest.approx(0.1)
+
+
+def test_a_camera_height_names_another_scene_and_is_checked_at_once(tmp_path: Path) -> None:
+    request = CreateRequest(images=_walk_over_a_floor(tmp_path))
+
+    digests = {plan_source(replace(request, camera_height_m=height)).digest for height in (None, 1.2, 1.7)}
+
+    assert len(digests) == 3
+    with pytest.raises(InvalidInputError, match="camera height must be from"):
+        replace(request, camera_height_m=900.0)
+    with pytest.raises(InvalidInputError, match="is for a video or images"):
+        CreateRequest(prompt="a barn", camera_height_m=1.6)

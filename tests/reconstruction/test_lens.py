@@ -52,3 +52,27 @@ def test_a_lens_far_from_its_record_is_not_accepted_and_said(walk) -> None:
 def test_a_focal_length_must_be_one(walk, focal_px: float) -> None:
     with pytest.raises(InvalidInputError, match="focal_px must be a positive number"):
         estimate_poses(walk, is_video=True, focal_px=focal_px)
+
+
+def test_the_lens_of_a_clip_is_found_where_the_clip_fixes_it(walk) -> None:
+    posed = estimate_poses(walk, is_video=True)
+
+    # The guess before is 1.0, 43 % off.
+    assert posed.frames.cameras.Ks[0, 0, 0] / 320 == pytest.approx(TRUE_OVER_EDGE, rel=0.07)
+    assert any("lens is estimated" in note for note in posed.report.notes)
+
+
+def test_halves_that_disagree_leave_the_lens_as_assumed(walk, monkeypatch) -> None:
+    # Every clip's halves disagree by some thousandths.
+    monkeypatch.setattr("reconstruction.refinement.HALVES_AGREE", 1e-4)
+
+    posed = estimate_poses(walk, is_video=True)
+
+    assert posed.frames.cameras.Ks[0, 0, 0] == 320
+    assert any("lens is assumed" in note for note in posed.report.notes)
+
+
+def test_a_clip_whose_record_contradicts_its_pictures_keeps_the_record(walk) -> None:
+    posed = estimate_poses(walk, is_video=True, focal_px=2 * TRUE_OVER_EDGE * 320)
+
+    assert posed.frames.cameras.Ks[0, 0, 0] == pytest.approx(2 * TRUE_OVER_EDGE * 320)

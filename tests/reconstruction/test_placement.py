@@ -5,7 +5,9 @@ import pytest
 
 from reconstruction.cameras import Cameras, intrinsics
 from reconstruction.conventions import look_at_viewmat, rotmats_from_quats
-from reconstruction.placement import EYE_HEIGHT_M, SCENE_DEPTH_M, estimate_up, place, z_up_or_none
+from reconstruction.errors import InvalidInputError
+from reconstruction.gravity import held_up
+from reconstruction.placement import EYE_HEIGHT_M, SCENE_DEPTH_M, check_camera_height, place, z_up_or_none
 from reconstruction.posed_frames import choose_held_out
 
 _TILT = rotmats_from_quats(np.array([0.7, 0.3, -0.5, 0.2]))  # how the source's frame is turned
@@ -29,7 +31,7 @@ def _walk(height: float = 0.8, pitch: float = -0.2) -> tuple[Cameras, np.ndarray
 def test_up_is_found_from_cameras_that_look_down_a_little() -> None:
     cameras, _ = _walk()
 
-    assert estimate_up(cameras) @ (_TILT @ [0, 1, 0]) > np.cos(np.radians(3))
+    assert held_up(cameras) @ (_TILT @ [0, 1, 0]) > np.cos(np.radians(3))
 
 
 def test_one_rolled_camera_does_not_tilt_the_world() -> None:
@@ -39,7 +41,7 @@ def test_one_rolled_camera_does_not_tilt_the_world() -> None:
     viewmats[3, :3] = roll @ viewmats[3, :3]
     rolled = Cameras(viewmats.astype(np.float32), cameras.Ks, 120, 90)
 
-    assert estimate_up(rolled) @ (_TILT @ [0, 1, 0]) > np.cos(np.radians(4))
+    assert held_up(rolled) @ (_TILT @ [0, 1, 0]) > np.cos(np.radians(4))
 
 
 def test_the_scene_comes_upright_at_eye_height_with_the_first_camera_at_the_origin() -> None:
@@ -109,3 +111,42 @@ def test_a_y_up_source_is_not_taken_for_z_up() -> None:
 @pytest.mark.parametrize(("count", "held"), [(1, ()), (3, (1,)), (12, (3, 9)), (40, (4, 12, 20, 28, 36))])
 def test_held_out_frames_are_spread_and_leave_the_ends(count: int, held: tuple[int, ...]) -> None:
     assert choose_held_out(count) == held
+
+
+def test_a_told_height_sets_the_size_and_its_doubt_is_small() -> None:
+    cameras, points = _walk(height=0.8)
+
+    told = place(cameras, points, is_metric=False, camera_height_m=0.3)
+    guessed = place(cameras, points, is_metric=False)
+
+    assert told.scale == pytest.approx(0.3 / 0.8, rel=0.02)
+    assert told.scale_error is not None
+    assert guessed.scale_error is not None
+    assert told.scale_error < guessed.scale_error
+    assert any("0.3 m above the floor, as told" in note for note in told.notes)
+    assert not any("size is a guess" in note for note in told.notes)
+
+
+def test_a_told_height_corrects_a_source_that_says_it_is_in_metres() -> None:
+    cameras, points = _walk(height=0.8)
+
+    told = place(cameras, points, is_metric=True, up=_TILT @ [0, 1, 0], camera_height_m=1.6)
+
+    assert told.scale == pytest.approx(2.0, rel=0.02)
+
+
+def test_a_told_height_without_ground_is_said_to_have_no_effect() -> None:
+    cameras, _ = _walk()
+    nothing = np.empty((0, 3))
+
+    told = place(cameras, nothing, is_metric=True, up=_TILT @ [0, 1, 0], camera_height_m=1.6)
+
+    assert told.scale == 1.0
+    assert told.scale_error is None
+    assert told.notes == ("the camera's height of 1.6 m has no effect: no ground was found",)
+
+
+@pytest.mark.parametrize("height", [0.0, -1.0, float("nan"), float("inf"), 500.0])
+def test_an_absurd_height_is_refused(height: float) -> None:
+    with pytest.raises(InvalidInputError, match=r"camera height must be from 0\.05 to 200 metres"):
+        check_camera_height(height)
