@@ -29,7 +29,7 @@ SCENE_DEPTH_M = 4.0
 Z_UP_WITHIN_DEG = 35.0
 # How far, as a share, each rule for size may be off. A phone was carried at 1.2 m, others at 1.7 m; lowest
 # points may be a table's or a cellar's; and four metres is a guess within a factor of two.
-_FLOOR_ERROR, _LOWEST_ERROR, _DEPTH_ERROR = 0.3, 0.5, 1.0
+_FLOOR_ERROR, _LOWEST_ERROR, _DEPTH_ERROR = 0.35, 0.5, 1.0
 _TOLD_ERROR = 0.1
 # What a user may tell: from a toy car to a drone.
 CAMERA_HEIGHT_M = (0.05, 200.0)

@@ -49,8 +49,23 @@ def read_clip(
 ) -> FrameSequence:
     """Return up to `max_frames` frames of a clip's longest shot in time order, without cameras.
 
+    Arguments and errors are those of `read_shots`.
+    """
+    return next(read_shots(path, max_frames=max_frames, long_edge_px=long_edge_px, say=say))
+
+
+def read_shots(
+    path: Path,
+    *,
+    max_frames: int = MAX_FRAMES,
+    long_edge_px: int = LONG_EDGE_PX,
+    say: Say = lambda _: None,
+) -> Iterator[FrameSequence]:
+    """Yield frames of a clip's shots in time order, without cameras; the longest shot first.
+
     Repeated frames are dropped, then sharp frames with about the same motion between them are chosen, see
-    `frame_choice`. The clip is decoded twice, so memory holds the chosen frames only.
+    `frame_choice`. The clip is decoded once, and once more for every shot, so memory holds the chosen frames
+    only. Shots of fewer than `MIN_FRAMES` different frames are left out.
 
     Args:
         path: mp4, mov, webm or mkv.
@@ -59,7 +74,8 @@ def read_clip(
         say: Told one sentence per thing that was left out: other shots, a tail beyond the limit.
 
     Raises:
-        InvalidInputError: No such file, no clip, a damaged one, one beyond the limits, or too few frames.
+        InvalidInputError: No such file, no clip, a damaged one, one beyond the limits, or too few frames even
+            in the longest shot.
     """
     looks = [_look(index, image) for index, image in enumerate(_decoded(path, _LOOK_PX))]
     if len(looks) >= MAX_DECODED:
@@ -67,23 +83,29 @@ def read_clip(
     if len(looks) < MIN_FRAMES:
         raise _too_few(path, f"{len(looks)} {'frame' if len(looks) == 1 else 'frames'}")
     shots = _split_shots(looks)
-    shot = max(shots, key=len)
-    if len(shots) > 1:
-        say(
-            f"the clip has {len(shots)} shots; the longest was kept, "
-            f"frames {shot[0].index} to {shot[-1].index} of {len(looks)}"
-        )
+    most = max(max_frames, MIN_FRAMES)
+    for rank, shot in enumerate(sorted(shots, key=len, reverse=True)):
+        distinct = _different(shot)
+        if len(distinct) < MIN_FRAMES and rank > 0:
+            return
+        if len(distinct) < MIN_FRAMES:
+            place = f"the longest of its {len(shots)} shots" if len(shots) > 1 else f"{len(looks)}"
+            raise _too_few(path, f"{len(distinct)} different frames among {place}")
+        if len(shots) > 1:
+            which = f"the clip has {len(shots)} shots; the longest" if rank == 0 else "the next longest shot"
+            say(f"{which} was kept, frames {shot[0].index} to {shot[-1].index} of {len(looks)}")
+        chosen = set(choose(distinct, min(USUAL_FRAMES, most), most))
+        images = [im for index, im in enumerate(_decoded(path, long_edge_px)) if index in chosen]
+        yield FrameSequence(np.stack(images), Provenance("clip", is_generated=False, detail=path.name))
+
+
+def _different(shot: list[Look]) -> list[Look]:
+    """Leave out frames that repeat the last one that was kept."""
     distinct = [shot[0]]
     for look in shot[1:]:
         if np.abs(look.thumb - distinct[-1].thumb).mean() > _SAME_GREY_LEVELS:
             distinct.append(look)
-    if len(distinct) < MIN_FRAMES:
-        place = f"the longest of its {len(shots)} shots" if len(shots) > 1 else f"{len(looks)}"
-        raise _too_few(path, f"{len(distinct)} different frames among {place}")
-    most = max(max_frames, MIN_FRAMES)
-    chosen = set(choose(distinct, min(USUAL_FRAMES, most), most))
-    images = [im for index, im in enumerate(_decoded(path, long_edge_px)) if index in chosen]
-    return FrameSequence(np.stack(images), Provenance("clip", is_generated=False, detail=path.name))
+    return distinct
 
 
 def _decoded(path: Path, long_edge_px: int) -> Iterator[NDArray[np.uint8]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from immersive.generation.backend import Progress
 from reconstruction.depth import densify
-from reconstruction.errors import InvalidInputError
+from reconstruction.errors import InvalidInputError, UnliftableInputError
 from reconstruction.gates import refusal
 from reconstruction.learned import metric_depth
 from reconstruction.learned.sources import DepthSource
@@ -17,12 +18,14 @@ from reconstruction.photos import exif_focal_px, read_photos, resized
 from reconstruction.posed_folder import read_posed_folder
 from reconstruction.posed_frames import PosedFrames
 from reconstruction.poses import estimate_poses, triangulate
-from reconstruction.video import SUFFIXES, read_clip
+from reconstruction.video import SUFFIXES, read_shots
 
 # Poses are found at the readers' full size; splats of a draft stand for more than a pixel of this one.
 FIT_EDGE_PX = 640
 # Fewer points than this leave holes that fitting is slow to close; more are dense enough as they are.
 DENSIFY_BELOW_POINTS = 10_000
+# Shots of a clip that are tried; each that fails takes a minute or two.
+MOST_SHOTS = 3
 
 
 def _quiet(_share: float, _phrase: str) -> None:
@@ -39,6 +42,7 @@ def load_clip(
 ) -> PosedFrames:
     """Return the sharp frames of a video file with estimated cameras, in the world frame.
 
+    Of several shots the longest is taken, or the next longest if that cannot become a scene.
     Frames are shrunk to `fit_edge_px` once their cameras are known. `depths` gives more points in place of
     stereo between the frames. `camera_height_m` above the ground sets the size, which is guessed without it.
 
@@ -48,14 +52,24 @@ def load_clip(
     """
     notes: list[str] = []
     progress(0.0, "reading the clip")
-    frames = read_clip(path, say=notes.append)
-    posed = estimate_poses(
-        frames,
-        is_video=True,
-        camera_height_m=camera_height_m,
-        progress=lambda share, phrase: progress(0.05 + 0.55 * share, phrase),
-    )
-    return _finished(posed, notes, fit_edge_px, depths, progress)
+    reached = 0.05
+
+    def tell(share: float, phrase: str) -> None:
+        nonlocal reached  # another shot does not take the share back
+        reached = max(reached, 0.05 + 0.55 * share)
+        progress(reached, phrase)
+
+    refused: UnliftableInputError | None = None
+    for frames in islice(read_shots(path, say=notes.append), MOST_SHOTS):
+        try:
+            posed = estimate_poses(frames, is_video=True, camera_height_m=camera_height_m, progress=tell)
+        except UnliftableInputError as error:
+            notes.append(f"that shot was given up: {error}")
+            refused = refused or error
+            continue
+        return _finished(posed, notes, fit_edge_px, depths, progress)
+    assert refused is not None  # there is a first shot, or `read_shots` raised
+    raise refused
 
 
 def load_photos(

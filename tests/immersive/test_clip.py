@@ -14,6 +14,7 @@ from immersive.sources import plan_source
 from reconstruction.errors import InvalidInputError, UnliftableInputError
 from tests.data import shared
 from tests.reconstruction.clips import sliding, texture, write_clip
+from tests.reconstruction.textured import room_walk
 
 
 def _pictures(folder: Path, count: int = 4) -> Path:
@@ -85,6 +86,21 @@ def test_a_flat_clip_is_refused_for_want_of_parallax(tmp_path: Path) -> None:
         load_clip(path)
 
     assert caught.value.hint
+
+
+def test_where_the_longest_shot_has_no_parallax_the_next_is_taken(tmp_path: Path) -> None:
+    walk, _ = room_walk(8)
+    flat = sliding(10, *walk.images.shape[1:3])
+    path = write_clip(tmp_path / "two.webm", np.concatenate([flat, walk.images]))
+    shares: list[float] = []
+
+    posed = load_clip(path, progress=lambda share, _: shares.append(share))
+
+    assert posed.report.used >= 7
+    assert posed.report.notes[0] == "the clip has 2 shots; the longest was kept, frames 0 to 9 of 18"
+    assert posed.report.notes[1].startswith("that shot was given up: these pictures cannot become a scene")
+    assert posed.report.notes[2] == "the next longest shot was kept, frames 10 to 17 of 18"
+    assert shares == sorted(shares)
 
 
 def test_clips_and_folders_are_not_mixed_up(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from scipy.ndimage import laplace
 
 from reconstruction import video
 from reconstruction.errors import InvalidInputError
-from reconstruction.video import read_clip
+from reconstruction.video import read_clip, read_shots
 from tests.reconstruction.clips import blurred, sliding, texture, write_clip
 
 
@@ -57,6 +57,27 @@ def test_of_two_shots_the_longer_is_kept_and_said(tmp_path: Path) -> None:
 
     assert len(found) == 15
     assert said == ["the clip has 2 shots; the longest was kept, frames 9 to 23 of 24"]
+
+
+def test_shots_come_longest_first_and_those_without_enough_frames_not_at_all(tmp_path: Path) -> None:
+    shots = [sliding(8, seed=1), sliding(4, seed=2), sliding(15, seed=3)]
+    said: list[str] = []
+
+    found = list(read_shots(write_clip(tmp_path / "cuts.webm", np.concatenate(shots)), say=said.append))
+
+    assert [len(frames) for frames in found] == [15, 8]
+    assert np.abs(found[1].images[0].mean(axis=2) - shots[0][0].mean(axis=2)).mean() < 5
+    assert said == [
+        "the clip has 3 shots; the longest was kept, frames 12 to 26 of 27",
+        "the next longest shot was kept, frames 0 to 7 of 27",
+    ]
+
+
+def test_a_clip_of_many_short_shots_is_refused_with_their_number(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "trailer.webm", np.concatenate([sliding(4, seed=k) for k in range(5)]))
+
+    with pytest.raises(InvalidInputError, match="4 different frames among the longest of its 5 shots"):
+        read_clip(path)
 
 
 def test_steady_motion_is_no_cut(clip: Path) -> None:
