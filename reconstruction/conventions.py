@@ -110,6 +110,14 @@ def quats_from_rotmats(rotmats: NDArray) -> NDArray:
     return np.where(quats[..., :1] < 0, -quats, quats)
 
 
+def quats_facing(normals: NDArray) -> NDArray:
+    """Return the shortest turns [N, 4] wxyz that bring +Z onto unit vectors [N, 3]; none for zero vectors."""
+    x, y, z = np.moveaxis(np.asarray(normals), -1, 0)
+    quats = np.stack([1 + z, -y, x, np.zeros_like(z)], -1)
+    quats[1 + z < 1e-4] = (0, 1, 0, 0)  # half a turn; any axis across would do
+    return quats / np.linalg.norm(quats, axis=-1, keepdims=True)
+
+
 def multiply_quats(a: NDArray, b: NDArray) -> NDArray:
     """Return the Hamilton product a * b of quaternions [..., 4] wxyz: first turn by b, then by a."""
     aw, ax, ay, az = np.moveaxis(np.asarray(a), -1, 0)

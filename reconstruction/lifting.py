@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from .cameras import Cameras
 from .checks import check_array
-from .conventions import F32
+from .conventions import F32, quats_facing
+from .depth_surface import surface_normals, without_noise
 from .errors import InvalidArrayError, UnliftableInputError
 from .frames import FrameSequence
 from .spherical_harmonics import SH_C0
@@ -22,6 +23,7 @@ from .splats import SplatCloud
 _SKY_NEAR_M, _SKY_FAR_M = 60.0, 300.0
 _LARGEST_PATCH_PX = 12.0  # larger first splats smear over edges before the fit can shrink them
 _CANDIDATES_PER_SPLAT = 5
+_DISC_THICKNESS = 0.1  # of a disc's width
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class LiftSettings:
     """How many first splats, and how they look."""
 
     splat_count: int = 150_000  # reached within 5 % when the pictures show that much
-    opacity: float = 0.5
+    opacity: float = 0.3  # low, so that a first mistake does not hide what is behind it
     scale: float = 0.7  # standard deviation as a share of the distance to the neighbours
     seed: int = 0
 
@@ -52,9 +54,8 @@ def lift(frames: FrameSequence, settings: LiftSettings | None = None) -> SplatCl
     if not frames.train:
         raise UnliftableInputError("frames must leave at least one for training, all are held out")
     rng = np.random.default_rng(settings.seed)
-    points, colors, footprints = _unproject(frames, settings, rng)
-    chosen = _thin(points, footprints, settings.splat_count, rng)
-    return _cloud(points[chosen], colors[chosen], settings, footprints[chosen])
+    patches = _unproject(frames, settings, rng)
+    return _cloud(patches.subset(_thin(patches, settings.splat_count, rng)), settings)
 
 
 def lift_points(
@@ -82,7 +83,8 @@ def lift_points(
     if len(seen) > settings.splat_count:
         rng = np.random.default_rng(settings.seed)
         seen = np.sort(rng.choice(seen, settings.splat_count, replace=False))
-    return _cloud(points[seen], colors[seen].astype(np.float32) / 255, settings, footprints[seen])
+    patches = _Patches(points, colors.astype(np.float32) / 255, footprints, np.zeros_like(points))
+    return _cloud(patches.subset(seen), settings)
 
 
 def sky_radius_m(frames: FrameSequence) -> float:
@@ -101,40 +103,52 @@ def sky_radius_m(frames: FrameSequence) -> float:
     return max(float(np.clip(typical, _SKY_NEAR_M, _SKY_FAR_M)), 1.1 * (float(known.max()) + spread))
 
 
-def _unproject(
-    frames: FrameSequence, settings: LiftSettings, rng: np.random.Generator
-) -> tuple[F32, F32, F32]:
-    """Return candidate points [C, 3], their colours [C, 3] and pixel sizes in metres [C]."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Patches:
+    """Pixels as patches of surface in the world."""
+
+    points: F32  # [P, 3]
+    colors: F32  # [P, 3]
+    footprints: F32  # [P] size of the pixel there in metres
+    normals: F32  # [P, 3] unit, or zero where the surface is not known to be flat
+
+    def subset(self, chosen: NDArray) -> _Patches:
+        return _Patches(
+            self.points[chosen], self.colors[chosen], self.footprints[chosen], self.normals[chosen]
+        )
+
+
+def _unproject(frames: FrameSequence, settings: LiftSettings, rng: np.random.Generator) -> _Patches:
+    """Return more patches than splats are wanted, of all training frames."""
     cameras, depths = frames.cameras, frames.depths
     assert cameras is not None and depths is not None
     per_frame = max(1, _CANDIDATES_PER_SPLAT * settings.splat_count // len(frames.train))
     radius, center = sky_radius_m(frames), cameras.positions.mean(0)
     positions = cameras.positions
-    points, colors, footprints = [], [], []
+    points, colors, footprints, normals = [], [], [], []
     for index in frames.train:
-        rows, columns = np.nonzero(depths[index] > 0)
+        surface = without_noise(depths[index])
+        rows, columns = np.nonzero(surface > 0)
         if len(rows) > per_frame:
-            picked = rng.choice(len(rows), per_frame, replace=False)
-            rows, columns = rows[picked], columns[picked]
-        depth = depths[index][rows, columns]
+            chosen = rng.choice(len(rows), per_frame, replace=False)
+            rows, columns = rows[chosen], columns[chosen]
         K, viewmat = cameras.Ks[index], cameras.viewmats[index]
-        x_cam = np.stack(
-            [(columns + 0.5 - K[0, 2]) / K[0, 0], (rows + 0.5 - K[1, 2]) / K[1, 1], np.ones(len(rows))], -1
-        )
-        ray = (x_cam @ viewmat[:3, :3]).astype(np.float32)  # to the plane one metre ahead
+        depth = surface[rows, columns]
+        x = (columns + 0.5 - K[0, 2]) / K[0, 0]
+        y = (rows + 0.5 - K[1, 2]) / K[1, 1]
+        ray = np.stack([x, y, np.ones_like(x)], 1) @ viewmat[:3, :3]  # world, reaching 1 m along the view
         is_sky = np.isinf(depth)
-        depth = np.where(is_sky, _to_sphere(positions[index] - center, ray, radius), depth)
-        points.append(positions[index] + ray * depth[:, None])
+        if is_sky.any():
+            depth[is_sky] = _to_sphere(positions[index] - center, ray[is_sky], radius)
+        points.append(positions[index] + depth[:, None] * ray)
         colors.append(frames.images[index][rows, columns].astype(np.float32) / 255)
         # The sky has no detail worth a splat per pixel.
         footprints.append(depth / K[0, 0] * np.where(is_sky, 2.0, 1.0))
+        normals.append(surface_normals(surface, K)[rows, columns] @ viewmat[:3, :3])
     if not sum(map(len, points)):
         raise UnliftableInputError("frames must have a pixel of known depth, none has")
-    return (
-        np.concatenate(points).astype(np.float32),
-        np.concatenate(colors).astype(np.float32),
-        np.concatenate(footprints).astype(np.float32),
-    )
+    parts = (np.concatenate(part).astype(np.float32) for part in (points, colors, footprints, normals))
+    return _Patches(*parts)
 
 
 def _to_sphere(start: F32, ray: F32, radius: float) -> F32:
@@ -144,8 +158,9 @@ def _to_sphere(start: F32, ray: F32, radius: float) -> F32:
     return ((np.sqrt(b * b - a * c) - b) / a).astype(np.float32)
 
 
-def _thin(points: F32, footprints: F32, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _thin(patches: _Patches, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return about `count` indices, one per occupied cell; a cell's edge is some footprints."""
+    points, footprints = patches.points, patches.footprints
     if len(points) <= count:
         return np.arange(len(points))
     low, high = np.log2(0.25), np.log2(64.0)  # the number falls as the width grows
@@ -201,18 +216,19 @@ def _finest_footprints(points: F32, cameras: Cameras) -> F32:
     return finest
 
 
-def _cloud(points: F32, colors: F32, settings: LiftSettings, footprints: F32) -> SplatCloud:
-    spacing = neighbor_distances(points) * settings.scale
-    sizes = np.clip(spacing, 0.3 * footprints, _LARGEST_PATCH_PX * footprints)
-    count = len(points)
-    quats = np.zeros((count, 4), np.float32)
-    quats[:, 0] = 1
+def _cloud(patches: _Patches, settings: LiftSettings) -> SplatCloud:
+    spacing = neighbor_distances(patches.points) * settings.scale
+    sizes = np.clip(spacing, 0.3 * patches.footprints, _LARGEST_PATCH_PX * patches.footprints)
+    # A ball smears over what lies behind as soon as it is seen at a slant; a disc on the surface does not.
+    is_flat = patches.normals.any(1)
+    scales = np.repeat(sizes[:, None], 3, 1)
+    scales[is_flat, 2] *= _DISC_THICKNESS
     return SplatCloud(
-        means=np.ascontiguousarray(points, np.float32),
-        quats=quats,
-        scales=np.repeat(sizes[:, None], 3, 1).astype(np.float32),
-        opacities=np.full(count, settings.opacity, np.float32),
-        sh=((colors - 0.5) / SH_C0).astype(np.float32)[:, None, :],
+        means=np.ascontiguousarray(patches.points, np.float32),
+        quats=quats_facing(patches.normals),
+        scales=scales.astype(np.float32),
+        opacities=np.full(len(sizes), settings.opacity, np.float32),
+        sh=((patches.colors - 0.5) / SH_C0).astype(np.float32)[:, None, :],
     )
 
 

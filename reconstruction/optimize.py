@@ -50,8 +50,8 @@ class FitSettings:
     growth_rounds: int = 8  # between 15 % and 75 % of the budget; each also takes away faint splats
     sh_degree: int = 0  # view dependence costs memory and bytes; 0 suits matte scenes
     rates: Rates = field(default_factory=Rates)
-    coarse_share: float = 0.25  # of the budget at half resolution; 0 switches that off
-    ssim_weight: float = 0.2
+    coarse_share: float = 0.1  # of the budget at half resolution; 0 switches that off
+    ssim_weight: float = 0.05  # more blurs less, and costs PSNR
     opacity_weight: float = 0.0
     scale_weight: float = 0.0
     depth_weight: float = 0.0

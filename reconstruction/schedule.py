@@ -13,9 +13,9 @@ class Rates:
     """
 
     means: float = 0.05  # shares of the splat's own size, so near and far scenes need no tuning
-    log_scales: float = 0.0125
+    log_scales: float = 0.05
     quats: float = 0.0025
-    opacity_logits: float = 0.125
+    opacity_logits: float = 0.05
     sh: float = 0.00625
     sh_rest: float = 0.0003
 

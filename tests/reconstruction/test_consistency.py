@@ -13,7 +13,7 @@ from reconstruction.optimize import FitResult, FitSettings, fit
 from reconstruction.rasterizers.draw import draw
 from tests.reconstruction.painted import room_walk, with_flicker, with_walker, with_wrong_frame
 
-STEPS, SPLATS = 250, 6000
+STEPS, SPLATS = 400, 6000
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_a_sound_walk_is_left_alone(walk):
 
     assert gated.consistency.masked_share < 0.01 and gated.consistency.dropped == ()
     assert gated.consistency.sentences == ()
-    assert held_out_psnr(gated, clean) > held_out_psnr(plain, clean) - 0.05
+    assert held_out_psnr(gated, clean) > held_out_psnr(plain, clean) - 0.25
     assert plain.consistency is None
 
 

@@ -9,6 +9,7 @@ from reconstruction.conventions import (
     look_at_viewmat,
     multiply_quats,
     opengl_c2w_from_viewmats,
+    quats_facing,
     quats_from_rotmats,
     rotmats_from_quats,
     viewmats_from_opengl_c2w,
@@ -74,6 +75,18 @@ def test_quaternions_survive_the_matrix_form_even_at_half_a_turn() -> None:
     back = quats_from_rotmats(rotmats_from_quats(quats))
 
     np.testing.assert_allclose(np.abs((back * quats).sum(axis=1)), 1.0, atol=1e-12)
+
+
+def test_quats_facing_bring_z_onto_normals_by_the_shortest_turn():
+    normals = np.array([[0.48, -0.6, 0.64], [0, 0, 1.0], [0, 0, -1.0], [-1.0, 0, 0], [0, 0, 0]])
+
+    quats = quats_facing(normals)
+
+    turned = rotmats_from_quats(quats)[:, :, 2]
+    np.testing.assert_allclose(turned[:4], normals[:4], atol=1e-9)
+    np.testing.assert_array_equal(quats[4], [1, 0, 0, 0])
+    angles = 2 * np.arccos(np.clip(quats[:4, 0], -1, 1))
+    np.testing.assert_allclose(np.cos(angles), normals[:4, 2], atol=1e-9)
 
 
 def test_product_turns_by_the_right_factor_first() -> None:
