@@ -146,6 +146,8 @@ class SubprocessPoseSource:
                         number, _, phrase = text.partition(" ")
                         with contextlib.suppress(ValueError):
                             share = min(max(share, float(number)), 1.0)
+                        if progress is not None:
+                            progress(share, phrase)  # each, though several may come at once
         return error
 
 
