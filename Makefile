@@ -7,7 +7,7 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo setup test lint bench bench-inputs bench-gpu fuzz sample system clean
+.PHONY: help demo setup test lint bench bench-inputs bench-fitting bench-gpu fuzz sample system clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,10 @@ bench: setup ## the table of speeds, bytes and PSNR; rows also go to build/bench
 
 bench-inputs: setup ## the real clips and photos of the shared test data
 	$(BIN)/python -m tests.bench.real_inputs
+
+bench-fitting: setup ## held-out PSNR by CPU-seconds, beside the spike and OpenSplat; two hours
+	$(BIN)/python -m tests.bench.fitting
+	$(BIN)/python -m tests.bench.second_order
 
 bench-gpu: setup ## on a machine with a CUDA device and gsplat: steps and fits beside the cores
 	$(BIN)/python -m tests.bench.gpu

@@ -32,7 +32,7 @@ from reconstruction.schedule import Rates
 from reconstruction.splats import SplatCloud
 from tests.bench.rows import Row, at_most, publish
 
-_SPIKE = Path(__file__).resolve().parents[3] / "shared" / "prototypes" / "raster"
+SPIKE = Path(__file__).resolve().parents[3] / "shared" / "prototypes" / "raster"
 _WIDTH, _HEIGHT = 320, 240  # of the room's cameras; larger pictures show the same view
 _SIZES = ((_WIDTH, _HEIGHT), (2 * _WIDTH, 2 * _HEIGHT))
 _ROUNDS = 16
@@ -120,10 +120,10 @@ def spike_step(folder: Path, cloud: SplatCloud, cameras: Cameras, target: np.nda
 
 def build_spike(folder: Path) -> bool:
     """Compile the spike's kernel the way its report did; False if it is not there."""
-    if not (_SPIKE / "gs.cpp").exists():
+    if not (SPIKE / "gs.cpp").exists():
         return False
     for name in ("gs.cpp", "gs.py"):
-        shutil.copy(_SPIKE / name, folder / name)
+        shutil.copy(SPIKE / name, folder / name)
     flags = "-O3 -march=native -mprefer-vector-width=512 -ffast-math -fopenmp -shared -fPIC -std=c++17 -w"
     subprocess.run(f"g++ {flags} gs.cpp -o libgs.so", shell=True, cwd=folder, check=True)
     # Its OpenMP threads would spin while ours work, and be charged for it.
