@@ -12,6 +12,9 @@ from .conventions import F32
 from .fusion import Collider
 from .ground import Ground, Mask
 
+_LATTICE_M = 0.08  # finer ones are asked for more often, coarser ones decide less; 0.05 to 0.12 cost the same
+_MANY = 1 << 20  # lattice points from the origin to the farthest place: 80 km
+
 
 @dataclass(frozen=True, slots=True)
 class Body:
@@ -51,6 +54,37 @@ def clearance(collider: Collider, feet: NDArray, body: Body) -> F32:
     centres = feet[:, None] + body.axis_heights[:, None] * np.array([0.0, 1.0, 0.0], np.float32)
     distances = collider.distance(centres.reshape(-1, 3)).reshape(-1, len(body.axis_heights))
     return distances.min(axis=1).astype(np.float32)
+
+
+class Clearances:
+    """Answers `is_clear` for many bodies that come by the same places; the answers are the same.
+
+    Clearance is kept on a lattice. It changes at most as fast as a body moves, so the nearest lattice point
+    decides for most places, and distances are asked for only where it does not.
+    """
+
+    def __init__(self, collider: Collider, body: Body) -> None:
+        self._collider, self._body = collider, body
+        self._codes = np.zeros(0, np.int64)  # sorted
+        self._values = np.zeros(0, np.float32)
+
+    def is_clear(self, feet: F32) -> Mask:
+        """Return whether [P] a body with its feet at [P, 3] touches nothing above stepping height."""
+        cells = np.rint(feet / _LATTICE_M).astype(np.int64)
+        codes, first, inverse = np.unique(
+            (cells + _MANY) @ [4 * _MANY**2, 2 * _MANY, 1], return_index=True, return_inverse=True
+        )
+        new = ~np.isin(codes, self._codes)
+        found = clearance(self._collider, (cells[first[new]] * _LATTICE_M).astype(np.float32), self._body)
+        place = np.searchsorted(self._codes, codes[new])
+        self._codes = np.insert(self._codes, place, codes[new])
+        self._values = np.insert(self._values, place, found)
+        near = self._values[np.searchsorted(self._codes, codes)][inverse.reshape(-1)]
+        away = np.linalg.norm(feet - cells * _LATTICE_M, axis=1)
+        clear = near - away >= self._body.radius_m
+        unsure = np.nonzero(~clear & (near + away >= self._body.radius_m))[0]
+        clear[unsure] = is_clear(self._collider, feet[unsure], self._body)
+        return clear
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .conventions import F32
 from .fusion import Collider
-from .navigation import Body, Reach, clearance
+from .navigation import Body, Clearances, Reach
 from .walk_limits import WalkLimits
 
 # Shorter than the body's radius, so that no step jumps through a wall.
@@ -71,8 +71,7 @@ def random_walks(
     heading = random.uniform(0, 2 * np.pi, count)
     fallen, outside = _judged(limits, feet)
     middle, roamed = feet.copy(), np.zeros(count)
-    # How far each body may still move before anything can touch it: most strides need no distances.
-    room = np.full(count, -1.0, np.float32)
+    clearances = Clearances(collider, body)
     rises = []
     for stride in range(strides):
         walking = np.nonzero(~(fallen | outside))[0]
@@ -86,12 +85,9 @@ def random_walks(
         falls = height < lowest_m
         landing = np.where(falls, ahead[:, 1], height)
         landing = np.stack([ahead[:, 0], landing, ahead[:, 2]], axis=1).astype(np.float32)
-        left = room[walking] - np.linalg.norm(landing - feet[walking], axis=1)
-        near = np.nonzero(~climbs & (left < 0))[0]
-        left[near] = clearance(collider, landing[near], body) - body.radius_m
-        goes = ~climbs & (left >= 0)
+        goes = ~climbs
+        goes[goes] = clearances.is_clear(landing[goes])
         gone = walking[goes]
-        room[gone] = left[goes]
         feet[gone] = landing[goes]
         rises.append(np.where(falls, 0.0, rise)[goes])
         is_below, is_outside = _judged(limits, feet[gone])

@@ -8,7 +8,7 @@ from importlib import import_module
 from tests.bench.rows import Row, publish
 
 # In the order of the way: kernels, whole scenes, assets, delivery.
-SUITES = ("raster", "scene", "asset", "generation", "delivery")
+SUITES = ("raster", "scene", "walk", "asset", "generation", "delivery")
 
 
 def main(names: tuple[str, ...]) -> int:

@@ -13,7 +13,7 @@ from reconstruction.conventions import WORLD_FROM_Z_UP, viewmats_from_opengl_c2w
 from reconstruction.errors import InvalidArrayError, UnliftableInputError
 from reconstruction.fusion import Collider, Mesh, join
 from reconstruction.ground import Ground
-from reconstruction.navigation import Body, clearance, is_clear
+from reconstruction.navigation import Body, Clearances, clearance, is_clear
 from reconstruction.splats import SplatCloud
 from reconstruction.walk_limits import WalkLimits
 from reconstruction.walkability import WalkFigures, judge
@@ -166,6 +166,13 @@ def test_clearance_agrees_with_the_test_of_each_sphere(room: WalkableSpace) -> N
 
     assert 0.1 < clear.mean() < 0.9
     np.testing.assert_array_equal(clear, is_clear(collider, feet, Body()))
+    kept = Clearances(collider, Body())
+    for _ in range(2):  # the second time from memory
+        np.testing.assert_array_equal(kept.is_clear(feet), clear)
+    np.testing.assert_array_equal(
+        kept.is_clear(feet[:40] + 0.03), is_clear(collider, feet[:40] + 0.03, Body())
+    )
+    assert kept.is_clear(feet[:0]).shape == (0,)
 
 
 def test_strides_report_the_steps_that_they_climb(room: WalkableSpace) -> None:
