@@ -62,7 +62,11 @@ def create(
         str | None, typer.Option(help="Name of the scene; made from the prompt if not given.")
     ] = None,
     budget: Annotated[
-        str | None, typer.Option(help="CPU time for fitting, such as 30s or 10m, instead of the quality's.")
+        str | None,
+        typer.Option(
+            help="CPU time for fitting, such as 30s or 10m, instead of the quality's; "
+            "or what is good enough, such as 28dB."
+        ),
     ] = None,
     splats: Annotated[int | None, typer.Option(help="Most splats, instead of the quality's.")] = None,
     depth: Annotated[
@@ -80,7 +84,7 @@ def create(
 ) -> None:
     """Make a scene from a prompt, a clip or photos."""
     from .create_command import create_and_show
-    from .request import CreateRequest, seconds_from
+    from .request import CreateRequest, budget_from
 
     if brief is not None:
         from .brief_file import read_brief
@@ -91,6 +95,7 @@ def create(
         prompt, seed, size = found.brief.prompt, found.brief.seed, found.brief.size
         quality, title = found.brief.detail, title or found.title
 
+    budget_s, enough_db = (None, None) if budget is None else budget_from(budget)
     request = CreateRequest(
         prompt=prompt,
         video=video,
@@ -99,7 +104,8 @@ def create(
         size=size,  # type: ignore[arg-type]
         quality=quality,  # type: ignore[arg-type]
         title=title,
-        budget_s=None if budget is None else seconds_from("budget", budget),
+        budget_s=budget_s,
+        enough_db=enough_db,
         splats=splats,
         depth=depth,
         camera_height_m=camera_height,

@@ -40,6 +40,8 @@ def plan_for(request: CreateRequest) -> FittingPlan:
     lift, fit = plan.lift, replace(plan.fit, exposure=is_footage, consistency=is_footage)
     if request.budget_s is not None:
         fit = replace(fit, budget_cpu_s=request.budget_s)
+    if request.enough_db is not None:
+        fit = replace(fit, enough_db=request.enough_db)
     if request.splats is not None:
         lift = replace(lift, splat_count=request.splats)
     return FittingPlan(lift, fit)

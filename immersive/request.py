@@ -30,6 +30,7 @@ class CreateRequest:
     quality: Detail = "draft"
     title: str | None = None  # None: made from the source
     budget_s: float | None = None  # CPU-seconds of fitting; None: what the quality allows
+    enough_db: float | None = None  # PSNR of the pictures at which fitting may end early; None: never
     splats: int | None = None  # most splats; None: what the quality allows
     camera_height_m: float | None = None  # of footage, above the ground; None: the size is guessed
     depth: str | None = None  # a learned depth source for footage, NAME or NAME=WEIGHTS; None: stereo
@@ -53,6 +54,8 @@ class CreateRequest:
                 )
         if self.budget_s is not None and not 1 <= self.budget_s <= 86_400:
             raise InvalidInputError(f"budget must be from 1 second to a day, got {self.budget_s:g} s")
+        if self.enough_db is not None and not 10 <= self.enough_db <= 60:
+            raise InvalidInputError(f"budget must be from 10 to 60 dB, got {self.enough_db:g} dB")
         if self.splats is not None and not 100 <= self.splats <= MOST_SPLATS:
             raise InvalidInputError(f"splats must be from 100 to {MOST_SPLATS:,}, got {self.splats:,}")
         for name in ("video", "images"):
@@ -111,3 +114,21 @@ def seconds_from(name: str, text: str) -> int:
             hint=f"For example: --{name} 30m",
         )
     return int(match[1]) * _UNITS_S[match[2]]
+
+
+def budget_from(text: str) -> tuple[int | None, float | None]:
+    """Return the seconds, or the decibels, of a budget such as 30s, 10m or 28dB; the other is None.
+
+    Raises:
+        InvalidInputError: It is neither.
+    """
+    match = re.fullmatch(r"(\d{1,3}(?:\.\d{1,2})?) ?db", text.strip(), re.IGNORECASE)
+    if match is not None:
+        return None, float(match[1])
+    try:
+        return seconds_from("budget", text), None
+    except InvalidInputError as error:
+        raise InvalidInputError(
+            f"budget must be CPU time such as 30s or 10m, or a quality such as 28dB, got {text!r}",
+            hint="For example: --budget 30s",
+        ) from error

@@ -36,6 +36,9 @@ _SEED_OPACITY = 0.3
 _SPARSE_LIMIT = 100_000
 # Pictures are compared once the fit knows what most of them agree on, and again when it knows it in detail.
 _COMPARE_AT = (0.3, 0.6)
+# Of what was spent when the pictures are good enough, one in so many parts settles the rates.
+_SETTLE_PART = 7
+_FINE_STEPS = 50  # at full resolution before a running mean of them is believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,9 @@ class FitSettings:
     # CPU-seconds of this process, all threads together. With gsplat, where they say nothing, clock seconds.
     budget_cpu_s: float = 120.0
     iterations: int | None = None  # if given, the budget instead; then a seed decides the result exactly
+    # Held to be reached when the last training pictures are drawn so well; a seventh of the time spent until
+    # then settles the rates, and the rest of the budget is kept. None: all of the budget.
+    enough_db: float | None = None
     seed: int = 0
     max_splats: int | None = None  # splats grow up to this number; None: see `_most_splats`
     growth_rounds: int = 8  # between 15 % and 75 % of the budget; each also takes away faint splats
@@ -65,6 +71,8 @@ class FitSettings:
             raise InvalidArrayError("budget_cpu_s", f"must be positive, got {self.budget_cpu_s}")
         if self.iterations is not None and self.iterations < 1:
             raise InvalidArrayError("iterations", f"must be positive, got {self.iterations}")
+        if self.enough_db is not None and not 1 <= self.enough_db <= 100:
+            raise InvalidArrayError("enough_db", f"must be 1 to 100 dB, got {self.enough_db}")
         if self.max_splats is not None and self.max_splats < 1:
             raise InvalidArrayError("max_splats", f"must be positive, got {self.max_splats}")
         if self.sh_degree not in (0, 1, 2, 3):
@@ -213,7 +221,8 @@ class _Fit:
         self.frames, self.cameras, self.stepper, self.settings = frames, frames.cameras, stepper, settings
         self.progress, self.name = progress, name
         self.rng = np.random.default_rng(settings.seed)
-        self.iteration, self.squared_error = 0, 0.0
+        self.iteration, self.fine_steps, self.squared_error = 0, 0, 0.0
+        self.enough_at: float | None = None  # share of the budget that was spent then
         self.coarse: dict[int, F32] = {}
         self.given_weights = weights
         self.trust_in(weights)
@@ -237,8 +246,17 @@ class _Fit:
     @property
     def fraction(self) -> float:
         if self.settings.iterations is not None:
-            return self.iteration / self.settings.iterations
-        return self.cpu_seconds / self.settings.budget_cpu_s
+            spent = self.iteration / self.settings.iterations
+        else:
+            spent = self.cpu_seconds / self.settings.budget_cpu_s
+        if self.enough_at is None:
+            return spent
+        return max(spent, self.enough_at + (1 - self.enough_at) * (spent / self.enough_at - 1) * _SETTLE_PART)
+
+    def is_enough(self) -> bool:
+        """Return whether the pictures that were just fitted, at full resolution, are as good as asked for."""
+        wanted = self.settings.enough_db
+        return wanted is not None and self.fine_steps >= _FINE_STEPS and self._psnr_db() >= wanted
 
     def run(self) -> FitResult:
         settings = self.settings
@@ -284,6 +302,10 @@ class _Fit:
             share = max(0.02, 1 / self.iteration)
             squared_error = report[2] if trust is None else report[2] / max(float(trust.mean()), 1e-6)
             self.squared_error += share * (squared_error - self.squared_error)
+            self.fine_steps += factor == 1
+            if self.enough_at is None and self.is_enough():
+                self.enough_at = fraction
+                rounds.clear()
             now = time.monotonic()
             if self.progress and now - last_report > 1.0:
                 last_report = now

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from immersive.request import seconds_from
+from immersive.fitting_plan import plan_for
+from immersive.request import CreateRequest, budget_from, seconds_from
 from reconstruction.errors import InvalidInputError
 from tests.conftest import SmallScene, run_cli
 
@@ -107,7 +108,13 @@ def test_scenes_are_listed_renamed_exported_shared_and_deleted(
         (("create", "--video", "no-such.mp4"), 1, "invalid_input", "not found"),
         (("create", "a lake", "--quality", "superb"), 1, "invalid_input", "draft"),
         (("create", "a lake", "--seed", "-1"), 1, "invalid_input", "seed"),
-        (("create", "a lake", "--budget", "soon"), 1, "invalid_input", "span"),
+        (
+            ("create", "a lake", "--budget", "soon"),
+            1,
+            "invalid_input",
+            "30s or 10m, or a quality such as 28dB",
+        ),
+        (("create", "a lake", "--budget", "5dB"), 1, "invalid_input", "from 10 to 60 dB"),
         (("create", "a lake", "--out", "scene.docx"), 1, "invalid_input", ".glb"),
         (("create", "--brief", "no-such.toml"), 1, "invalid_input", "no-such.toml"),
         (("create", "a lake", "--brief", "samples/briefs/desert_morning.toml"), 1, "invalid_input", "brief"),
@@ -206,6 +213,17 @@ def test_a_full_disk_stops_the_work_in_words_and_keeps_nothing_half(
     with sqlite3.connect(tmp_path / "home" / "catalog.sqlite") as catalog:
         assert catalog.execute("SELECT count(*) FROM scene").fetchone() == (0,)
     catalog.close()
+
+
+def test_a_budget_is_time_or_quality():
+    assert [budget_from(text) for text in ("30s", "10m", "28dB", "26.5 db")] == [
+        (30, None),
+        (600, None),
+        (None, 28.0),
+        (None, 26.5),
+    ]
+    plan = plan_for(CreateRequest(prompt="a lake", enough_db=28.0))
+    assert plan.fit.enough_db == 28 and plan.fit.budget_cpu_s == 110
 
 
 def test_spans_are_read_and_nonsense_is_refused() -> None:

@@ -15,7 +15,7 @@ from reconstruction.density import dead, morton_order, seeds
 from reconstruction.errors import InvalidArrayError, InvalidInputError, UnliftableInputError
 from reconstruction.exposure import Exposures
 from reconstruction.frames import FrameSequence, Provenance
-from reconstruction.optimize import FitSettings, fit
+from reconstruction.optimize import FitProgress, FitSettings, fit
 from reconstruction.rasterizers.draw import draw
 from reconstruction.schedule import Rates, shrink_factor
 from reconstruction.splats import SplatCloud
@@ -112,6 +112,23 @@ def test_the_budget_in_cpu_seconds_is_kept():
     result = fit(scene(), spoiled_start(), FitSettings(budget_cpu_s=0.5), rasterizer="cpu")
 
     assert 0.5 <= result.cpu_seconds < 1.0 and result.iterations > 5
+
+
+def test_a_fit_that_is_good_enough_settles_and_ends_early():
+    frames, settings = scene(), FitSettings(iterations=2_000, growth_rounds=0)
+
+    told: list[FitProgress] = []
+    enough = fit(frames, spoiled_start(), replace(settings, enough_db=22.0), told.append, rasterizer="cpu")
+    never = fit(frames, spoiled_start(), replace(settings, iterations=300, enough_db=60.0), rasterizer="cpu")
+
+    assert 100 < enough.iterations < 1_500 and never.iterations == 300
+    assert enough.train_psnr_db > 22
+    assert told[-1].fraction == 1
+    # As good as a fit that knew from the start how long it would take: the rates have settled.
+    planned = fit(frames, spoiled_start(), replace(settings, iterations=enough.iterations), rasterizer="cpu")
+    assert held_out_psnr(enough.cloud, frames) > held_out_psnr(planned.cloud, frames) - 0.3
+    with pytest.raises(InvalidArrayError, match="enough_db must be 1 to 100 dB, got nan"):
+        FitSettings(enough_db=float("nan"))
 
 
 def test_growth_reaches_its_limit_and_helps():
