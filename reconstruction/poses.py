@@ -90,7 +90,8 @@ def estimate_poses(
     if best.complaints:
         raise refusal(best.complaints[0])
     tell(1.0, f"{len(best.kept)} of {len(frames)} pictures placed")
-    rejected = [other.lens_complaint for other in tried if other is not best and other.lens_complaint]
+    # Only what an attempt says that failed by its lens alone is worth telling.
+    rejected = [other.lens_complaint for other in tried if other.complaints == [other.lens_complaint]]
     lens_notes = [f"{reason}; the record is kept" for reason in rejected]
     return _finish(frames, best, prior, lens_notes, camera_height_m)
 

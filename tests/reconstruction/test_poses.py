@@ -196,3 +196,16 @@ def test_estimated_poses_agree_with_the_given_ones_of_a_posed_set() -> None:
     assert found.report.used == 12
     ours = aligned(found.frames.cameras.positions.astype(float), theirs)
     assert np.linalg.norm(ours - theirs, axis=1).max() < 0.02 * extent
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("place", "truth"), [("lund_door", 1.240), ("kermit", 1.094)])
+def test_the_lens_of_real_pictures_is_found_from_the_guess_for_clips(place: str, truth: float) -> None:
+    frames = read_photos(shared(f"photos/{place}"), long_edge_px=700)
+
+    posed = estimate_poses(frames, is_video=True)
+
+    cameras = posed.frames.cameras
+    assert posed.report.used == len(frames)
+    # lund_door's own cameras, and the calibration that kermit's authors published (700 of 640 px).
+    assert cameras.Ks[0, 0, 0] / max(cameras.width, cameras.height) == pytest.approx(truth, rel=0.05)
