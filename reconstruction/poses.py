@@ -20,11 +20,13 @@ from .placement import check_camera_height, place
 from .posed_frames import PosedFrames, PoseReport, choose_held_out
 from .undistortion import undistort
 
-# In this order until one breaks no gate. A free lens runs away on clips, and on photos it is the better one;
-# the global mapper places what the incremental one loses.
+# In this order until one breaks no gate. The global and the incremental solver agree within a thousandth of the
+# path on eight inputs; the global one costs less where parallax is small, as in clips: half of it on some, and a
+# generated one of 39 frames, done in 160 CPU-s, kept the other busy for more than 350. A free lens runs away on
+# clips; on photos it is the better one.
 _CLIP_PLANS = (
-    Plan("incremental", is_fixed=True, refine_after=True),
     Plan("global", is_fixed=True, refine_after=True),
+    Plan("incremental", is_fixed=True, refine_after=True),
     Plan("incremental", is_fixed=False),
 )
 _PHOTO_PLANS = (
