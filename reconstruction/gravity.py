@@ -152,10 +152,12 @@ def find_floor(cameras: Cameras, points: F64, up: F64, lean_deg: float = _LEAN_D
         count = int((np.abs(low @ normal - offset) < near).sum())
         if count > best_count and (points @ normal < offset - 3 * near).mean() <= _MOST_BELOW:
             best, best_count = Floor(normal, float(offset)), count
-    if best is None:
+    if best is None or best_count < _LEAST_POINTS:
         return None
     for _ in range(5):
         on = low[np.abs(best.heights(low)) < near]
+        if len(on) < _LEAST_POINTS:
+            return None
         middle = on.mean(axis=0)
         normal = np.linalg.svd(on - middle, full_matrices=False)[2][2]
         normal *= np.sign(normal @ up)

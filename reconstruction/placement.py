@@ -74,7 +74,8 @@ def place(
         up, error_deg, floor = found.direction, found.error_deg, found.floor
         notes.append(found.note)
     else:
-        floor = find_floor(cameras, points, up / np.linalg.norm(up))
+        is_used = camera_height_m is not None or not is_metric
+        floor = find_floor(cameras, points, up / np.linalg.norm(up)) if is_used else None
     turn = _rotation_to_up(up)
     heights = None if floor is None else floor.heights(cameras.positions.astype(np.float64))
     viewmats = cameras.viewmats.astype(np.float64) @ np.linalg.inv(turn)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from reconstruction.cameras import Cameras
 from reconstruction.conventions import rotmats_from_quats
@@ -69,6 +70,26 @@ def test_a_wall_is_no_floor_however_many_points_it_has() -> None:
     assert find_floor(cameras, wall, _UP) is None
 
 
+@pytest.mark.parametrize("count", [0, 1, 59, 60, 500])
+def test_degenerate_points_are_no_floor(count: int) -> None:
+    cameras, _ = _straight_walk(-0.1)
+    rng = np.random.default_rng(count)
+    one = np.tile(-2 * _UP, (count, 1))
+    line = one + rng.uniform(-3, 3, (count, 1)) * (_TILT @ [1.0, 0.0, 0.0])
+    far = rng.normal(size=(count, 3)) * 1e6
+
+    for points in (one, line, far):
+        floor = find_floor(cameras, points, _UP)
+        assert floor is None or np.isfinite(floor.normal).all()
+    assert find_floor(cameras, one, _UP) is None
+
+
+def test_blank_pictures_have_no_edges() -> None:
+    cameras, _ = _straight_walk(-0.1)
+
+    assert upright_direction(np.full((14, 100, 160, 3), 90, np.uint8), cameras, _UP) is None
+
+
 def _pictures_of_posts(cameras: Cameras, lean_deg: float) -> np.ndarray:
     """Dark and bright bands far around the cameras, upright in a world that leans."""
     v, u = np.mgrid[0.5 : cameras.height, 0.5 : cameras.width]
@@ -95,12 +116,14 @@ def test_upright_edges_tell_up(lean_deg: float) -> None:
     assert _off_deg(found, _TILT @ [np.sin(lean), np.cos(lean), 0.0]) < 1.5
 
 
-def test_edges_without_a_common_direction_are_not_believed() -> None:
+@pytest.mark.parametrize("about", [[0, 1, 0], [1, 0.4, 0], [0.2, -0.3, 1], [-1, 1, 1], [1, 1, -0.5]])
+def test_edges_without_a_common_direction_are_not_believed(about: list[float]) -> None:
     cameras, _ = _straight_walk(-0.35)
-    rng = np.random.default_rng(5)
-    images = np.repeat(rng.integers(0, 255, (14, 100, 160, 1)), 3, axis=3).astype(np.uint8)
+    noise = np.random.default_rng(0).normal(size=(14, 100, 160))
+    blotches = gaussian_filter(noise, (0, 3, 3)) * 900 + 128  # edges to all sides
+    images = np.repeat(blotches.clip(0, 255)[..., None], 3, axis=3).astype(np.uint8)
 
-    assert upright_direction(images, cameras, _UP) is None
+    assert upright_direction(images, cameras, np.array(about) / np.linalg.norm(about)) is None
 
 
 def test_a_slope_is_told_from_gravity_by_edges_and_agreement_is_trusted_most() -> None:
