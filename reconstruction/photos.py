@@ -30,6 +30,8 @@ MIN_PHOTOS = 3
 # Photos whose shape differs by more than this were cropped or turned: another camera to the solver.
 SHAPE_TOLERANCE = 0.01
 SAME_SHAPE_SHARE = 0.8
+# EXIF rounds focal lengths, and focusing changes them by a few per cent; more is a zoom.
+ZOOM_TOLERANCE = 0.08
 _ORIENTATION, _EXIF = 0x0112, 0x8769  # tags
 _FOCAL_35MM, _FOCAL_MM, _PLANE_X, _PLANE_UNIT = 0xA405, 0x920A, 0xA20E, 0xA210  # tags inside _EXIF
 _TAKEN_WIDTH, _TAKEN_HEIGHT = 0xA002, 0xA003  # the same
@@ -150,15 +152,26 @@ def read_photos(
     return FrameSequence(images, Provenance("photos", is_generated=False, detail=folder.name))
 
 
-def exif_focal_px(folder: Path, *, long_edge_px: int = LONG_EDGE_PX) -> float | None:
-    """Return the photos' median focal length in pixels of `read_photos`, or None without EXIF."""
+def exif_focal_px(
+    folder: Path, *, long_edge_px: int = LONG_EDGE_PX, say: Say = lambda _: None
+) -> float | None:
+    """Return the photos' median focal length in pixels of `read_photos`, or None without EXIF.
+
+    `say` is told if they were zoomed, since all photos are solved as one lens.
+    """
     focals = []
     for path in list_photos(folder):
         with _opened(path) as image:
             focal = _focal_over_width(_exif(path, image).get_ifd(_EXIF), max(image.size))
             if focal is not None:
                 focals.append(focal * min(max(image.size), long_edge_px))
-    return float(np.median(focals)) if focals else None
+    if not focals:
+        return None
+    usual = float(np.median(focals))
+    zoomed = int((np.abs(np.array(focals) / usual - 1) > ZOOM_TOLERANCE).sum())
+    if zoomed:
+        say(f"{zoomed} of {len(focals)} photos were taken at another zoom; one lens is assumed for all")
+    return usual
 
 
 def _focal_over_width(exif: dict[int, Any], edge_px: int) -> float | None:

@@ -113,7 +113,7 @@ def load_photos(
     posed = estimate_poses(
         frames,
         is_video=False,
-        focal_px=exif_focal_px(path),
+        focal_px=exif_focal_px(path, say=notes.append),
         camera_height_m=camera_height_m,
         progress=lambda share, phrase: progress(0.05 + 0.55 * share, phrase),
     )

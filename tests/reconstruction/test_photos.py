@@ -74,6 +74,17 @@ def test_focal_length_from_35_mm_equivalent(tmp_path: Path) -> None:
     assert exif_focal_px(tmp_path, long_edge_px=60) == pytest.approx(24 / 36 * 60)
 
 
+def test_zoomed_photos_are_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    for number, focal in enumerate((28, 28, 29, 50, 28)):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0xA405] = focal
+        Image.fromarray(texture(90, 120, number)).save(tmp_path / f"{number}.jpg", exif=exif)
+
+    assert exif_focal_px(tmp_path, say=said.append) == pytest.approx(28 / 36 * 120)
+    assert said == ["1 of 5 photos were taken at another zoom; one lens is assumed for all"]
+
+
 def test_focal_length_from_the_sensor_survives_shrinking(tmp_path: Path) -> None:
     exif = Image.Exif()
     block = exif.get_ifd(0x8769)
