@@ -94,7 +94,8 @@ def estimate_poses(
     tell(1.0, f"{len(best.kept)} of {len(frames)} pictures placed")
     # Only what an attempt says that failed by its lens alone is worth telling.
     rejected = [other.lens_complaint for other in tried if other.complaints == [other.lens_complaint]]
-    lens_notes = [f"{reason}; the record is kept" for reason in rejected]
+    kept = "the record is kept" if prior.is_recorded else "that was not taken"
+    lens_notes = [f"{reason}; {kept}" for reason in rejected]
     return _finish(frames, best, prior, lens_notes, camera_height_m)
 
 
