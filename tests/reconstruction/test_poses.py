@@ -168,7 +168,10 @@ def test_a_street_in_long_steps_is_placed_whole_along_the_path_that_its_phone_re
 
     assert posed.report.used == 29
     # The phone wrote its place into every photo; it says itself that it is off by up to 10 m.
-    notes = [json.loads(Image.open(path).getexif()[270]) for path in list_photos(folder)]
+    notes = []
+    for path in list_photos(folder):
+        with Image.open(path) as image:
+            notes.append(json.loads(image.getexif()[270]))
     degrees = np.array([[float(note["MAPLongitude"]), float(note["MAPLatitude"])] for note in notes])
     east, north = ((degrees - degrees.mean(axis=0)) * 111_320 * [np.cos(np.radians(degrees[0, 1])), 1]).T
     recorded = np.stack([east, np.zeros(29), -north], axis=1)
