@@ -80,10 +80,18 @@ def read_picture(path: Path, *, long_edge_px: int = LONG_EDGE_PX) -> NDArray[np.
             # A damaged file may warn before it fails; the error below says all there is to say.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                upright = ImageOps.exif_transpose(image.convert("RGB") if image.mode != "RGB" else image)
+                upright = _as_rgb(ImageOps.exif_transpose(image))
             return resized(np.asarray(upright, np.uint8), long_edge_px)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise _damaged(path) from error
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    """Return the picture in 8 bits a channel; Pillow itself would cut 16-bit greys off at 255."""
+    if image.mode.startswith("I"):
+        deep = np.asarray(image).astype(np.int64)
+        image = Image.fromarray(((deep.clip(0, 65_535) * 255 + 32_767) // 65_535).astype(np.uint8))
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def resized(image: NDArray[np.uint8], long_edge_px: int) -> NDArray[np.uint8]:
