@@ -27,7 +27,8 @@ static inline uint64_t blocks_inside(const View &view, int left, int top) {
   return bits;
 }
 
-// log2 of a splat's alpha at an offset from its centre.
+// log2 of a splat's alpha at an offset from its centre, before the cap. The sum of huge terms of opposite sign
+// may come out far above 0, where `exp2_inside` gives anything: cap it first.
 static inline vf log2_alpha(const Record &s, vf dx, vf dy) {
   return dx * (dx * s.qa + dy * s.qb) + (dy * dy * s.qc + s.log2_opacity);
 }
@@ -74,7 +75,7 @@ static void blend_tile(Frame &frame, int tile, const PixelGrid &grid, const Pict
     for (uint64_t todo = entry.blocks & alive; todo; todo &= todo - 1) {
       int k = __builtin_ctzll(todo);
       vf t = log2_alpha(s, grid.x[k] - x, grid.y[k] - y);
-      vf w = choose(t >= splat(kLog2AlphaMin), vmin(exp2_inside(t), splat(kAlphaMax)) * T[k], vf{});
+      vf w = choose(t >= splat(kLog2AlphaMin), exp2_inside(vmin(t, splat(kLog2AlphaMax))) * T[k], vf{});
       vf rest = T[k] - w;
       r[k] += w * s.r;
       g[k] += w * s.g;

@@ -23,7 +23,7 @@ constexpr float kGradientMax = 1e18f;   // likewise those of Adam; what is large
 constexpr float kBlur = 0.3f;           // px^2, screen-space low-pass of 3DGS
 constexpr float kAlphaMin = 1.f / 255;  // below this an 8-bit picture cannot show it
 constexpr float kLog2AlphaMin = -7.99435344f;
-constexpr float kAlphaMax = 0.99f;      // keeps 1 / (1 - alpha) finite in the backward pass
+constexpr float kLog2AlphaMax = -0.0144995697f;  // of 0.99: keeps 1 / (1 - alpha) finite in the backward pass
 constexpr float kTransmittanceMin = 1e-4f;
 // A pixel goes on while its block does; what it still adds to gradients at so little light is lost to rounding.
 constexpr float kNothingLeft = 1e-12f;

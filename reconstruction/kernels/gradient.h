@@ -45,9 +45,9 @@ static void unblend_tile(Frame &frame, int tile, const PixelGrid &grid, const Pi
     for (; todo; todo &= todo - 1) {
       int k = __builtin_ctzll(todo);
       vf dx = grid.x[k] - x, dy = grid.y[k] - y;
-      vf t = log2_alpha(s, dx, dy), free_alpha = exp2_inside(t);
+      vf t = log2_alpha(s, dx, dy);
       vi drawn = t >= splat(kLog2AlphaMin);
-      vf alpha = choose(drawn, vmin(free_alpha, splat(kAlphaMax)), vf{});
+      vf alpha = choose(drawn, exp2_inside(vmin(t, splat(kLog2AlphaMax))), vf{});
       vf w = alpha * T[k];
       vf gain = dr[k] * s.r + dg[k] * s.g + db[k] * s.b - seen[k];
       if (kDepth) gain += da[k] + dz[k] * s.z;
@@ -57,7 +57,7 @@ static void unblend_tile(Frame &frame, int tile, const PixelGrid &grid, const Pi
       if (kDepth) sz += w * dz[k];
       gain = divide(gain, 1.f - alpha);  // here - behind
       seen[k] -= alpha * gain;
-      vf moment = choose((free_alpha < splat(kAlphaMax)) & (T[k] > splat(kNothingLeft)), w * gain, vf{});
+      vf moment = choose((t < splat(kLog2AlphaMax)) & (T[k] > splat(kNothingLeft)), w * gain, vf{});
       T[k] -= w;
       m += moment;
       vf ex = moment * dx, ey = moment * dy;

@@ -187,6 +187,13 @@ def run(case: Case, raster: SplatRaster) -> None:
         _finite(params=params, raw=raw, first=first, second=second)
 
 
+def run_again(seed: int, index: int) -> None:
+    """Run one case on every instruction set of this machine."""
+    best = load_kernels("baseline").raster_cpu_level()
+    for level in build.levels()[: best + 1]:
+        run(next(case for case in cases(seed, index // _BATCH) if case.index == index), SplatRaster(1, level))
+
+
 def _finite(**arrays: NDArray) -> None:
     for name, array in arrays.items():
         assert np.isfinite(array).all(), f"{name} holds {np.count_nonzero(~np.isfinite(array))} bad values"
@@ -220,8 +227,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--case", type=int, help="only the one of this number, in this process")
     options = parser.parse_args(arguments)
     if options.case is not None:
-        wanted = next(c for c in cases(options.seed, options.case // _BATCH) if c.index == options.case)
-        run(wanted, SplatRaster(1))
+        run_again(options.seed, options.case)
         return 0
     began = time.monotonic()
     workers = len(os.sched_getaffinity(0))

@@ -18,6 +18,11 @@ def test_nothing_but_numbers_comes_out_of_some_hundred_random_cases():
     assert result.stdout.startswith("1,500 cases")
 
 
+def test_a_splat_whose_huge_terms_cancel_does_not_add_light():
+    # Found by `make fuzz`: log2 of alpha came out near 112 instead of below 0, and alpha at -1e34 with AVX2.
+    kernels.run_again(seed=0, index=110_775)
+
+
 def test_a_case_that_kills_its_process_can_be_run_again():
     script = (
         "import os, sys\n"
