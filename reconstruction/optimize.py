@@ -162,11 +162,11 @@ class _Stepper(Protocol):
         self,
         viewmat: F32,
         K: F32,
-        target: F32,
+        target: Any,  # like `depth` an F32, or what `keep` made of it where a stepper has that
         weights: StepWeights,
         rates: Rates,
         exposure: F32 | None,
-        depth: F32 | None,
+        depth: Any,
         trust: F32 | None,
     ) -> NDArray[np.float64]: ...
     def cloud(self) -> SplatCloud: ...
@@ -231,7 +231,7 @@ class _Fit:
         self.first_count = len(stepper)
         self.most = settings.max_splats or _most_splats(frames, len(stepper))
         self.clock = time.monotonic if name == "gsplat" else time.process_time
-        self.kept: dict[tuple[int, int], Any] = {}  # pictures on the stepper's device
+        self.kept: dict[tuple[str, int, int], Any] = {}  # what stands on the stepper's device
         self.begin = self.clock()
 
     def trust_in(self, weights: F32 | None) -> None:
@@ -283,7 +283,7 @@ class _Fit:
                 self._grow(1 - len(rounds) / settings.growth_rounds)
             index = order.pop()
             factor = shrink_factor(fraction, self.iteration, len(self.used), settings.coarse_share)
-            target, trust = self._kept(index, factor), self._trust(index, factor)
+            target, trust = self._kept("target", index, factor), self._trust(index, factor)
             height, width = target.shape[:2]
             scale = np.array([width / self.cameras.width, height / self.cameras.height, 1], np.float32)
             report = self.stepper.step(
@@ -293,7 +293,7 @@ class _Fit:
                 weights,
                 settings.rates.at(fraction),
                 self.exposures[index] if self.exposures else None,
-                self._depth(index, factor),
+                self._kept("depth", index, factor),
                 trust,
             )
             if self.exposures:
@@ -403,14 +403,16 @@ class _Fit:
         plane = self.weights[index]
         return np.ascontiguousarray(plane) if factor == 1 else _shrunk(plane[..., None], factor)[..., 0]
 
-    def _kept(self, index: int, factor: int) -> Any:
-        """Return the target as the stepper takes it: on its device, if it has one of its own."""
+    def _kept(self, what: str, index: int, factor: int) -> Any:
+        """Return a target or depths as the stepper takes them: on its device, if it has one of its own."""
+        make = self._target if what == "target" else self._depth
         keep = getattr(self.stepper, "keep", None)
         if keep is None:
-            return self._target(index, factor)
-        if (index, factor) not in self.kept:
-            self.kept[index, factor] = keep(self._target(index, factor))
-        return self.kept[index, factor]
+            return make(index, factor)
+        if (what, index, factor) not in self.kept:
+            plane = make(index, factor)
+            self.kept[what, index, factor] = None if plane is None else keep(plane)
+        return self.kept[what, index, factor]
 
     def _depth(self, index: int, factor: int) -> F32 | None:
         if self.frames.depths is None or self.settings.depth_weight == 0:

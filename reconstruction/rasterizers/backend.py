@@ -54,13 +54,13 @@ def rasterizer_names() -> tuple[str, ...]:
 
 
 def resolve_rasterizer(name: str) -> str:
-    """Return `name`, or for ``auto`` the best one here: ``gsplat`` where CUDA and gsplat are, else ``cpu``.
+    """Return `name`, or for ``auto`` the best one here: ``gsplat`` where it can train, else ``cpu``.
 
     Raises:
         InvalidInputError: There is no such rasteriser.
     """
     if name == "auto":
-        return "gsplat" if _has_cuda_and_gsplat() else "cpu"
+        return "gsplat" if _can_train_on_cuda() else "cpu"
     if name not in _MODULES:
         raise InvalidInputError(
             f"rasterizer must be one of {('auto', *_MODULES)}, got {name!r}",
@@ -79,8 +79,8 @@ def load_rasterizer(name: str) -> Rasterizer:
     return importlib.import_module(_MODULES[resolve_rasterizer(name)], __package__).load()
 
 
-def _has_cuda_and_gsplat() -> bool:
-    if importlib.util.find_spec("gsplat") is None:
+def _can_train_on_cuda() -> bool:
+    if any(importlib.util.find_spec(package) is None for package in ("gsplat", "triton")):
         return False
     import torch
 

@@ -51,9 +51,10 @@ def gsplat_operations() -> Operations:
     Raises:
         MissingBackendError: There is no CUDA device, or a package is not installed.
     """
+    if torch.cuda.is_available() and importlib.util.find_spec("triton") is None:
+        hint = "Install PyTorch's CUDA build for Linux, or use the rasterizer 'cpu'."
+        raise MissingBackendError("gsplat", "needs triton to train, which is not installed", hint)
     draw = load()
-    if importlib.util.find_spec("triton") is None:
-        raise MissingBackendError("gsplat", "needs triton to train", "install PyTorch's CUDA build for Linux")
     from .triton_loss import PictureLoss
 
     operations = Operations(draw, selective_adam, PictureLoss)
@@ -89,9 +90,9 @@ class CudaStep:
     def __len__(self) -> int:
         return len(self._values["means"])
 
-    def keep(self, target: F32) -> Tensor:
-        """Bring a picture [H, W, 3] to the device, for `step`."""
-        return torch.from_numpy(np.ascontiguousarray(target)).to(self._device)
+    def keep(self, plane: F32) -> Tensor:
+        """Bring a picture [H, W, 3] or its depths [H, W] to the device, for `step`."""
+        return torch.from_numpy(np.ascontiguousarray(plane)).to(self._device)
 
     def replace(self, columns: F32, source: NDArray[np.int64]) -> None:
         """Exchange the splats; see `FusedStep.replace`."""
@@ -137,10 +138,10 @@ class CudaStep:
         weights: StepWeights,
         rates: Rates,
         exposure: F32 | None,
-        depth: F32 | None = None,
+        depth: Tensor | None = None,
         trust: F32 | None = None,
     ) -> NDArray[np.float64]:
-        """Fit one picture that `keep` brought here; see `FusedStep.step`.
+        """Fit one picture that `keep` brought here, and its depths if given; see `FusedStep.step`.
 
         The report is that of the step before (the first step's is its own), except with an exposure, whose
         gradient is of no use a step late.
@@ -160,7 +161,10 @@ class CudaStep:
             image = image * gain_bias[0] + gain_bias[1]
         if target.shape not in self._losses:
             self._losses[target.shape] = self._operations.picture_loss(height, width, self._device)
-        counting = None if trust is None else torch.from_numpy(trust).to(self._device)
+        counting = None
+        if trust is not None:
+            # Not pinned, so it is read before the call returns; without the flag the host waits for all work.
+            counting = torch.from_numpy(trust).to(self._device, non_blocking=True)
         loss = self._losses[target.shape]
         gradient, report = loss(image.detach().contiguous(), target, weights.ssim, counting)
         outputs, slopes = [image], [gradient]
@@ -218,7 +222,7 @@ class CudaStep:
         scales: Tensor,
         leaves: dict[str, Tensor],
         weights: StepWeights,
-        depth: F32 | None,
+        metres: Tensor | None,
     ) -> Tensor | None:
         """Return the part of the loss that is not about colours; None if it has no weight."""
         parts = []
@@ -226,8 +230,7 @@ class CudaStep:
             parts.append(weights.opacity * (leaves["opacity_logits"][:, 0].sigmoid() * drawn.visible).sum())
         if weights.scale > 0:
             parts.append(weights.scale * (scales.sum(1) * drawn.visible).sum())
-        if depth is not None:
-            metres = torch.from_numpy(depth).to(self._device)
+        if metres is not None:
             known = (metres > 0) & torch.isfinite(metres)
             gap = drawn.depth / torch.where(known, metres, torch.ones_like(metres)) - drawn.alpha
             parts.append(weights.depth * torch.where(known, gap.abs(), torch.zeros_like(gap)).mean())

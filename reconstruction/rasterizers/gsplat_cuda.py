@@ -7,6 +7,7 @@ so the device is looked at before the package is touched.
 from __future__ import annotations
 
 import importlib.util
+import inspect
 from collections.abc import Sequence
 
 import torch
@@ -19,15 +20,24 @@ from .reference import BLUR_PX2, NEAR_M
 
 
 def load() -> Rasterizer:
-    """Return the rasteriser.
+    """Return the rasteriser, compiled: a first use takes minutes.
 
     Raises:
-        MissingBackendError: There is no CUDA device, or gsplat is not installed.
+        MissingBackendError: There is no CUDA device, gsplat is not installed, or it cannot be compiled here.
     """
     if not torch.cuda.is_available():
-        raise MissingBackendError("gsplat", "needs a CUDA device, none was found", "use the rasterizer 'cpu'")
+        hint = "Use the rasterizer 'cpu', or a machine with an NVIDIA GPU."
+        raise MissingBackendError("gsplat", "needs a CUDA device, none was found", hint)
     if importlib.util.find_spec("gsplat") is None:
-        raise MissingBackendError("gsplat", "is not installed", "run: pip install 'immersive[cuda]'")
+        raise MissingBackendError("gsplat", "is not installed", "Run: pip install 'immersive[cuda]'.")
+    hint = "Install the CUDA toolkit that PyTorch was built for, or use the rasterizer 'cpu'."
+    try:
+        from gsplat.cuda._backend import _C
+    except (ImportError, OSError, RuntimeError) as error:
+        why = str(error).partition("\n")[0]
+        raise MissingBackendError("gsplat", f"could not be compiled: {why}", hint) from error
+    if _C is None:
+        raise MissingBackendError("gsplat", "must be compiled with nvcc, no CUDA toolkit was found", hint)
     return rasterize
 
 
@@ -48,9 +58,9 @@ def rasterize(
 ) -> Rendering:
     """Draw one picture of float32 CUDA tensors; see `backend.Rasterizer`.
 
-    Against the definition in `reference`: gsplat caps alpha at 0.999 instead of 0.99, and a pixel ends before
-    the splat that would leave less than 1/10,000 of the light. Where more light than that is left the two
-    agree to rounding; its clamp of the Jacobian, low-pass, pixel centres and SH signs are ours.
+    Against the definition in `reference`: gsplat 1.5 caps alpha at 0.999 instead of 0.99 (1.6 at 0.99), and a
+    pixel ends before the splat that would leave less than 1/10,000 of the light. Where more light than that
+    is left the two agree to rounding: clamp of the Jacobian, low-pass, pixel centres and SH signs are ours.
 
     Args:
         with_depth: False leaves `Rendering.depth` zero and is a little faster.
@@ -109,6 +119,10 @@ def _colors(means: Tensor, sh: Tensor, viewmat: Tensor) -> Tensor:
         return (0.5 + SH_C0 * sh[:, 0]).clamp_min(0)
     from gsplat import spherical_harmonics
 
-    eye = -viewmat[:3, :3].T @ viewmat[:3, 3]
     degree = int(sh.shape[1] ** 0.5) - 1
-    return (0.5 + spherical_harmonics(degree, means - eye, sh)).clamp_min(0)
+    if "dirs" in inspect.signature(spherical_harmonics).parameters:  # up to 1.5
+        eye = -viewmat[:3, :3].T @ viewmat[:3, 3]
+        above = spherical_harmonics(degree, means - eye, sh)
+    else:  # 1.6 takes cameras [C, 4, 4]
+        above = spherical_harmonics(degree, means, viewmat[None], sh)[0]
+    return (0.5 + above).clamp_min(0)

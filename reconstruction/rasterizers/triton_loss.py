@@ -67,7 +67,7 @@ def _blur_rows(image, truth, out, count, row, taps, TAPS: tl.constexpr, BLOCK: t
     a_mean = tl.zeros((BLOCK,), tl.float32)
     b_mean, a_square, b_square, product = a_mean, a_mean, a_mean, a_mean
     for tap in tl.static_range(TAPS):
-        shift: tl.constexpr = 3 * (tap - TAPS // 2)
+        shift = 3 * (tap - TAPS // 2)
         inside = (column + shift >= 0) & (column + shift < row) & (place < count)
         a = tl.load(image + place + shift, mask=inside, other=0.0)
         b = tl.load(truth + place + shift, mask=inside, other=0.0)
@@ -128,7 +128,7 @@ def _blur_slopes(slopes, out, count, row, taps, TAPS: tl.constexpr, BLOCK: tl.co
     by_mean = tl.zeros((BLOCK,), tl.float32)
     by_square, by_product = by_mean, by_mean
     for tap in tl.static_range(TAPS):
-        shift: tl.constexpr = 3 * (tap - TAPS // 2)
+        shift = 3 * (tap - TAPS // 2)
         inside = (column + shift >= 0) & (column + shift < row) & (place < count)
         weight = tl.load(taps + tap)
         by_mean += weight * tl.load(slopes + place + shift, mask=inside, other=0.0)

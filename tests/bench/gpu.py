@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reconstruction.errors import MissingBackendError
+from reconstruction.errors import ImmersiveError, InvalidInputError
 from reconstruction.frames import FrameSequence
 from reconstruction.kernels.binding import thread_count
 from reconstruction.lifting import LiftSettings, lift
@@ -109,11 +109,23 @@ def pipelined_ms(stepper: CudaStep, view, target: np.ndarray, rounds: int = 100)
     return 1e3 * (time.perf_counter() - begin) / rounds
 
 
-def fit_rows(folder: Path, seconds: list[float], splats: list[int]) -> Iterator[Row]:
-    """Fit the posed pictures with depth for some seconds each on the GPU, then once on the cores."""
+def posed_frames(folder: Path) -> FrameSequence:
+    """Return the pictures to fit.
+
+    Raises:
+        InvalidInputError: The folder names no cameras.
+    """
     posed = read_posed_folder(folder)
-    assert posed is not None, f"{folder} names no cameras"
-    frames = posed.frames
+    if posed is None:
+        raise InvalidInputError(
+            f"--data must be a folder of pictures with cameras, got {folder.name!r}",
+            hint="Pass a folder with a transforms.json or COLMAP model, or --parts steps for none.",
+        )
+    return posed.frames
+
+
+def fit_rows(frames: FrameSequence, seconds: list[float], splats: list[int]) -> Iterator[Row]:
+    """Fit posed pictures with depth for some seconds each on the GPU, then once on the cores."""
     firsts = {count: lift(frames, LiftSettings(splat_count=count)) for count in splats}
     for count, first in firsts.items():
         for budget in seconds:
@@ -150,21 +162,22 @@ def held_out_psnr(cloud: SplatCloud, frames: FrameSequence) -> float:
 
 
 def main(arguments: list[str]) -> int:
-    """Run and publish as `gpu`; exit status 2 where there is no GPU to measure."""
+    """Run and publish as `gpu`; exit status 2 where something is missing: a GPU, gsplat, pictures."""
     parser = argparse.ArgumentParser(prog="tests.bench.gpu")
     parser.add_argument("--data", type=Path, default=_CABIN)
     parser.add_argument("--out", type=Path, default=FOLDER)
     parser.add_argument("--seconds", type=float, nargs="+", default=[10.0, 30.0, 60.0])
     parser.add_argument("--splats", type=int, nargs="+", default=[350_000])
-    parser.add_argument("--parts", nargs="+", default=["steps", "fits"])
+    parser.add_argument("--parts", nargs="+", choices=["steps", "fits"], default=["steps", "fits"])
     asked = parser.parse_args(arguments)
     try:
-        load_rasterizer("gsplat")
-    except MissingBackendError as error:
-        print(error, file=sys.stderr)
+        gsplat_operations()
+        frames = posed_frames(asked.data) if "fits" in asked.parts else None
+    except ImmersiveError as error:
+        print(f"{error}\n  {error.hint}", file=sys.stderr)
         return 2
     found = [Row(f"on {torch.cuda.get_device_name()}, torch {torch.__version__}", 1, "device")]
-    parts = {"steps": step_rows, "fits": lambda: fit_rows(asked.data, asked.seconds, asked.splats)}
+    parts = {"steps": step_rows, "fits": lambda: fit_rows(frames, asked.seconds, asked.splats)}
     for part in asked.parts:
         for row in parts[part]():
             found.append(row)
