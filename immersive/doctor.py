@@ -90,7 +90,9 @@ def _depth_models() -> Finding:
 
 def _cuda() -> Finding:
     # Asked of the driver's own tool: importing torch for this would take seconds.
-    found = shutil.which("nvidia-smi") is not None and importlib.util.find_spec("gsplat") is not None
+    found = shutil.which("nvidia-smi") is not None and all(
+        importlib.util.find_spec(package) is not None for package in ("gsplat", "triton")
+    )
     detail = (
         "gsplat will fit splats" if found else "no CUDA device with gsplat: the CPU rasteriser fits splats"
     )
