@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from reconstruction.cleanup import CleanupSettings
 from reconstruction.lifting import LiftSettings
 from reconstruction.optimize import FitSettings
 
@@ -37,7 +38,8 @@ def plan_for(request: CreateRequest) -> FittingPlan:
     """
     plan = _PLANS[request.quality]
     is_footage = request.kind != "prompt"
-    lift, fit = plan.lift, replace(plan.fit, exposure=is_footage, consistency=is_footage)
+    lift = plan.lift
+    fit = replace(plan.fit, exposure=is_footage, consistency=is_footage, cleanup=CleanupSettings())
     if request.budget_s is not None:
         fit = replace(fit, budget_cpu_s=request.budget_s)
     if request.enough_db is not None:

@@ -149,7 +149,6 @@ def _fit(runner: StageRunner, source_digest: str, source: Source, plan: FittingP
     """Return fitted and cleaned splats, and what disagreed and what the clean-up did in sentences."""
 
     def work(update: Update) -> FittedScene:
-        from reconstruction.cleanup import CleanupSettings, clean
         from reconstruction.lifting import lift, lift_points
         from reconstruction.optimize import fit
         from reconstruction.quality import cleanup_effect
@@ -165,10 +164,12 @@ def _fit(runner: StageRunner, source_digest: str, source: Source, plan: FittingP
             plan.fit,
             progress=lambda now: update(now.fraction, f"{now.splat_count:,} splats, {now.psnr_db:.1f} dB"),
         )
-        cloud, report = clean(result.cloud, source.frames, CleanupSettings(antialias=plan.fit.antialias))
-        effect = cleanup_effect(result.cloud, cloud, source.frames, report, result.exposures)
         disagreements = result.consistency.sentences if result.consistency else ()
-        return FittedScene(cloud, result.exposures, (*disagreements, effect))
+        assert result.before_cleanup is not None and result.cleanup is not None
+        effect = cleanup_effect(
+            result.before_cleanup, result.cloud, source.frames, result.cleanup, result.exposures
+        )
+        return FittedScene(result.cloud, result.exposures, (*disagreements, effect))
 
     return runner.run_kept(
         "fit",

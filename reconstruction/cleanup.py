@@ -100,6 +100,14 @@ def clean(
         InvalidArrayError: `frames` have no cameras or no training frame, or the cloud is not finite.
         MissingBackendError: The kernels are not compiled and there is no compiler.
     """
+    kept, scales, report = judge(cloud, frames, settings)
+    return replace(cloud, scales=scales).subset(kept), report
+
+
+def judge(
+    cloud: SplatCloud, frames: FrameSequence, settings: CleanupSettings | None = None
+) -> tuple[NDArray[np.int64], F32, CleanupReport]:
+    """Return which splats [M] stay, the scales [N, 3] that all should have, and the report; see `clean`."""
     settings = settings or CleanupSettings()
     if frames.cameras is None:
         raise InvalidArrayError("frames", "must have cameras, got none")
@@ -127,7 +135,7 @@ def clean(
         unseen_count=int(unseen.sum()),
         needle_count=len(needles),
     )
-    return replace(cloud, scales=scales).subset(~(unseen | is_through)), report
+    return np.flatnonzero(~(unseen | is_through)), scales, report
 
 
 class _Evidence:

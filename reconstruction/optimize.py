@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .checks import check_array
+from .cleanup import CleanupReport, CleanupSettings, judge
 from .consistency import ConsistencyReport, View, find_disagreement
 from .conventions import F32
 from .density import dead, morton_order, seeds
@@ -34,10 +35,12 @@ _GROWTH_BEGIN, _GROWTH_END = 0.15, 0.75
 _FRAMES_PER_GROWTH = 12
 _SEED_OPACITY = 0.3
 _SPARSE_LIMIT = 100_000
-# Pictures are compared once the fit knows what most of them agree on, and again when it knows it in detail.
-_COMPARE_AT = (0.3, 0.6)
+# Pictures are compared once the fit knows what most of them agree on, before it has grown much where they do
+# not, and again when it knows it in detail.
+_COMPARE_AT = (0.2, 0.45)
 # Of what was spent when the pictures are good enough, one in so many parts settles the rates.
 _SETTLE_PART = 7
+_CLEAN_AT = 0.8  # after growth; what stays then fills the gaps
 _FINE_STEPS = 50  # at full resolution before a running mean of them is believed
 
 
@@ -63,7 +66,8 @@ class FitSettings:
     depth_weight: float = 0.01  # where frames have depths; views off the path gain 0.3 to 0.6 dB
     antialias: bool = True  # see `draw`
     exposure: bool = False  # fit gain and offset per photo, for cameras that choose their own
-    consistency: bool = False  # find what disagrees between pictures and do not learn it; see `consistency`
+    consistency: bool = False  # find what disagrees between pictures and hardly learn it; see `consistency`
+    cleanup: CleanupSettings | None = None  # take away what spoils views beside the path, after growth
     threads: int | None = None  # None: all cores of this process
 
     def __post_init__(self) -> None:
@@ -102,6 +106,8 @@ class FitResult:
     # Gain and bias [F, 2, 3] of each frame, of held-out ones a guess from the others; None: not fitted.
     exposures: F32 | None = None
     consistency: ConsistencyReport | None = None  # None: it was not looked for
+    cleanup: CleanupReport | None = None  # None: it was not asked for
+    before_cleanup: SplatCloud | None = None  # as it was then
 
 
 def fit(
@@ -227,6 +233,8 @@ class _Fit:
         self.given_weights = weights
         self.trust_in(weights)
         self.consistency: ConsistencyReport | None = None
+        self.cleanup: CleanupReport | None = None
+        self.before_cleanup: SplatCloud | None = None
         self.exposures = Exposures(frames.train) if settings.exposure else None
         self.first_count = len(stepper)
         self.most = settings.max_splats or _most_splats(frames, len(stepper))
@@ -275,7 +283,9 @@ class _Fit:
             if compare and fraction >= compare[0]:
                 compare.pop(0)
                 self._compare()
-                order.clear()
+                order = [index for index in order if index in self.used]
+            if fraction >= _CLEAN_AT:
+                self._clean()
             if not order:
                 order = [self.used[i] for i in self.rng.permutation(len(self.used))]
             if rounds and fraction >= rounds[0]:
@@ -310,6 +320,7 @@ class _Fit:
             if self.progress and now - last_report > 1.0:
                 last_report = now
                 self.progress(self._progress())
+        self._clean()
         if self.progress:
             self.progress(self._progress())
         return FitResult(
@@ -320,6 +331,8 @@ class _Fit:
             self.name,
             self._all_exposures(),
             self.consistency,
+            self.cleanup,
+            self.before_cleanup,
         )
 
     def _all_exposures(self) -> F32 | None:
@@ -353,7 +366,21 @@ class _Fit:
         if not self.settings.consistency:
             return
         self.consistency, found = find_disagreement(views, self.cameras)
-        self.trust_in(found if given is None else found * given)
+        if (found < 1).any() or self.weights is not given:
+            self.trust_in(found if given is None else found * given)
+
+    def _clean(self) -> None:
+        """Take away what spoils views beside the path, if that was asked for and is not yet done."""
+        if self.settings.cleanup is None or self.cleanup is not None:
+            return
+        self.before_cleanup = self.stepper.cloud()
+        settings = replace(self.settings.cleanup, antialias=self.settings.antialias)
+        kept, scales, self.cleanup = judge(self.before_cleanup, self.frames, settings)
+        if not len(kept):
+            raise UnliftableInputError("no splat is left that the pictures show, their cameras may be wrong")
+        columns = self.stepper.columns()
+        columns[:, ROW_SCALES:ROW_QUATS] = scales
+        self.stepper.replace(np.ascontiguousarray(columns[kept]), kept)
 
     def _grow(self, progress: float) -> None:
         """Take faint splats away and put new ones where some training pictures are most wrong."""

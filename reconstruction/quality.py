@@ -190,6 +190,8 @@ def cleanup_effect(
 ) -> str:
     """Measure a clean-up on the held-out views and return one sentence on it; `exposures` as in `assess`.
 
+    `after` may have been fitted on, as `optimize.fit` does.
+
     Raises:
         InvalidArrayError: `frames` have no cameras or hold nothing out.
     """

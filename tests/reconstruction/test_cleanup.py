@@ -14,8 +14,10 @@ from reconstruction.errors import InvalidArrayError
 from reconstruction.frames import FrameSequence, Provenance
 from reconstruction.fusion import join
 from reconstruction.lifting import LiftSettings, lift
+from reconstruction.optimize import FitSettings, fit
 from reconstruction.quality import cleanup_effect
 from reconstruction.rasterizers.draw import draw
+from reconstruction.schedule import Rates
 from reconstruction.spherical_harmonics import SH_C0
 from reconstruction.splats import SplatCloud
 from tests.reconstruction.rooms import cameras_along, depths_of, floor, points_of, walls_around
@@ -230,3 +232,40 @@ def test_senseless_input_is_refused(yard: FrameSequence, clean_cloud: SplatCloud
         CleanupSettings(through_share=float("nan"))
     with pytest.raises(InvalidArrayError, match="width_px"):
         CleanupSettings(width_px=0)
+
+
+def test_a_fit_cleans_before_it_settles(yard: FrameSequence, clean_cloud: SplatCloud) -> None:
+    means, scales = _floaters(np.random.default_rng(5))
+    dirty = _added(clean_cloud, means, scales, _upright(len(means)), 0.9)
+    still = Rates(means=0, log_scales=0, quats=0, opacity_logits=0, sh=0, sh_rest=0)
+    settings = FitSettings(iterations=20, growth_rounds=0, coarse_share=0, rates=still)
+
+    kept = fit(yard, dirty, settings)
+    cleaned = fit(yard, dirty, replace(settings, cleanup=CleanupSettings()))
+    expected, report = clean(kept.cloud, yard)
+
+    assert kept.cleanup is None and len(kept.cloud) == len(dirty)
+    assert cleaned.cleanup == report and report.floater_count > 0.8 * len(means)
+    np.testing.assert_allclose(cleaned.cloud.means, expected.means)
+    np.testing.assert_allclose(cleaned.cloud.scales, expected.scales, rtol=1e-5)
+    np.testing.assert_array_equal(cleaned.before_cleanup.means, kept.cloud.means)
+
+
+def test_what_is_left_fills_the_gaps(yard: FrameSequence) -> None:
+    cloud = lift(yard, LiftSettings(splat_count=6_000))
+    settings = FitSettings(iterations=300, cleanup=CleanupSettings())
+    result = fit(yard, cloud, settings)
+    train = yard.cameras.subset(list(yard.train))
+    truth = yard.images[list(yard.train)] / 255
+
+    at_once, _ = clean(result.before_cleanup, yard)
+    errors = [np.square(draw(found, train).images - truth).mean() for found in (at_once, result.cloud)]
+
+    assert errors[1] < errors[0]
+
+
+def test_a_short_fit_is_cleaned_too(yard: FrameSequence, clean_cloud: SplatCloud) -> None:
+    result = fit(yard, clean_cloud, FitSettings(iterations=3, cleanup=CleanupSettings()))
+
+    assert result.cleanup is not None
+    assert len(result.cloud) == len(clean_cloud) - result.cleanup.removed_count

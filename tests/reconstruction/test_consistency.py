@@ -123,3 +123,12 @@ def test_sentences_name_runs_shares_and_places():
         "frame 26: 3% of the picture disagrees with the other frames, left of the middle",
     )
     assert report_of({}).sentences == ()
+
+
+def test_where_nothing_disagrees_a_fit_is_the_same_with_and_without(walk) -> None:
+    frames = walk[0]
+
+    plain, gated = fitted(frames, walk), fitted(frames, walk, consistency=True)
+
+    assert gated.consistency.masked_share == 0
+    np.testing.assert_array_equal(plain.cloud.means, gated.cloud.means)
