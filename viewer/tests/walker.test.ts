@@ -46,6 +46,31 @@ function walk(walker: Walker, velocity: Point, seconds: number, fps = 60): void 
   for (let frame = 0; frame < seconds * fps; frame++) walker.advance(1 / fps, direction);
 }
 
+/** A wall about the plane x = `x`, rough by up to `roughM` like one fused from depth; the same on every run. */
+function roughWall(x: number, roughM: number): readonly (readonly [Point, Point, Point, Point])[] {
+  const at = (i: number, j: number): Point => [
+    x + roughM * Math.sin(i * 12.9898 + j * 78.233 + 3 * Math.sin(i * 7.1 + j * 3.7)),
+    0.1 * j,
+    0.1 * i,
+  ];
+  const quads: (readonly [Point, Point, Point, Point])[] = [];
+  for (let i = -20; i < 20; i++) {
+    for (let j = 0; j < 25; j++) quads.push([at(i, j), at(i, j + 1), at(i + 1, j + 1), at(i + 1, j)]);
+  }
+  return quads;
+}
+
+/** The way that the feet go in a frame, summed over `frames`, while the visitor keeps pressing. */
+function restlessness(walker: Walker, velocity: Point, frames: number): number {
+  let length = 0;
+  for (let frame = 0; frame < frames; frame++) {
+    const before = walker.feet.clone();
+    walk(walker, velocity, 1 / 60);
+    length += Math.hypot(walker.feet.x - before.x, walker.feet.z - before.z);
+  }
+  return length;
+}
+
 describe("a walker", () => {
   it("covers open ground at the speed it is given", () => {
     const walker = walkerIn(mesh(floor(-10, 10, -10, 10)), [1, 0, -2]);
@@ -65,6 +90,35 @@ describe("a walker", () => {
 
     expect(walker.feet.x).toBeLessThanOrEqual(2 - BODY_RADIUS_M + 0.021);
     expect(walker.feet.x).toBeGreaterThan(2 - BODY_RADIUS_M - 0.1);
+  });
+
+  it.each([0, 0.02, 0.05])("comes to rest at a wall that is rough by %d m", (roughM) => {
+    const room = mesh(
+      floor(-10, 10, -10, 10),
+      ...roughWall(2, roughM),
+      [
+        [-1, 0, -1],
+        [-1, 3, -1],
+        [3, 3, -1.4],
+        [3, 0, -1.4],
+      ],
+      [
+        [-1, 0, 1.2],
+        [3, 0, 1.1],
+        [3, 3, 1.1],
+        [-1, 3, 1.2],
+      ],
+    );
+    for (let heading = -60; heading <= 60; heading += 20) {
+      const walker = walkerIn(room, [0.5, 0, 0.1]);
+      const radians = (heading * Math.PI) / 180;
+      const velocity: Point = [1.9 * Math.cos(radians), 0, 1.9 * Math.sin(radians)];
+
+      walk(walker, velocity, 4);
+
+      expect(restlessness(walker, velocity, 60), `heading ${heading}`).toBeLessThan(0.01);
+      expect(walker.feet.x).toBeGreaterThan(1.4);
+    }
   });
 
   it("does not leap when the page slept", () => {

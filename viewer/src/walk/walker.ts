@@ -40,6 +40,11 @@ const DETOURS: readonly (readonly [number, number])[] = [
   [75, 0.3],
   [-75, 0.3],
 ];
+/**
+ * A move must bring the body ahead by this share of what was asked for. Walls push sideways and back: with
+ * less, a visitor who leans into a corner would be sent to and fro between its sides for as long as they lean.
+ */
+const LEAST_PROGRESS = 0.05;
 const DOWN = new THREE.Vector3(0, -1, 0);
 const UP = new THREE.Vector3(0, 1, 0);
 
@@ -116,12 +121,18 @@ export class Walker {
     for (const [turnDeg, share] of DETOURS) {
       this.path.copy(this.delta).applyAxisAngle(UP, (turnDeg * Math.PI) / 180).multiplyScalar(share);
       this.trial.copy(this.feet).add(this.path);
-      if (this.accepts()) {
+      if (this.accepts() && this.progress() >= LEAST_PROGRESS) {
         this.feet.x = this.trial.x;
         this.feet.z = this.trial.z;
         return;
       }
     }
+  }
+
+  /** How far `trial` lies ahead of the feet, as a share of the move asked for. */
+  private progress(): number {
+    const { trial, feet, delta } = this;
+    return ((trial.x - feet.x) * delta.x + (trial.z - feet.z) * delta.z) / (delta.x ** 2 + delta.z ** 2);
   }
 
   /** Whether the body may stand at `trial`; moves it out of walls that it grazes. */
