@@ -189,7 +189,18 @@ def clip() -> list[Row]:
 
 
 def artist() -> list[Row]:
-    """Pictures of an artist's splats (playbot, CC BY 4.0, Stephane Agullo) from known cameras around them."""
+    """Fit pictures of an artist's splats."""
+    frames = artist_frames()
+    found = []
+    for degree in (0, 2):
+        settings = FitSettings(budget_cpu_s=60.0, sh_degree=degree)
+        db = _held_out_db(_lift_and_fit(frames, 60_000, settings), frames, f"artist_{degree}")
+        found.append(Row(f"playbot, 60 CPU-s, SH degree {degree}, held out", db, "dB"))
+    return found
+
+
+def artist_frames() -> FrameSequence:
+    """Pictures of playbot's splats (CC BY 4.0, Stephane Agullo) from 48 known cameras around them."""
     given = read_splats(_DATA / "splats/converted_playbot_lod3/playbot_lod3.ply")
     middle = np.median(given.means, axis=0) + [0, 0.45, 0]
     turns = np.linspace(0, 2 * np.pi, 48, endpoint=False)
@@ -202,13 +213,7 @@ def artist() -> list[Row]:
     images = np.rint(drawn.images.clip(0, 1) * 255).astype(np.uint8)
     depths = np.where(drawn.alphas > 0.5, drawn.depths, 0).astype(np.float32)
     provenance = Provenance("import", is_generated=False)
-    frames = FrameSequence(images, provenance, cameras, depths, tuple(range(3, 48, 6)))
-    found = []
-    for degree in (0, 2):
-        settings = FitSettings(budget_cpu_s=60.0, sh_degree=degree)
-        db = _held_out_db(_lift_and_fit(frames, 60_000, settings), frames, f"artist_{degree}")
-        found.append(Row(f"playbot, 60 CPU-s, SH degree {degree}, held out", db, "dB"))
-    return found
+    return FrameSequence(images, provenance, cameras, depths, tuple(range(3, 48, 6)))
 
 
 def _cabin_frames() -> FrameSequence:
