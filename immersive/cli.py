@@ -77,6 +77,12 @@ def create(
         float | None,
         typer.Option(help="Metres from the ground to the camera of footage; sets the scene's size."),
     ] = None,
+    backend: Annotated[
+        str, typer.Option(help="What makes a prompt's pictures: procedural, or a video model's NAME[=MODEL].")
+    ] = "procedural",
+    max_cost: Annotated[
+        float | None, typer.Option(help="US dollars that a hosted backend may cost; refused before beyond.")
+    ] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the scene when it is done.")] = False,
     lan: Lan = False,
     port: Port = DEFAULT_PORT,
@@ -109,6 +115,8 @@ def create(
         splats=splats,
         depth=depth,
         camera_height_m=camera_height,
+        backend=backend,
+        most_cost_usd=max_cost,
     )
     create_and_show(request, out=out, serve=serve, lan=lan, port=port, as_json=as_json)
 

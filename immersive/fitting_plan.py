@@ -13,6 +13,7 @@ from reconstruction.lifting import LiftSettings
 from reconstruction.optimize import FitSettings
 
 from .brief import Detail
+from .generation.backend import DEFAULT_BACKEND
 from .request import CreateRequest
 
 
@@ -34,10 +35,10 @@ _PLANS: dict[Detail, FittingPlan] = {
 def plan_for(request: CreateRequest) -> FittingPlan:
     """Return the settings of a request.
 
-    Footage also gets a gain per picture, as cameras choose their own, and what moves in it is not learned.
+    Footage, a video model's too, also gets a gain per picture, as cameras choose their own, and what moves in it is not learned.
     """
     plan = _PLANS[request.quality]
-    is_footage = request.kind != "prompt"
+    is_footage = request.kind != "prompt" or request.backend != DEFAULT_BACKEND
     lift = plan.lift
     fit = replace(plan.fit, exposure=is_footage, consistency=is_footage, cleanup=CleanupSettings())
     if request.budget_s is not None:

@@ -29,6 +29,8 @@ class CreateRequest:
     size: Size = "medium"
     quality: Detail = "draft"
     title: str | None = None  # None: made from the source
+    backend: str = "procedural"  # what makes a prompt's frames: NAME or NAME=MODEL
+    most_cost_usd: float | None = None  # of a hosted backend; None: no limit
     budget_s: float | None = None  # CPU-seconds of fitting; None: what the quality allows
     enough_db: float | None = None  # PSNR of the pictures at which fitting may end early; None: never
     splats: int | None = None  # most splats; None: what the quality allows
@@ -72,6 +74,19 @@ class CreateRequest:
             check_camera_height(self.camera_height_m)
         if self.depth is not None:
             self._check_depth()
+        self._check_backend()
+
+    def _check_backend(self) -> None:
+        from .generation.backend import DEFAULT_BACKEND, is_paid, parse_backend
+
+        name, _ = parse_backend(self.backend)
+        if self.backend != DEFAULT_BACKEND and self.prompt is None:
+            raise InvalidInputError("a backend is for a prompt, footage has its pictures already")
+        if self.most_cost_usd is not None:
+            if not 0 <= self.most_cost_usd <= 10_000:
+                raise InvalidInputError(f"a cost limit must be from 0 to 10,000, got {self.most_cost_usd:g}")
+            if not is_paid(name):
+                raise InvalidInputError(f"a cost limit is for hosted backends, {name} costs nothing")
 
     def _check_depth(self) -> None:
         from reconstruction.learned.sources import depth_source_names

@@ -58,7 +58,7 @@ def plan_source(request: CreateRequest) -> PlannedSource:
         from .generation.understanding import understand
 
         brief = understand(request.prompt, seed=request.seed, size=request.size, detail=request.quality)
-        digest = stage_digest("frames", brief.as_dict(), immersive.__version__)
+        digest = stage_digest("frames", brief.as_dict(), immersive.__version__, *_backend(request))
         return PlannedSource(digest, brief, lambda runner: _generate(brief, request, digest, runner))
     path = request.video or request.images
     assert path is not None  # CreateRequest takes exactly one source
@@ -75,18 +75,32 @@ def plan_source(request: CreateRequest) -> PlannedSource:
 
 
 def _generate(brief: SceneBrief, request: CreateRequest, digest: str, runner: StageRunner) -> Source:
-    from .generation.backend import load_generator
+    from .generation.backend import BackendSettings, load_generator, parse_backend
+    from .generation.clip import pose_generated
 
+    name, model = parse_backend(request.backend)
+    settings = BackendSettings(model, request.most_cost_usd, journal=runner.store.folder.parent / "paid")
     frames = runner.run_kept(
         "frames",
         "Rendering frames",
         digest,
-        lambda update: load_generator("procedural").generate(brief, update),
+        lambda update: load_generator(name, settings).generate(brief, update),
         arrays_from_frames,
         frames_from_arrays,
     )
     title = request.title or _title(brief.prompt)
-    return Source(frames.in_world_frame(), None, None, brief.is_indoor, title, brief, ())
+    if frames.depths is not None:
+        return Source(frames.in_world_frame(), None, None, brief.is_indoor, title, brief, ())
+    # Kept apart from the frames: a clip that was waited or paid for is not lost when it cannot be lifted.
+    posed = runner.run_kept(
+        "pose",
+        "Finding cameras",
+        stage_digest("pose", digest, immersive.__version__),
+        lambda update: pose_generated(frames, update),
+        _take_apart,
+        _put_together,
+    )
+    return Source(posed.frames, posed.points, posed.colors, brief.is_indoor, title, brief, posed.report.notes)
 
 
 def _read_footage(path: Path, request: CreateRequest, digest: str, runner: StageRunner) -> Source:
@@ -145,6 +159,17 @@ def _title(text: str) -> str:
     line = " ".join(text.split())
     short = line if len(line) <= 80 else line[:79].rsplit(" ", 1)[0] + "…"
     return short[:1].upper() + short[1:]
+
+
+def _backend(request: CreateRequest) -> tuple[str, ...]:
+    """Return what names a backend other than the usual in a digest, and the bytes of its own weights."""
+    from .generation.backend import DEFAULT_BACKEND, parse_backend
+
+    name, model = parse_backend(request.backend)
+    if name == DEFAULT_BACKEND:
+        return ()
+    is_folder = model is not None and Path(model).exists()
+    return name, _content_digest(Path(model)) if is_folder and model else str(model)
 
 
 def _depth(request: CreateRequest) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reconstruction.audio import AudioTrack
 from reconstruction.cameras import Cameras
 from reconstruction.frames import FrameSequence, Provenance
 from reconstruction.reports import WalkabilityReport
@@ -25,7 +26,10 @@ def arrays_from_frames(frames: FrameSequence) -> tuple[Arrays, dict[str, Any]]:
         arrays["depths"] = frames.depths
     if frames.cameras is not None:
         arrays |= {"viewmats": frames.cameras.viewmats, "Ks": frames.cameras.Ks}
-    facts = {"held_out": list(frames.held_out), "provenance": asdict(frames.provenance)}
+    facts: dict[str, Any] = {"held_out": list(frames.held_out), "provenance": asdict(frames.provenance)}
+    if frames.audio is not None:
+        arrays["audio"] = frames.audio.samples
+        facts["audio_rate_hz"] = frames.audio.rate_hz
     return arrays, facts | {"water_y": frames.water_y}
 
 
@@ -36,6 +40,7 @@ def frames_from_arrays(arrays: Mapping[str, NDArray], facts: Mapping[str, Any]) 
     if "viewmats" in arrays:
         height, width = images.shape[1:3]
         cameras = Cameras(arrays["viewmats"], arrays["Ks"], width, height)
+    audio = AudioTrack(arrays["audio"], facts["audio_rate_hz"]) if "audio" in arrays else None
     return FrameSequence(
         images=images,
         provenance=Provenance(**facts["provenance"]),
@@ -43,6 +48,7 @@ def frames_from_arrays(arrays: Mapping[str, NDArray], facts: Mapping[str, Any]) 
         depths=arrays.get("depths"),
         held_out=tuple(facts["held_out"]),
         water_y=facts["water_y"],
+        audio=audio,
     )
 
 

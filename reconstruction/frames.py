@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .audio import AudioTrack
 from .cameras import Cameras
 from .checks import check_array
 from .conventions import F32, world_from_first_camera
@@ -36,6 +37,7 @@ class FrameSequence:
     depths: F32 | None = None  # [F, H, W]
     held_out: tuple[int, ...] = field(default=())
     water_y: float | None = None  # height of open water in the frame of the cameras, if it is known
+    audio: AudioTrack | None = None  # what the clip sounds like, if it came with sound
 
     def __post_init__(self) -> None:
         sizes = check_array("images", self.images, shape=("F", "H", "W", 3), dtype=np.uint8)

@@ -1,12 +1,15 @@
 """What every source of frames offers, and the table that finds one by name.
 
-A new generator is a module in this folder and one line in `_BACKENDS`.
+A new generator is a module in this folder and one line in `_BACKENDS`. On the command line a backend is
+NAME or NAME=MODEL, where MODEL is a folder of weights, a name on a model hub, or a hosted model's name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol
 
 from immersive.brief import SceneBrief
@@ -26,24 +29,64 @@ class Generator(Protocol):
         """Return frames in the world frame (`reconstruction.conventions`).
 
         The same brief gives the same frames. Backends that know their cameras and depths fill them
-        and choose `held_out` views, some of them >= 0.75 m from every training camera.
+        and choose `held_out` views, some of them >= 0.75 m from every training camera. A video model
+        that knows no cameras leaves them None; they are then found as a clip's are.
         """
         ...
 
 
-_BACKENDS = {"procedural": "immersive.generation.procedural.generator"}
+@dataclass(frozen=True, slots=True)
+class BackendSettings:
+    """What a backend may be told; the procedural one needs none of it."""
+
+    model: str | None = None  # folder of weights, name on a hub, or hosted model; None: the backend's usual
+    most_cost_usd: float | None = None  # hosted: refuse before a call that would cost more; None: ask nothing
+    journal: Path | None = None  # folder in which paid jobs are noted, so that a resumed call pays once
+    device: str | None = None  # "cuda", "cpu", ...; None: the best there is
 
 
-def load_generator(name: str) -> Generator:
+@dataclass(frozen=True, slots=True)
+class _Backend:
+    module: str  # has `create(settings: BackendSettings) -> Generator`; imported only when asked for
+    is_paid: bool = False
+
+
+_BACKENDS: dict[str, _Backend] = {
+    "procedural": _Backend("immersive.generation.procedural.generator"),
+}
+DEFAULT_BACKEND = "procedural"
+
+
+def parse_backend(text: str) -> tuple[str, str | None]:
+    """Return name and model of NAME or NAME=MODEL.
+
+    Raises:
+        InvalidInputError: No backend has that name, or the model is empty.
+    """
+    name, separator, model = text.partition("=")
+    if name not in _BACKENDS:
+        raise InvalidInputError(
+            f"unknown backend {name!r}", hint=f"Choose one of {', '.join(sorted(_BACKENDS))}."
+        )
+    if separator and not model:
+        raise InvalidInputError(
+            f"{text!r} names no model", hint=f"Write --backend {name}=MODEL, or leave it."
+        )
+    return name, model or None
+
+
+def is_paid(name: str) -> bool:
+    """Whether a call of this backend may cost money."""
+    return _BACKENDS[name].is_paid
+
+
+def load_generator(name: str, settings: BackendSettings | None = None) -> Generator:
     """Import and construct the backend called `name`.
 
     Raises:
         InvalidInputError: No backend has that name.
+        MissingBackendError: Its packages are not installed.
     """
-    module = _BACKENDS.get(name)
-    if module is None:
-        raise InvalidInputError(
-            f"unknown generator {name!r}", hint=f"Choose one of {', '.join(sorted(_BACKENDS))}."
-        )
-    generator: Generator = import_module(module).create()
+    parse_backend(name)
+    generator: Generator = import_module(_BACKENDS[name].module).create(settings or BackendSettings())
     return generator

@@ -11,12 +11,13 @@ import numpy as np
 from immersive.generation.backend import Progress
 from reconstruction.depth import densify
 from reconstruction.errors import InvalidInputError, UnliftableInputError
+from reconstruction.frames import FrameSequence
 from reconstruction.gates import refusal
 from reconstruction.learned import metric_depth
 from reconstruction.learned.sources import DepthSource
 from reconstruction.photos import exif_focal_px, read_photos, resized
 from reconstruction.posed_folder import read_posed_folder
-from reconstruction.posed_frames import PosedFrames
+from reconstruction.posed_frames import PosedFrames, PoseReport
 from reconstruction.poses import estimate_poses, triangulate
 from reconstruction.video import SUFFIXES, read_shots
 
@@ -118,6 +119,28 @@ def load_photos(
         progress=lambda share, phrase: progress(0.05 + 0.55 * share, phrase),
     )
     return _finished(posed, notes, fit_edge_px, depths, progress)
+
+
+def pose_generated(frames: FrameSequence, progress: Progress = _quiet) -> PosedFrames:
+    """Return a generated clip in the world frame, with the cameras it came with or estimated ones.
+
+    A model that was told its cameras may have followed them; points are then placed by those cameras.
+
+    Raises:
+        UnliftableInputError: The frames do not overlap or show too little parallax.
+    """
+    if frames.cameras is None:
+        posed = estimate_poses(
+            frames, is_video=True, progress=lambda share, phrase: progress(0.6 * share, phrase)
+        )
+    else:
+        none = np.empty((0, 3), np.float32)
+        report = PoseReport(frames.provenance.source, len(frames), len(frames), None, ())
+        bare = PosedFrames(frames.in_world_frame(), none, none.astype(np.uint8), report)
+        posed = triangulate(bare, lambda share, phrase: progress(0.6 * share, phrase))
+        if len(posed.points) < 4:
+            raise refusal("no two of them see the same things from different places")
+    return _finished(posed, [], FIT_EDGE_PX, None, progress)
 
 
 def _finished(

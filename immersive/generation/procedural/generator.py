@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from immersive.brief import SceneBrief
-from immersive.generation.backend import Progress
+from immersive.generation.backend import BackendSettings, Progress
 from immersive.generation.trajectory import DETAIL, plan_path
 from reconstruction.errors import InvalidInputError
 from reconstruction.frames import FrameSequence, Provenance
@@ -72,6 +72,6 @@ def build_world(brief: SceneBrief) -> World:
     return build_outdoor(brief)
 
 
-def create() -> ProceduralGenerator:
-    """Return the backend; `generation.backend` calls this."""
+def create(settings: BackendSettings) -> ProceduralGenerator:
+    """Return the backend; `generation.backend` calls this. There is nothing to set."""
     return ProceduralGenerator()
