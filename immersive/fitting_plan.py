@@ -35,7 +35,8 @@ _PLANS: dict[Detail, FittingPlan] = {
 def plan_for(request: CreateRequest) -> FittingPlan:
     """Return the settings of a request.
 
-    Footage, a video model's too, also gets a gain per picture, as cameras choose their own, and what moves in it is not learned.
+    Footage, a video model's too, also gets a gain per picture, as cameras choose their own, and what moves
+    in it is not learned.
     """
     plan = _PLANS[request.quality]
     is_footage = request.kind != "prompt" or request.backend != DEFAULT_BACKEND
