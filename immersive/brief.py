@@ -14,6 +14,17 @@ Size = Literal["small", "medium", "large"]
 Detail = Literal["draft", "standard", "high"]
 
 
+RelationKind = Literal["beside", "around", "on", "under", "in_front_of", "behind", "facing", "inside", "along"]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Where a thing is with respect to another: "three red chairs around a table"."""
+
+    kind: RelationKind
+    to: str  # the kind of another element of the brief
+
+
 @dataclass(frozen=True, slots=True)
 class Element:
     """One kind of thing in the scene."""
@@ -21,6 +32,7 @@ class Element:
     kind: str  # a name of the generator's vocabulary: "pine", "cabin", "lake", "sofa", ...
     count: int | None = None  # None: as many as suit the place; 0: the prompt rules it out ("no trees")
     attributes: tuple[str, ...] = ()  # "wooden", "red", "frozen", "small"
+    relation: Relation | None = None  # None: wherever it suits the place
 
 
 @dataclass(frozen=True, slots=True)
