@@ -14,7 +14,9 @@ Size = Literal["small", "medium", "large"]
 Detail = Literal["draft", "standard", "high"]
 
 
-RelationKind = Literal["beside", "around", "on", "under", "in_front_of", "behind", "facing", "inside", "along"]
+RelationKind = Literal[
+    "beside", "around", "on", "under", "in_front_of", "behind", "facing", "inside", "along"
+]
 
 
 @dataclass(frozen=True, slots=True)
