@@ -48,16 +48,19 @@ class PlannedSource:
     read: Callable[[StageRunner], Source]
 
 
-def plan_source(request: CreateRequest) -> PlannedSource:
+def plan_source(request: CreateRequest, brief: SceneBrief | None = None) -> PlannedSource:
     """Check the source of a request and name it; renders and decodes nothing.
+
+    `brief` takes the place of what would be understood of the prompt.
 
     Raises:
         InvalidInputError: The prompt, file or folder cannot be used.
     """
     if request.prompt is not None:
-        from .generation.understanding import understand
+        if brief is None:
+            from .generation.understanding import understand
 
-        brief = understand(request.prompt, seed=request.seed, size=request.size, detail=request.quality)
+            brief = understand(request.prompt, seed=request.seed, size=request.size, detail=request.quality)
         digest = stage_digest("frames", brief.as_dict(), immersive.__version__, *_backend(request))
         return PlannedSource(digest, brief, lambda runner: _generate(brief, request, digest, runner))
     path = request.video or request.images
