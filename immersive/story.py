@@ -11,6 +11,7 @@ import numpy as np
 
 from reconstruction.errors import UnliftableInputError
 from streaming.asset import Portal, SplatAsset
+from streaming.limits import MAX_TITLE_CHARACTERS
 
 from .brief import SceneBrief
 from .catalog import Catalog, SceneRecord
@@ -91,18 +92,23 @@ def make_story(
             for place, recipe in enumerate(recipes):
                 _tell_place(runner, place)
                 built.append(build_scene(runner, recipe))
-            joined = _joined(built)
+            joined = join_places(built, _names(story.briefs))
             notes = tuple(note for scene in built for note in scene.notes)
             records = [
                 publish_scene(runner, catalog, scene, digest)
                 for scene, digest in zip(joined, digests, strict=True)
             ]
-        for place, record in enumerate(records):
-            catalog.connect(record.id, [records[other].id for other in _neighbours(place, len(records))])
+        connect_places(catalog, records)
         link = Links(catalog).create(records[0].id)
     finally:
         catalog.close()
     return CreatedStory(story.title, tuple(records), story.briefs, link, notes)
+
+
+def connect_places(catalog: Catalog, records: Sequence[SceneRecord]) -> None:
+    """Say where the doorways of `join_places` lead."""
+    for place, record in enumerate(records):
+        catalog.connect(record.id, [records[other].id for other in _neighbours(place, len(records))])
 
 
 def _neighbours(place: int, count: int) -> list[int]:
@@ -110,17 +116,29 @@ def _neighbours(place: int, count: int) -> list[int]:
     return [other for other in (place + 1, place - 1) if 0 <= other < count]
 
 
-def _joined(built: Sequence[BuiltScene]) -> list[BuiltScene]:
+def _names(briefs: Sequence[SceneBrief]) -> list[str]:
+    """Return what is written over doorways: "Living room", or the prompt where several are of one kind."""
+    spoken = [brief.setting.replace("_", " ").capitalize() for brief in briefs]
+    return [
+        name if spoken.count(name) == 1 else brief.prompt for name, brief in zip(spoken, briefs, strict=True)
+    ]
+
+
+def join_places(built: Sequence[BuiltScene], names: Sequence[str]) -> list[BuiltScene]:
+    """Return the places with doorways to their neighbours, each with that to the next one first.
+
+    `names` are written over the doorways to each place.
+
+    Raises:
+        UnliftableInputError: A place has no room for its doorways.
+    """
     ways = [
         dict(zip(around, _doorways(scene.asset, len(around)), strict=True))
         for scene, around in ((scene, _neighbours(place, len(built))) for place, scene in enumerate(built))
     ]
     joined = []
     for place, scene in enumerate(built):
-        portals = tuple(
-            _portal(way, ways[other][place], built[other].asset.manifest.title)
-            for other, way in ways[place].items()
-        )
+        portals = tuple(_portal(way, ways[other][place], names[other]) for other, way in ways[place].items())
         manifest = replace(scene.asset.manifest, portals=portals)
         joined.append(replace(scene, asset=replace(scene.asset, manifest=manifest)))
     return joined
@@ -135,7 +153,7 @@ def _portal(here: Doorway, there: Doorway, title: str) -> Portal:
         yaw_deg=here.yaw_deg,
         width_m=WIDTH_M,
         height_m=HEIGHT_M,
-        title=title,
+        title=title[:MAX_TITLE_CHARACTERS],
         arrive_position=there.arrive_position,
         arrive_yaw_deg=there.arrive_yaw_deg,
     )
