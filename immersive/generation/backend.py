@@ -55,6 +55,7 @@ class _Backend:
 _HOSTED = "immersive.generation.hosted.generator"
 _BACKENDS: dict[str, _Backend] = {
     "procedural": _Backend("immersive.generation.procedural.generator"),
+    "diffusion": _Backend("immersive.generation.diffusion.generator"),
     **{name: _Backend(_HOSTED, True) for name in ("videos", "gemini-omni", "veo", "runway", "luma")},
 }
 DEFAULT_BACKEND = "procedural"
