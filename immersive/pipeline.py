@@ -20,7 +20,7 @@ from reconstruction.frames import FrameSequence
 from reconstruction.reports import QualityReport
 from reconstruction.splats import SplatCloud
 from reconstruction.walkable_space import WalkableSpace, WalkSettings
-from streaming.asset import SplatAsset
+from streaming.asset import SoundLoop, SplatAsset
 
 from .brief import SceneBrief
 from .catalog import Catalog, SceneRecord
@@ -166,7 +166,8 @@ def build_scene(runner: StageRunner, recipe: SceneRecipe) -> BuiltScene:
     quality, pairs = runner.run("quality", "Checking quality", lambda update: _assess(fitted, source.frames))
     space = _make_walkable(runner, planned.digest, source, cloud, plan)
     facts = _facts(request, planned, source)
-    asset = runner.run("pack", "Packing", lambda update: _pack(source, cloud, space, quality, facts))
+    sounds = runner.run("sound", "Making sounds", lambda update: _sounds(source))
+    asset = runner.run("pack", "Packing", lambda update: _pack(source, cloud, space, quality, facts, sounds))
     return BuiltScene(asset, pairs, source.frames.provenance.source, request.prompt, source.notes)
 
 
@@ -265,8 +266,24 @@ def _facts(request: CreateRequest, planned: PlannedSource, source: Source) -> di
     }
 
 
+def _sounds(source: Source) -> tuple[SoundLoop, ...]:
+    """Return what is heard: a clip's own sound where it has one, else what the brief lets one expect."""
+    from .sound.ambience import bed_of_clip, make_loops, plan_sounds
+
+    if source.frames.audio is not None:
+        return (bed_of_clip(source.frames.audio),)
+    if source.brief is None:
+        return ()
+    return make_loops(plan_sounds(source.brief, source.frames.landmarks), source.brief.seed)
+
+
 def _pack(
-    source: Source, cloud: SplatCloud, space: WalkableSpace, quality: QualityReport, recipe: dict[str, Any]
+    source: Source,
+    cloud: SplatCloud,
+    space: WalkableSpace,
+    quality: QualityReport,
+    recipe: dict[str, Any],
+    sounds: tuple[SoundLoop, ...],
 ) -> SplatAsset:
     from streaming.assemble import build_asset
 
@@ -278,6 +295,7 @@ def _pack(
         recipe=recipe,
         provenance=source.frames.provenance,
         camera_path=_camera_path(source.frames),
+        sounds=sounds,
     )
 
 

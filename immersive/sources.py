@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +103,9 @@ def _generate(brief: SceneBrief, request: CreateRequest, digest: str, runner: St
         _take_apart,
         _put_together,
     )
+    seen = replace(posed.frames, audio=frames.audio)
     return Source(
-        posed.frames, posed.points, posed.colors, brief.is_indoor, title, brief, (*notes, *posed.report.notes)
+        seen, posed.points, posed.colors, brief.is_indoor, title, brief, (*notes, *posed.report.notes)
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reconstruction.audio import AudioTrack
 from reconstruction.cameras import Cameras
-from reconstruction.frames import FrameSequence, Provenance
+from reconstruction.frames import FrameSequence, Landmark, Provenance
 from reconstruction.reports import WalkabilityReport
 from reconstruction.splats import SplatCloud
 from reconstruction.walkable_space import WalkableSpace
@@ -30,6 +30,7 @@ def arrays_from_frames(frames: FrameSequence) -> tuple[Arrays, dict[str, Any]]:
     if frames.audio is not None:
         arrays["audio"] = frames.audio.samples
         facts["audio_rate_hz"] = frames.audio.rate_hz
+    facts["landmarks"] = [[mark.name, list(mark.position)] for mark in frames.landmarks]
     return arrays, facts | {"water_y": frames.water_y}
 
 
@@ -49,6 +50,7 @@ def frames_from_arrays(arrays: Mapping[str, NDArray], facts: Mapping[str, Any]) 
         held_out=tuple(facts["held_out"]),
         water_y=facts["water_y"],
         audio=audio,
+        landmarks=tuple(Landmark(name, tuple(place)) for name, place in facts.get("landmarks", ())),
     )
 
 

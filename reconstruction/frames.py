@@ -23,6 +23,14 @@ class Provenance:
     detail: str = ""  # file name, model name or prompt
 
 
+@dataclass(frozen=True, slots=True)
+class Landmark:
+    """Where something is that a generator built."""
+
+    name: str  # "lake", "fireplace", ...
+    position: tuple[float, float, float]  # metres, about its middle, in the frame of the cameras
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameSequence:
     """F pictures of one size, with what is known of their cameras and depths.
@@ -37,6 +45,7 @@ class FrameSequence:
     depths: F32 | None = None  # [F, H, W]
     held_out: tuple[int, ...] = field(default=())
     water_y: float | None = None  # height of open water in the frame of the cameras, if it is known
+    landmarks: tuple[Landmark, ...] = ()  # of a built place
     audio: AudioTrack | None = None  # what the clip sounds like, if it came with sound
 
     def __post_init__(self) -> None:
@@ -85,4 +94,8 @@ class FrameSequence:
             return self
         world = world_from_first_camera(self.cameras.viewmats[0])
         water_y = None if self.water_y is None else self.water_y + float(world[1, 3])
-        return replace(self, cameras=self.cameras.moved(world), water_y=water_y)
+        landmarks = tuple(
+            Landmark(mark.name, tuple((world[:3, :3] @ mark.position + world[:3, 3]).tolist()))
+            for mark in self.landmarks
+        )
+        return replace(self, cameras=self.cameras.moved(world), water_y=water_y, landmarks=landmarks)

@@ -18,7 +18,7 @@ from reconstruction.reports import QualityReport
 from reconstruction.splats import SplatCloud
 
 from . import gltf
-from .asset import ChunkInfo, ChunkKind, Manifest, Spawn, SplatAsset
+from .asset import ChunkInfo, ChunkKind, Manifest, Sound, SoundLoop, Spawn, SplatAsset
 from .chunks import Piece, cut
 from .errors import AssetFormatError
 from .khr_gaussian_splatting import decode, encode, round_cloud
@@ -47,6 +47,7 @@ def build_asset(
     provenance: Provenance,
     camera_path: Sequence[tuple[float, float, float, float]] = (),
     background: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    sounds: Sequence[SoundLoop] = (),
 ) -> SplatAsset:
     """Return the asset of a scene; equal input gives equal bytes.
 
@@ -60,6 +61,7 @@ def build_asset(
         provenance: Decides the AI label; kept in the recipe under "provenance".
         camera_path: x, y, z in metres and yaw in degrees, in the order walked.
         background: sRGB 0..1 behind everything.
+        sounds: What is heard.
 
     Raises:
         AssetFormatError: No visible splats.
@@ -81,6 +83,10 @@ def build_asset(
         pack.add_splats(piece)
     if walkable is not None:
         pack.add_collider(walkable.vertices, walkable.faces)
+    heard = tuple(
+        Sound(loop.kind, loop.caption, pack.add_sound(loop), loop.position, loop.gain, loop.reference_m)
+        for loop in sounds
+    )
     low, high = _bounds(cloud, walkable)
     manifest = Manifest(
         title=title,
@@ -97,6 +103,7 @@ def build_asset(
         quality=quality,
         walkability=None if walkable is None else walkable.report,
         camera_path=tuple(camera_path),
+        sounds=heard,
     )
     return SplatAsset(manifest, tuple(pack.chunks), bytes(pack.data))
 
@@ -180,8 +187,16 @@ class _PackBuilder:
     def add_collider(self, vertices: NDArray, faces: NDArray) -> None:
         self._add("collider", encode_collider(vertices, faces), vertices, np.zeros(len(vertices)), None)
 
-    def _add(self, kind: ChunkKind, glb: bytes, points: NDArray, reach: NDArray, piece: Piece | None) -> None:
-        data = gzip.compress(glb, _GZIP_LEVEL, mtime=0)
+    def add_sound(self, loop: SoundLoop) -> int:
+        """Add an Ogg file as it is, and return its chunk."""
+        place = np.array([loop.position or (0.0, 0.0, 0.0)])
+        self._add("sound", loop.opus, place, np.zeros(1), None)
+        return len(self.chunks) - 1
+
+    def _add(
+        self, kind: ChunkKind, content: bytes, points: NDArray, reach: NDArray, piece: Piece | None
+    ) -> None:
+        data = content if kind == "sound" else gzip.compress(content, _GZIP_LEVEL, mtime=0)
         low = (points - reach[:, None]).min(axis=0).astype(np.float64)
         high = (points + reach[:, None]).max(axis=0).astype(np.float64)
         center = (low + high) / 2

@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 from reconstruction.reports import QualityReport, WalkabilityReport
 
-ChunkKind = Literal["splats", "sh", "collider"]
+ChunkKind = Literal["splats", "sh", "collider", "sound"]
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkInfo:
-    """One GLB in the pack. `index` is its place in `SplatAsset.chunks` and its name on the wire."""
+    """A GLB in the pack, or an Ogg file if it is sound. `index`: its place in `chunks`, and its name."""
 
     index: int
     kind: ChunkKind
@@ -40,6 +40,30 @@ class Spawn:
 
     position: tuple[float, float, float]  # feet, metres
     yaw_deg: float  # heading, turned about +Y; 0 looks along -Z
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Something that is heard: a loop, at a place or everywhere."""
+
+    kind: str  # "wind", "fire", ...
+    caption: str  # for who cannot hear it: "a fire crackles"
+    chunk: int  # whose bytes are Ogg Opus
+    position: tuple[float, float, float] | None  # metres; None: heard alike everywhere
+    gain: float  # 0..1
+    reference_m: float  # up to this far it is as loud as `gain` says, beyond it fades; 0 without a place
+
+
+@dataclass(frozen=True, slots=True)
+class SoundLoop:
+    """A sound on its way into an asset."""
+
+    kind: str
+    caption: str
+    opus: bytes  # an Ogg file whose end runs into its beginning
+    position: tuple[float, float, float] | None = None
+    gain: float = 0.5
+    reference_m: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +98,7 @@ class Manifest:
     walkability: WalkabilityReport | None
     camera_path: tuple[tuple[float, float, float, float], ...] = field(default=())  # x y z yaw_deg
     portals: tuple[Portal, ...] = ()
+    sounds: tuple[Sound, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,10 @@ MAX_MANIFEST_BYTES = 1024 * 1024
 
 # Doorways of one place; a visitor who sees more than a handful no longer chooses.
 MAX_PORTALS = 16
+# Voices that a phone mixes without a stutter; a place is told by five.
+MAX_SOUNDS = 16
+# A minute of stereo Opus at 96 kb/s; loops of twelve seconds take a tenth of it.
+MAX_SOUND_BYTES = 1024 * 1024
 MAX_TITLE_CHARACTERS = 200  # a line in a list, not a text
 
 # Credit beyond this only fills the kernel's buffers with bytes that a turn of the head makes stale

@@ -23,7 +23,7 @@ SUBPROTOCOL: Final = "splat.v1"
 PROTOCOL_VERSION: Final = 1
 
 # Chunk kinds as they travel; the index is the byte.
-CHUNK_KINDS: Final = ("splats", "sh", "collider")
+CHUNK_KINDS: Final = ("splats", "sh", "collider", "sound")
 
 TREE_HASH_BYTES: Final = 16  # of sha256, in Tree: what a page checks arriving chunks against
 

@@ -11,11 +11,11 @@ import json
 import os
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from reconstruction.reports import QualityReport, WalkabilityReport
 
-from .asset import ChunkInfo, Manifest, Portal, Spawn, SplatAsset
+from .asset import ChunkInfo, ChunkKind, Manifest, Portal, Sound, Spawn, SplatAsset
 from .errors import AssetFormatError
 from .limits import (
     MAX_CHUNKS,
@@ -23,6 +23,8 @@ from .limits import (
     MAX_MANIFEST_BYTES,
     MAX_PORTALS,
     MAX_POSE_METRES,
+    MAX_SOUND_BYTES,
+    MAX_SOUNDS,
     MAX_TITLE_CHARACTERS,
 )
 
@@ -116,7 +118,9 @@ def parse_asset_json(text: bytes) -> tuple[Manifest, tuple[ChunkInfo, ...]]:
         raise AssetFormatError(f"{MANIFEST_NAME} must list 1 to {MAX_CHUNKS} chunks")
     chunks = tuple(_build(ChunkInfo, row, f"chunk {i}") for i, row in enumerate(rows))
     _check_table(chunks)
-    return manifest_from_json(document.get("manifest")), chunks
+    manifest = manifest_from_json(document.get("manifest"))
+    _check_sounds(manifest, chunks)
+    return manifest, chunks
 
 
 def manifest_from_json(value: Any) -> Manifest:
@@ -132,6 +136,7 @@ def manifest_from_json(value: Any) -> Manifest:
     for name, kind in (("quality", QualityReport), ("walkability", WalkabilityReport)):
         parts[name] = None if value.get(name) is None else _build(kind, value[name], name)
     parts["portals"] = _portals(value.get("portals", []))
+    parts["sounds"] = _sounds(value.get("sounds", []))
     return _build(Manifest, parts, "manifest")
 
 
@@ -152,6 +157,35 @@ def _portals(rows: Any) -> tuple[Portal, ...]:
     return portals
 
 
+def _sounds(rows: Any) -> tuple[Sound, ...]:
+    if not isinstance(rows, list | tuple) or len(rows) > MAX_SOUNDS:
+        raise AssetFormatError(f"manifest.sounds must be a list of at most {MAX_SOUNDS}")
+    sounds = tuple(_build(Sound, row, f"sound {i}") for i, row in enumerate(rows))
+    for i, sound in enumerate(sounds):
+        place = sound.position
+        if place is not None and not all(abs(number) <= MAX_POSE_METRES for number in place):
+            raise AssetFormatError(f"sound {i} must lie within {MAX_POSE_METRES:.0f} m")
+        if not (0 <= sound.gain <= 1 and 0 <= sound.reference_m <= 1_000):
+            raise AssetFormatError(f"sound {i} must have a gain of 0 to 1 and reach 0 to 1000 m")
+        for words in (sound.kind, sound.caption):
+            if not 0 < len(words) <= MAX_TITLE_CHARACTERS or not words.isprintable():
+                raise AssetFormatError(
+                    f"kind and caption of sound {i} must be a line of 1 to {MAX_TITLE_CHARACTERS} characters"
+                )
+    return sounds
+
+
+def _check_sounds(manifest: Manifest, chunks: tuple[ChunkInfo, ...]) -> None:
+    for i, sound in enumerate(manifest.sounds):
+        if not 0 <= sound.chunk < len(chunks) or chunks[sound.chunk].kind != "sound":
+            raise AssetFormatError(f"sound {i} must name a chunk of sound, got {sound.chunk}")
+    for chunk in chunks:
+        if chunk.kind == "sound" and chunk.byte_length > MAX_SOUND_BYTES:
+            raise AssetFormatError(
+                f"a sound must be at most {MAX_SOUND_BYTES:,} bytes, chunk {chunk.index} is larger"
+            )
+
+
 def _build(kind: type[_T], value: Any, what: str) -> _T:
     if not isinstance(value, dict):
         raise AssetFormatError(f"{what} must be an object, got {type(value).__name__}")
@@ -167,6 +201,8 @@ def _build(kind: type[_T], value: Any, what: str) -> _T:
 
 def _field(value: Any, rule: str, what: str) -> Any:
     """Check one field by the annotation that declares it; JSON has no tuples, so lists become them."""
+    if rule.endswith("| None") and value is None:
+        return None
     if rule.startswith("tuple"):
         if not isinstance(value, list | tuple):
             raise AssetFormatError(f"{what} must be a list, got {type(value).__name__}")
@@ -194,7 +230,7 @@ def _check_table(chunks: tuple[ChunkInfo, ...]) -> None:
     for i, chunk in enumerate(chunks):
         if chunk.index != i or chunk.byte_offset != offset or chunk.byte_length < 1:
             raise AssetFormatError(f"chunk {i} must begin at byte {offset}, got {chunk.byte_offset}")
-        if chunk.kind not in ("splats", "sh", "collider") or not chunk.parent < i:
+        if chunk.kind not in get_args(ChunkKind) or not chunk.parent < i:
             raise AssetFormatError(f"chunk {i} must have a known kind and an earlier parent")
         if chunk.parent >= 0:
             most = chunks[chunk.parent].splat_count

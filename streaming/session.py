@@ -45,6 +45,8 @@ DEFAULT_FOV_DEG = 90.0
 # First pictures and floors are not weighed against detail.
 _ROOT_SCORE = np.float32(3e38)
 _COLLIDER_SCORE = np.float32(1e38)
+# After everything that is seen: a visitor who hears a place before it is there is puzzled.
+_SOUND_SCORE = np.float32(1e-30)
 _NOT_NOW = np.float32(-1.0)  # sent, without its parent, or without room
 
 
@@ -59,6 +61,7 @@ class StreamedScene:
     parent: NDArray[np.int32]
     is_root: NDArray[np.bool_]
     is_collider: NDArray[np.bool_]
+    is_sound: NDArray[np.bool_]
     splat_growth: NDArray[np.int64]  # splats that showing the chunk adds to what is alive
     priority: ChunkPriority
     by_hash_prefix: dict[bytes, tuple[int, ...]]
@@ -99,6 +102,7 @@ class StreamedScene:
             parent=tree.parent,
             is_root=~has_parent & is_splats,
             is_collider=is_collider,
+            is_sound=tree.kind == CHUNK_KINDS.index("sound"),
             splat_growth=np.where(is_splats, tree.splat_count.astype(np.int64) - replaced, 0),
             priority=ChunkPriority.prepare(tree),
             by_hash_prefix=by_prefix,
@@ -109,6 +113,7 @@ class StreamedScene:
         """Return [C] how urgently `pose` wants each chunk (>= 0, higher is sooner), and [C] what it sees."""
         score, in_view = self.priority.scores(pose)
         score[self.is_collider] = _COLLIDER_SCORE
+        score[self.is_sound] = _SOUND_SCORE
         score[self.is_root] = _ROOT_SCORE
         return score, in_view
 

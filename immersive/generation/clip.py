@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from immersive.generation.backend import Progress
+from reconstruction.clip_audio import read_audio
 from reconstruction.depth import densify
 from reconstruction.errors import InvalidInputError, UnliftableInputError
 from reconstruction.frames import FrameSequence
@@ -68,7 +69,8 @@ def load_clip(
             notes.append(f"that shot was given up: {error}")
             refused = refused or error
             continue
-        return _finished(posed, notes, fit_edge_px, depths, progress)
+        heard = replace(posed, frames=replace(posed.frames, audio=read_audio(path, say=notes.append)))
+        return _finished(heard, notes, fit_edge_px, depths, progress)
     assert refused is not None  # there is a first shot, or `read_shots` raised
     raise refused
 

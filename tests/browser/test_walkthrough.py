@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -18,13 +19,14 @@ from immersive.pipeline import BuiltScene
 from immersive.preflight import find_chromium
 from immersive.server.run import start_in_thread
 from immersive.share import Links
+from immersive.sound.ambience import SoundPlan, make_loops
 from immersive.story import connect_places, join_places
 from reconstruction.cameras import Cameras, intrinsics
 from reconstruction.conventions import look_at_viewmat
 from reconstruction.metrics import psnr
 from reconstruction.rasterizers.draw import draw
 from streaming.assemble import collider_mesh, finest_cloud
-from streaming.asset import SplatAsset
+from streaming.asset import ChunkInfo, Sound, SplatAsset
 from tests.conftest import ROOT, SmallScene
 
 WIDTH, HEIGHT = 480, 270
@@ -82,15 +84,31 @@ def visit(small_scene: SmallScene, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def _two_places(catalog: Catalog) -> SceneRecord:
-    """Publish the small scene twice, joined by a doorway, the second under another name; return the first."""
+    """Publish the small scene twice, joined by a doorway; the first is heard, the second has another name."""
     asset = catalog.asset(catalog.list()[0].id)
     other = replace(asset, manifest=replace(asset.manifest, title="Behind the door"))
     joined = join_places(
-        [BuiltScene(place, [], "images", None, ()) for place in (asset, other)], ["Back", "On"]
+        [BuiltScene(place, [], "images", None, ()) for place in (_heard(asset), other)], ["Back", "On"]
     )
     records = [catalog.publish(place.asset) for place in joined]
     connect_places(catalog, records)
     return records[0]
+
+
+def _heard(asset: SplatAsset) -> SplatAsset:
+    """Give a scene a fire and the wind."""
+    chunks, pack, sounds = list(asset.chunks), asset.pack, []
+    plans = (SoundPlan("fire", "a fire", asset.manifest.spawn.position, 0.8, 1.0), SoundPlan("wind", "wind"))
+    for loop in make_loops(plans, 1):
+        digest = hashlib.sha256(loop.opus).hexdigest()
+        place = loop.position or (0.0, 0.0, 0.0)
+        size = len(loop.opus)
+        info = ChunkInfo(len(chunks), "sound", 0, -1, 0, 0, 0, len(pack), size, digest, place, 0.0, 0.0)
+        sounds.append(Sound(loop.kind, loop.caption, len(chunks), loop.position, loop.gain, loop.reference_m))
+        chunks.append(info)
+        pack += loop.opus
+    manifest = replace(asset.manifest, sounds=tuple(sounds))
+    return SplatAsset(manifest, tuple(chunks), pack)
 
 
 def _before_a_wall(asset: SplatAsset) -> tuple[str, float]:
@@ -161,6 +179,13 @@ def test_a_doorway_leads_to_the_place_behind_it(visit: dict[str, Any]) -> None:
     # The key is let go a moment after the arrival; whoever walks comes a few steps on.
     assert np.hypot(*(feet - portal.arrive_position)[[0, 2]]) < 3.0
     assert abs(feet[1] - portal.arrive_position[1]) < 0.2
+
+
+@pytest.mark.browser
+def test_a_place_is_heard_after_a_key_and_left_behind(visit: dict[str, Any]) -> None:
+    door = visit["report"]["door"]
+
+    assert door["soundsPlaying"] == 2 and door["soundsBehind"] == 0
 
 
 @pytest.mark.browser

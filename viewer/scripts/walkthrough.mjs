@@ -169,7 +169,13 @@ async function walkThroughDoor(page) {
   await page.setViewportSize(WALKING_VIEW);
   await page.locator("#scene").focus();
   await page.keyboard.down("KeyW");
+  let soundsPlaying = 0;
+  const listening = setInterval(async () => {
+    const now = await state(page).catch(() => undefined);
+    if (now?.title === before.title) soundsPlaying = Math.max(soundsPlaying, now.soundsPlaying);
+  }, 150);
   await until(page, "the way through the doorway", (now) => now.title !== before.title);
+  clearInterval(listening);
   await page.keyboard.up("KeyW");
   await page.setViewportSize(VIEW);
   const behind = await until(page, "the place behind the doorway", (now) => now.isSettled && now.phase === "complete");
@@ -177,7 +183,8 @@ async function walkThroughDoor(page) {
   must(behind.chunksShown === behind.chunksPlanned, "every chunk of the place behind must be shown");
   await page.waitForTimeout(1_000);
   await keepScreen(page, "behind");
-  return { from: before.title, title: behind.title, feet: (await state(page)).feet, splats: behind.splatsAlive };
+  const silent = (await state(page)).soundsPlaying;
+  return { from: before.title, title: behind.title, soundsPlaying, soundsBehind: silent, feet: (await state(page)).feet, splats: behind.splatsAlive };
 }
 
 async function readCard(address, expected) {

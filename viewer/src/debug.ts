@@ -18,6 +18,7 @@ export interface DebugState {
   readonly feet: readonly number[];
   readonly isGrounded: boolean;
   readonly title: string;
+  readonly soundsPlaying: number;
   /** Where the doorways stand: x, y, z in metres, and the yaw in degrees of who walks into them. */
   readonly portals: readonly (readonly [number, number, number, number])[];
   readonly rescues: number;
@@ -72,6 +73,7 @@ export function installDebug(visit: Visit): void {
       feet: player.walker.feet.toArray(),
       isGrounded: player.walker.isGrounded,
       title: visit.place.title,
+      soundsPlaying: visit.soundscape.playingCount,
       portals: visit.portals.map(({ position: [x, y, z], yaw_deg }) => [x, y, z, yaw_deg] as const),
       rescues: player.walker.rescues,
       mode: player.mode,

@@ -17,6 +17,7 @@ const streamOptions = { maxSplats: profile.maxSplats, host: location };
 let visit: Visit | undefined;
 const hud = new Hud(find("#hud", HTMLElement), {
   recentre: () => visit?.recentre(),
+  toggleSound: () => visit?.toggleSound(),
   toggleMovement: () => visit?.toggleMovement(),
   enterXr: (mode) => void visit?.enterXr(mode),
   retry: () => location.reload(),

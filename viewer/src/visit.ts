@@ -12,11 +12,13 @@ import {
   type ChunkMessage,
   type Portal,
   type SceneJson,
+  type Sound,
   type TreeMessage,
 } from "./protocol/generated";
 import { Failure, type SceneSummary } from "./protocol/link";
 import type { SceneStream, StreamEvents, ViewPose } from "./protocol/sceneStream";
 import { Stage } from "./render/stage";
+import { Soundscape } from "./sound/soundscape";
 import { SplatPicture } from "./splats/picture";
 import { Doorways } from "./story/doorways";
 import { Thresholds } from "./story/thresholds";
@@ -66,6 +68,9 @@ export class Visit implements StreamEvents {
   private stream: SceneStream;
   private readonly doorways: Doorways;
   private thresholds = new Thresholds([]);
+  readonly soundscape: Soundscape;
+  private sounds: ReadonlyMap<number, Sound> = new Map();
+  private hasSoundFailed = false;
   private readonly decoder = new Decoder();
   private readonly xr: XrVisit;
   private readonly refused = new Set<number>();
@@ -104,6 +109,11 @@ export class Visit implements StreamEvents {
     this.xr = new XrVisit(this.stage, this.player);
     hud.setWaiting(STRINGS.firstSplats);
     void offerXr().then((offer) => hud.offerXr(offer));
+    this.soundscape = new Soundscape(() => new AudioContext(), safeStorage(), () => this.soundFailed());
+    for (const press of ["pointerdown", "keydown", "touchend"] as const) {
+      window.addEventListener(press, () => this.soundscape.wake());
+    }
+    document.addEventListener("visibilitychange", () => this.soundscape.show(!document.hidden));
     if (isDebug) installDebug(this);
     this.stage.start();
   }
@@ -126,6 +136,12 @@ export class Visit implements StreamEvents {
     this.player.recentre();
     this.stage.invalidate();
     this.parts.hud.say(STRINGS.recentred);
+  }
+
+  toggleSound(): void {
+    this.soundscape.wake();
+    this.soundscape.toggle();
+    this.parts.hud.showSound(this.sounds.size > 0, this.soundscape.isMuted);
   }
 
   toggleMovement(): void {
@@ -157,6 +173,8 @@ export class Visit implements StreamEvents {
     this.portals = this.manifestPortals.filter((portal) => this.targetOf(portal) !== undefined);
     this.doorways.show(this.portals);
     this.thresholds = new Thresholds(this.portals);
+    this.sounds = new Map(scene.manifest.sounds.map((sound) => [sound.chunk, sound]));
+    this.parts.hud.showSound(this.sounds.size > 0, this.soundscape.isMuted);
     this.stage.invalidate();
   }
 
@@ -167,6 +185,7 @@ export class Visit implements StreamEvents {
 
   chunk(chunk: ChunkMessage): void {
     const { glb } = chunk;
+    if (chunk.kind === ChunkKind.sound) return this.hear(chunk.chunk, glb);
     const bytes = glb.slice().buffer; // without the message's header, and free to be moved to a worker
     const hash = this.table?.hash.slice(chunk.chunk * TREE_HASH_BYTES, (chunk.chunk + 1) * TREE_HASH_BYTES);
     const isCollider = chunk.kind === ChunkKind.collider;
@@ -201,6 +220,7 @@ export class Visit implements StreamEvents {
     this.phase = "failed";
     this.failure = failure;
     this.stream.dispose();
+    this.soundscape.clear();
     this.decoder.dispose();
     this.xr.leave();
     this.stage.stop();
@@ -208,6 +228,17 @@ export class Visit implements StreamEvents {
   }
 
   // ---- what comes of a chunk ----
+
+  private hear(chunk: number, ogg: Uint8Array): void {
+    const sound = this.sounds.get(chunk);
+    if (sound) this.soundscape.add(sound, ogg.slice().buffer);
+    this.stream.release(chunk);
+  }
+
+  private soundFailed(): void {
+    if (!this.hasSoundFailed) this.parts.hud.say(STRINGS.soundFailed);
+    this.hasSoundFailed = true;
+  }
 
   private take(chunk: number, reply: DecodeReply): void {
     const { stream } = this;
@@ -305,6 +336,8 @@ export class Visit implements StreamEvents {
     this.isBatchDone = this.hasCollider = this.hasPicture = false;
     this.phase = "loading";
     this.portals = [];
+    this.soundscape.clear();
+    this.sounds = new Map();
     this.doorways.show([]);
     this.thresholds = new Thresholds([]);
     this.picture.clear();
@@ -334,6 +367,7 @@ export class Visit implements StreamEvents {
       fovDeg: xrFrame ? XR_FOV_DEG : this.stage.fovDeg,
     };
     this.stream.setPose(pose);
+    this.soundscape.listen(pose);
     this.makeRoom(pose);
     const doorway = this.player.mode === "walk" ? this.thresholds.entered(this.player.walker.feet) : undefined;
     if (doorway !== undefined) this.go(doorway);
@@ -346,5 +380,14 @@ export class Visit implements StreamEvents {
       this.rescuesTold = this.player.walker.rescues;
       this.parts.hud.say(STRINGS.rescued);
     }
+  }
+}
+
+/** Storage throws where a browser forbids it. */
+function safeStorage(): Storage | undefined {
+  try {
+    return window.localStorage;
+  } catch {
+    return undefined;
   }
 }

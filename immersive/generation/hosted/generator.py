@@ -11,6 +11,7 @@ from immersive.brief import SceneBrief
 from immersive.errors import HostedError
 from immersive.generation.backend import BackendSettings, Progress
 from immersive.generation.liftable_prompt import negative, positive
+from reconstruction.clip_audio import read_audio
 from reconstruction.errors import InvalidInputError, MissingBackendError
 from reconstruction.frames import FrameSequence, Provenance
 from reconstruction.video import read_shots
@@ -164,7 +165,8 @@ class HostedGenerator:
             ) from error
         detail = " ".join(part for part in (self.name, self._order.model) if part)
         self.notes = clip.notes
-        return replace(frames, provenance=Provenance(self.name, is_generated=True, detail=detail))
+        provenance = Provenance(self.name, is_generated=True, detail=detail)
+        return replace(frames, provenance=provenance, audio=read_audio(clip.path))
 
 
 def create(

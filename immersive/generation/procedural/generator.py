@@ -6,7 +6,7 @@ from immersive.brief import SceneBrief
 from immersive.generation.backend import BackendSettings, Progress
 from immersive.generation.trajectory import DETAIL, plan_path
 from reconstruction.errors import InvalidInputError
-from reconstruction.frames import FrameSequence, Provenance
+from reconstruction.frames import FrameSequence, Landmark, Provenance
 
 from .outdoor import build_outdoor
 from .rays import ray_scene
@@ -60,6 +60,7 @@ class ProceduralGenerator:
             depths=depths,
             held_out=camera_plan.held_out,
             water_y=world.water_y,
+            landmarks=tuple(Landmark(point.name, point.position) for point in world.points_of_interest),
         )
         return frames.in_world_frame()
 

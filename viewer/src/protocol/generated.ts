@@ -15,7 +15,7 @@ export const HASH_PREFIX_BYTES = 8;
 export const MAX_CLIENT_MESSAGE_BYTES = 65536;
 export const MAX_CREDIT_BYTES = 4194304;
 export const MAX_BUDGET_SPLATS = 50000000;
-export const ChunkKind = { splats: 0, sh: 1, collider: 2 } as const;
+export const ChunkKind = { splats: 0, sh: 1, collider: 2, sound: 3 } as const;
 export const CloseCode = { badMessage: 4400, ticketExpired: 4401, linkRevoked: 4403, notFound: 4404, tooSlow: 4408, tooMany: 4429 } as const;
 export const NackReason = { hash: 1, decode: 2 } as const;
 /** C->S. What the viewer can hold and already has. Only needed when the upgrade query gave no credit. */
@@ -360,6 +360,16 @@ export interface Portal {
   readonly arrive_yaw_deg: number;
 }
 
+/** Something that is heard: a loop, at a place or everywhere. */
+export interface Sound {
+  readonly kind: string;
+  readonly caption: string;
+  readonly chunk: number;
+  readonly position: readonly [number, number, number] | null;
+  readonly gain: number;
+  readonly reference_m: number;
+}
+
 /** How well the splats show views that they never saw. */
 export interface QualityReport {
   readonly psnr_db: number;
@@ -411,4 +421,5 @@ export interface Manifest {
   readonly walkability: WalkabilityReport | null;
   readonly camera_path: readonly (readonly [number, number, number, number])[];
   readonly portals: readonly Portal[];
+  readonly sounds: readonly Sound[];
 }

@@ -10,6 +10,7 @@ import { FAILURES, STRINGS } from "./strings";
 
 export interface HudActions {
   recentre(): void;
+  toggleSound(): void;
   toggleMovement(): void;
   enterXr(mode: XRSessionMode): void;
   retry(): void;
@@ -36,6 +37,7 @@ export class Hud implements StickView {
   private readonly curtainText = element("p", {}, STRINGS.opening);
   private readonly curtain = element("div", { class: "curtain" }, mark(), this.curtainTitle, this.curtainText);
   private readonly movement: HTMLButtonElement;
+  private readonly sound: HTMLButtonElement;
   private readonly xrButtons = element("div", { class: "corner bottom-right" });
   private readonly knob = element("span");
   private readonly stick = element("div", { class: "stick", hidden: "" }, this.knob);
@@ -54,11 +56,14 @@ export class Hud implements StickView {
   ) {
     const onlyIcon = (label: string, name: Parameters<typeof icon>[0], press: () => void, className = "") =>
       button({ label, icon: name, press, className });
+    this.sound = onlyIcon(STRINGS.mute, "sound", () => this.actions.toggleSound());
+    this.sound.hidden = true;
     this.movement = onlyIcon(STRINGS.fly, "fly", () => this.actions.toggleMovement());
     this.tools = element(
       "div",
       { class: "corner top-right", hidden: "" },
       button({ label: STRINGS.share, icon: "share", showsLabel: true, press: () => void this.share() }),
+      this.sound,
       onlyIcon(STRINGS.info, "info", () => this.info.toggle()),
       onlyIcon(STRINGS.help, "help", () => this.help.toggle()),
       onlyIcon(STRINGS.fullscreen, "fullscreen", () => void toggleFullscreen(), "fullscreen-button"),
@@ -134,6 +139,16 @@ export class Hud implements StickView {
     this.standing = words;
     clearTimeout(this.toastTimer);
     this.show(words);
+  }
+
+  /** Offer to mute what the scene has to be heard; nothing is offered for a silent one. */
+  showSound(hasSound: boolean, isMuted: boolean): void {
+    this.sound.hidden = !hasSound;
+    const label = isMuted ? STRINGS.unmute : STRINGS.mute;
+    this.sound.replaceChildren(icon(isMuted ? "muted" : "sound"));
+    this.sound.setAttribute("aria-label", label);
+    this.sound.setAttribute("aria-pressed", String(isMuted));
+    this.sound.title = label;
   }
 
   showMovement(mode: Movement): void {

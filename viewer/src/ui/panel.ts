@@ -44,6 +44,8 @@ export function sceneContent(scene: SceneSummary, manifest: Manifest | undefined
   const content: Node[] = [];
   if (scene.is_generated) content.push(element("p", {}, STRINGS.generatedWhy));
   content.push(qualitySection(scene.quality), walkSection(scene.walkability), factsSection(scene, manifest));
+  const heard = manifest?.sounds.map(({ caption }) => caption) ?? [];
+  if (heard.length > 0) content.push(section(STRINGS.heard, undefined, list(heard)));
   return content;
 }
 
