@@ -15,7 +15,7 @@ Detail = Literal["draft", "standard", "high"]
 
 
 RelationKind = Literal[
-    "beside", "around", "on", "under", "in_front_of", "behind", "facing", "inside", "along"
+    "beside", "around", "on", "under", "above", "in_front_of", "behind", "facing", "inside", "along"
 ]
 
 

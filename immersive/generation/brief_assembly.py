@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import cast
 
 from immersive.brief import Detail, Element, SceneBrief, Season, Size, TimeOfDay, Weather
+from immersive.generation.brief_relations import relate
 from immersive.generation.brief_rules import (
     ANY_ROOM,
     COMPOUND_SETTINGS,
@@ -26,7 +27,7 @@ from immersive.generation.brief_rules import (
 )
 from immersive.generation.procedural.vocabulary import VOCABULARY
 from immersive.generation.prompt_grouping import Mention, Reading, group
-from immersive.generation.prompt_reading import Item
+from immersive.generation.prompt_items import Item
 
 
 def assemble(
@@ -46,6 +47,7 @@ class _Assembly:
         self._guessed: list[str] = []
         self._left_out = list(reading.left_out)
         self._elements: dict[str, Element] = {}
+        self._built: dict[Mention, str] = {}  # the kind that answers each mention
         self._styles: list[str] = []
         self._facts: dict[str, str] = {}
         self._is_indoor = self._stands_indoors()
@@ -60,8 +62,11 @@ class _Assembly:
             self._settle_setting()
         for mention in self._reading.things:
             self._settle(mention)
+        self._relate()
         for negation, word in self._reading.absent:
             self._understood.append(f"{negation} {word} -> none is built")
+        if self._reading.frame is not None:
+            self._understood.append(f"{self._reading.frame.text} -> the place itself")
         self._complete()
         self._guessed.append(f"words: read by {how}")
         return SceneBrief(
@@ -177,7 +182,7 @@ class _Assembly:
     def _settle_room_mention(self, mention: Mention) -> None:
         is_this = mention.name == self._setting or mention.item.text.casefold() in ANY_ROOM
         if mention.negation is not None:
-            self._note(f"{mention.negation} {mention.item.text}", "none", mention.item)
+            self._note(f"{mention.negation} {mention.item.text}".strip(), "none", mention.item)
             self._left_out.extend(item.text for item in mention.described_by)
         elif is_this and self._is_indoor:
             kept = [item for item in mention.described_by if self._describes_place(item, "wall")]
@@ -232,7 +237,7 @@ class _Assembly:
                 self._elements[kind] = Element(kind, 0)
         self._left_out.extend(item.text for item in mention.described_by)
         self._leave_number(mention)
-        self._note(f"{mention.negation} {mention.item.text}", f"no {_spoken(stand_in)}", mention.item)
+        self._note(f"{mention.negation} {mention.item.text}".strip(), f"no {_spoken(stand_in)}", mention.item)
 
     def _settle_view(self, mention: Mention) -> None:
         if mention.name in ENTERABLE and mention.name == "cabin":
@@ -287,12 +292,16 @@ class _Assembly:
         count = 1 if mention.is_one and kind.most > 1 else None
         if mention.number is not None:
             count = min(mention.number.number, kind.most)
+            if mention.number.is_vague and count == mention.number.number:
+                self._guessed.append(f"{mention.number.text}: {count} {_spoken(kind_name)}")
             if mention.number.number > kind.most:
                 asked = mention.number.number
                 self._guessed.append(
                     f"{_spoken(kind_name)}: {kind.most} instead of {asked}, the most there is"
                 )
-        self._add(Element(kind_name, count, tuple(attributes)))
+        is_again = mention.is_known and kind_name in self._elements  # "the hut", named before
+        self._add(Element(kind_name, None if is_again else count, tuple(attributes)))
+        self._built[mention] = kind_name
         meaning = f"{_spoken(kind_name)}" if mention.number is None else f"{count} {_spoken(kind_name)}"
         if attributes:
             meaning += f" ({', '.join(attributes)})"
@@ -310,6 +319,12 @@ class _Assembly:
         count = min(sum(counts), VOCABULARY[element.kind].most) if counts else None
         attributes = tuple(dict.fromkeys((*known.attributes, *element.attributes)))
         self._elements[element.kind] = Element(element.kind, count, attributes)
+
+    def _relate(self) -> None:
+        related = relate(self._reading.links, self._built, self._elements, is_indoor=self._is_indoor)
+        self._elements = related.elements
+        self._understood.extend(related.understood)
+        self._left_out.extend(related.left_out)
 
     # Accounts.
 

@@ -78,6 +78,7 @@ STAND_IN_INDOORS = {
     "cactus": "plant",
     "palm": "plant",
     "statue": "sculpture",
+    "bench": "bench_seat",
 }
 
 TREES = ("pine", "birch", "broadleaf", "palm", "dead_tree")
@@ -133,3 +134,15 @@ STYLE_OUTDOORS: dict[str, tuple[Element, ...]] = {
 STYLES_INDOORS = frozenset({"cozy", "rustic", "minimal", "bright", "serene", "eerie", "lush", "grand"})
 
 ENTERABLE = frozenset({"cabin", "castle", "tower", "tent", "lighthouse"})
+
+# "A lamp in a tent" is inside it; "a boat in the lake" is on it; "flowers in the grass" are anywhere.
+CONTAINERS = ENTERABLE | {"house", "greenhouse", "boat", "cart", "fireplace", "bookshelf", "wardrobe", "pot"}
+IN_IS_ON = frozenset({"lake", "river", "sea", "pond", "stream", "armchair", "bed", "sofa"})
+
+# Things that share a relation when they are named in one breath.
+FAMILIES = (
+    frozenset({*TREES, "bush", "flower", "reed", "grass", "cherry_tree"}),
+    frozenset({"sofa", "armchair", "chair", "bench_seat", "bench"}),
+    frozenset({"rock", "boulder", "log", "stump"}),
+    frozenset({"floor_lamp", "table_lamp"}),
+)

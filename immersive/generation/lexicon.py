@@ -65,8 +65,8 @@ _TABLE: dict[str, dict[str, str]] = {
             "room, nursery, dormitory, bed room"
         ),
         "library": (
-            "a library full of bookshelves | library, reading room, reading nook, archive, bookshop, "
-            "bookstore, book room"
+            "a library full of bookshelves | library, reading room, reading nook, reading corner, archive, "
+            "bookshop, bookstore, book room"
         ),
         "study": "a study or home office with a desk | study, study room, home office, office, workroom",
         "kitchen": "a kitchen with counters | kitchen, kitchenette, pantry",
@@ -158,7 +158,9 @@ _TABLE: dict[str, dict[str, str]] = {
             "books on shelves"
         ),
         "rug": "a carpet or rug | rug, carpet, mat, kilim",
-        "floor_lamp": "a floor lamp | lamp, floor lamp, standing lamp, lampshade, lamplight, lamp light",
+        "floor_lamp": (
+            "a floor lamp | lamp, floor lamp, standing lamp, lampshade, lamplight, lamp light, lights"
+        ),
         "table_lamp": "a table lamp | table lamp, desk lamp, reading lamp, bedside lamp",
         "pendant_lamp": (
             "a ceiling lamp or chandelier | pendant lamp, chandelier, ceiling lamp, pendant light, "
@@ -176,7 +178,7 @@ _TABLE: dict[str, dict[str, str]] = {
             "a fireplace with burning logs | fireplace, hearth, chimney, open fire, log fire, wood stove,"
             " stove, fire, crackling fire, roaring fire, fireside"
         ),
-        "window": "a window | window, bay window, windows, skylight, window view",
+        "window": "a window | window, bay window, windows, skylight, window view, windowsill, window sill",
         "curtain": "curtains | curtain, drape, drapes, drapery",
         "cushion": "cushions | cushion, pillow, throw pillow",
         "nightstand": "a bedside table | nightstand, bedside table, night table",
@@ -229,13 +231,13 @@ _TABLE: dict[str, dict[str, str]] = {
         ),
     },
     "season": {
-        "spring": "spring season | spring, springtime, vernal",
-        "summer": "summer season | summer, summertime, summery, midsummer",
+        "spring": "spring season | spring, springtime, vernal, april, easter",
+        "summer": "summer season | summer, summertime, summery, midsummer, june, july, august",
         "autumn": (
             "autumn fall leaves, orange foliage | autumn, autumnal, fall, fall colours, fall colors, "
-            "golden leaves, autumn leaves, indian summer"
+            "golden leaves, autumn leaves, indian summer, september, october, november"
         ),
-        "winter": "winter season, cold | winter, wintry, midwinter, wintertime",
+        "winter": "winter season, cold | winter, wintry, midwinter, wintertime, december, january, february",
     },
     "style": {
         "cozy": (
@@ -570,6 +572,21 @@ FUNCTION_WORDS = frozenset(
         "lovely",
         "pretty",
         "pair",
+        # Of relations, see relation_words.py.
+        *("alongside", "underneath", "atop", "opposite", "encircling", "ringing", "spanning", "gathered"),
+        *(
+            "surrounds",
+            "ringed",
+            "encircled",
+            "circled",
+            "framed",
+            "fringed",
+            "bordered",
+            "flanked",
+            "topped",
+        ),
+        *("leaning", "tied", "floating", "views", "bank", "banks", "foot"),
+        *("them", "itself", "themselves"),
     ]
 )
 
@@ -580,11 +597,11 @@ NEGATIONS = frozenset(
 NUMBERS = {
     word: value
     for value, words in {
-        1: "one single lone solitary",
+        1: "one single lone solitary lonely",
         2: "two twin double couple pair",
-        3: "three triple",
-        4: "four",
-        5: "five",
+        3: "three triple trio few",
+        4: "four handful",
+        5: "five several",
         6: "six",
         7: "seven",
         8: "eight",
@@ -592,12 +609,31 @@ NUMBERS = {
         10: "ten",
         11: "eleven",
         12: "twelve dozen",
+        13: "thirteen",
+        14: "fourteen",
+        15: "fifteen",
+        16: "sixteen",
+        17: "seventeen",
+        18: "eighteen",
+        19: "nineteen",
         20: "twenty",
+        30: "thirty dozens",
+        40: "forty",
         50: "fifty",
+        60: "sixty",
+        70: "seventy",
+        80: "eighty",
+        90: "ninety",
         100: "hundred",
+        300: "hundreds",
+        1_000: "thousand",
+        3_000: "thousands",
     }.items()
     for word in words.split()
 }
+
+# Numbers that leave the number open; a brief says what was taken.
+VAGUE_NUMBERS = frozenset(["couple", "few", "several", "handful", "dozens", "hundreds", "thousands"])
 
 _IRREGULAR = {
     "leaves": "leaf",
@@ -611,6 +647,9 @@ _IRREGULAR = {
     "children": "child",
     "people": "person",
     "woods": "woods",
+    "lights": "lights",  # lamps; "light" alone describes
+    "canvas": "canvas",
+    "canvases": "canvas",
 }
 
 

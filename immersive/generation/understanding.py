@@ -62,6 +62,20 @@ _UNBUILDABLE = (
     "a planet in space",
     "a game or sport",
     "a number or amount",
+    "a tool or utensil",
+    "a bottle, pot or dish",
+    "a fruit or vegetable",
+    "bones or a skeleton",
+    "a sledge or cart",
+    "an electric device",
+    "a market stall or kiosk",
+    "a roof or ceiling",
+    "a pipe or cable",
+    "a toy or doll",
+    "smoke or dust",
+    "the ground",
+    "a visitor or guest",
+    "a month of the year",
 )
 
 

@@ -84,7 +84,8 @@ SAMPLES: dict[str, Labels] = {
         may="path street",
     ),
     "japanese_garden": Labels(
-        "japanese_garden|garden cherry_tree|cherry|broadleaf lake|pond bridge lantern|stone_lantern path spring",
+        "japanese_garden|garden cherry_tree|cherry|broadleaf lake|pond bridge lantern|stone_lantern path "
+        "spring",
         (
             "cherry_tree|cherry|broadleaf around lake|pond",
             "bridge on|above lake|pond",
@@ -93,7 +94,9 @@ SAMPLES: dict[str, Labels] = {
         ("bridge red",),
         ("lantern|stone_lantern 2",),
     ),
-    "torii_gate": Labels("japanese_garden|garden torii path rock fog", described=("rock mossy",), may="serene"),
+    "torii_gate": Labels(
+        "japanese_garden|garden torii path rock fog", described=("rock mossy",), may="serene"
+    ),
     "square_at_night": Labels(
         "city_square fountain lantern|street_lamp bench statue night rain",
         ("bench facing statue",),
@@ -192,7 +195,8 @@ SAMPLES: dict[str, Labels] = {
         may="wall",
     ),
     "starship_corridor": Labels(
-        "spaceship_corridor|corridor lamp|light|floor_lamp|pendant_lamp door pipe panel|control_panel|console",
+        "spaceship_corridor|corridor lamp|light|floor_lamp|pendant_lamp door pipe "
+        "panel|control_panel|console",
         ("panel|control_panel|console beside door",),
         ("lamp|light|floor_lamp|pendant_lamp blue",),
     ),
