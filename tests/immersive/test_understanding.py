@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from immersive.brief import SceneBrief, Season, TimeOfDay, Weather
+from immersive.brief import Relation, SceneBrief, Season, TimeOfDay, Weather
 from immersive.generation.lexicon import FUNCTION_WORDS, entries
 from immersive.generation.procedural.vocabulary import SETTINGS, VOCABULARY
 from immersive.generation.prompt_reading import words_of
@@ -55,7 +55,8 @@ def test_the_whole_of_a_rich_prompt_is_understood():
     assert _element(brief, "cabin").attributes == ("wooden",)
     assert _element(brief, "lake").attributes == ("frozen",)
     assert _element(brief, "pine").count is None
-    assert brief.left_out == ()
+    assert _element(brief, "cabin").relation == Relation("beside", "lake")
+    assert not {word for line in brief.left_out for word in words_of(line)} - {"cabin", "beside", "lake"}
     assert "wooden cabin -> cabin (wooden)" in brief.understood
 
 

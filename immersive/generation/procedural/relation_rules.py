@@ -16,7 +16,58 @@ _OUTDOORS: _Rules = {
     "along": (("reed", "lake"),),
     "inside": (("boat", "lake"),),
 }
-_INDOORS: _Rules = {}
+# What stands with its back to a wall wherever it stands.
+_AT_WALLS = "bookshelf wardrobe desk sideboard counter fireplace bed sofa picture"
+_ON_FLOOR = "sofa armchair chair rug floor_lamp plant bookshelf wardrobe desk bed nightstand sculpture"
+_LARGE = "sofa bed desk bookshelf wardrobe sideboard fireplace counter"
+_TABLES = "dining_table cafe_table"
+_INDOORS: _Rules = {
+    "beside": (
+        ("chair", _TABLES),
+        ("armchair bookshelf wardrobe sideboard floor_lamp plant sculpture", f"{_LARGE} window door"),
+        ("desk", "window door"),
+        ("floor_lamp plant", "armchair"),
+        ("chair", "desk fireplace window"),
+        ("nightstand", "bed"),
+        ("table_lamp", "nightstand desk sideboard coffee_table"),
+        ("curtain", "window"),
+        (_AT_WALLS, "wall"),
+        ("rug", "bed sofa"),
+    ),
+    "around": (("chair", _TABLES), ("curtain", "window")),
+    "along": ((_AT_WALLS, "wall"), ("chair", "counter")),
+    "on": (
+        ("table_lamp plant", "desk sideboard coffee_table counter nightstand"),
+        ("plant", _TABLES),
+        ("picture curtain", "wall"),
+        ("curtain", "window"),
+        ("cushion", "sofa"),
+        (_ON_FLOOR, "floor"),
+    ),
+    "under": (
+        ("rug", f"coffee_table {_TABLES} bed sofa desk"),
+        ("desk sideboard bench_seat", "window"),
+        (_TABLES, "pendant_lamp"),
+    ),
+    "above": (
+        ("picture", "sofa fireplace bed desk sideboard"),
+        ("pendant_lamp", f"{_TABLES} coffee_table desk counter"),
+        ("curtain", "window"),
+    ),
+    "in_front_of": (
+        ("coffee_table", "sofa fireplace"),
+        ("armchair chair bench_seat", "fireplace window bookshelf picture"),
+        ("chair", "desk"),
+        ("rug", "fireplace sofa bed"),
+        ("curtain", "window"),
+    ),
+    "facing": (
+        ("sofa armchair bed bench_seat chair", "fireplace window"),
+        ("armchair", "sofa bookshelf"),
+        ("desk", "wall"),
+        ("chair", "desk"),
+    ),
+}
 
 
 def is_built(kind: str, relation: Relation, *, is_indoor: bool) -> bool:

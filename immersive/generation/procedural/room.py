@@ -25,6 +25,7 @@ _SIZES = {"small": (5.0, 4.4), "medium": (6.2, 5.2), "large": (7.6, 6.2)}  # met
 _HALLS = frozenset({"gallery", "cafe", "library"})  # a little larger and higher
 _GROWTH = 1.08  # when something finds no room, the next try is larger by this
 _TRIES = 9
+_TRIES_FOR_RELATIONS = 6
 
 
 def build_room(brief: SceneBrief) -> World:
@@ -39,6 +40,9 @@ def build_room(brief: SceneBrief) -> World:
         furnisher = _furnish(brief, wanted, _GROWTH**attempt)
         asked = {element.kind for element in brief.elements}
         lacking = [kind for kind in furnisher.plan.missing if kind in asked]
+        # Later tries put first what is asked for, wherever it fits.
+        if furnisher.plan.unrelated and attempt < _TRIES_FOR_RELATIONS:
+            continue
         if not lacking and furnisher.plan.walkable_m2() >= WALKABLE_M2:
             return _finish(brief, wanted, furnisher)
     raise UnliftableInputError(
