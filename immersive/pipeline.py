@@ -85,7 +85,7 @@ def create_scene(request: CreateRequest, *, home: Path, reporter: Reporter | Non
     from .fitting_plan import plan_for  # torch comes with it
 
     plan = plan_for(request)
-    planned = runner.run("understand", "Understanding", lambda update: plan_source(request))
+    planned = runner.run("understand", "Understanding", lambda update: plan_source(request, runner.store))
     recipe_digest = stage_digest("scene", planned.digest, asdict(plan), request.title)
     catalog = Catalog(home)
     try:
@@ -221,6 +221,7 @@ def _recipe(request: CreateRequest, planned: PlannedSource, source: Source) -> d
         "size": request.size,
         "quality": request.quality,
         "source_digest": planned.digest,
+        **({} if planned.brief is None else {"brief": planned.brief.built()}),
         "versions": {"immersive": immersive.__version__, "numpy": np.__version__},
     }
 

@@ -21,6 +21,7 @@ from immersive.generation.brief_rules import (
     STAND_IN_OUTDOORS,
     STYLE_OUTDOORS,
     STYLES_INDOORS,
+    TABLE_TOPS,
     TREE_OF_SETTING,
     TREES,
     VIEW_OF,
@@ -50,6 +51,12 @@ class _Assembly:
         self._built: dict[Mention, str] = {}  # the kind that answers each mention
         self._styles: list[str] = []
         self._facts: dict[str, str] = {}
+        self._small_lamps = {  # "a lamp on the desk"
+            link.subject
+            for link in reading.links
+            if link.subject.name == "floor_lamp" and link.target.name in TABLE_TOPS
+            if link.relation.relation is not None and link.relation.relation.kind == "on"
+        }
         self._is_indoor = self._stands_indoors()
         self._setting = ""
         self._is_settled = False  # the prompt itself gave the setting
@@ -68,6 +75,12 @@ class _Assembly:
         if self._reading.frame is not None:
             self._understood.append(f"{self._reading.frame.text} -> the place itself")
         self._complete()
+        known = len(self._reading.things) + len(self._reading.facts)
+        unknown = self._reading.unknown_count
+        if unknown >= 3 and unknown > known:
+            self._guessed.append(
+                f"language: English, though {unknown} of {known + unknown} words are unknown"
+            )
         self._guessed.append(f"words: read by {how}")
         return SceneBrief(
             prompt=prompt,
@@ -81,9 +94,9 @@ class _Assembly:
             style=tuple(self._styles),
             size=self._size,
             detail=detail,
-            understood=tuple(self._understood),
-            guessed=tuple(self._guessed),
-            left_out=tuple(self._left_out),
+            understood=tuple(dict.fromkeys(self._understood)),
+            guessed=tuple(dict.fromkeys(self._guessed)),
+            left_out=tuple(dict.fromkeys(self._left_out)),
         )
 
     # Indoors or out, and where.
@@ -269,7 +282,7 @@ class _Assembly:
 
     def _settle_element(self, mention: Mention, name: str) -> None:
         stand_ins = STAND_IN_INDOORS if self._is_indoor else STAND_IN_OUTDOORS
-        kind_name = stand_ins.get(name, name)
+        kind_name = "table_lamp" if mention in self._small_lamps else stand_ins.get(name, name)
         if kind_name == "tree":
             kind_name = "plant" if self._is_indoor else TREE_OF_SETTING.get(self._setting, "pine")
         elif kind_name == "pine" and self._is_indoor:

@@ -85,3 +85,12 @@ def _give(related: Related, kind: str, relation: Relation, phrase: str, is_indoo
         related.understood.append(f"{phrase} -> {spoken}")
     else:
         related.left_out.append(phrase)
+
+
+def unbuilt_relations(elements: tuple[Element, ...], *, is_indoor: bool) -> tuple[str, ...]:
+    """Return the relations of a brief that its world does not build, in words."""
+    return tuple(
+        f"{element.kind} {element.relation.kind} {element.relation.to}".replace("_", " ")
+        for element in elements
+        if element.relation is not None and not is_built(element.kind, element.relation, is_indoor=is_indoor)
+    )

@@ -139,6 +139,11 @@ ENTERABLE = frozenset({"cabin", "castle", "tower", "tent", "lighthouse"})
 CONTAINERS = ENTERABLE | {"house", "greenhouse", "boat", "cart", "fireplace", "bookshelf", "wardrobe", "pot"}
 IN_IS_ON = frozenset({"lake", "river", "sea", "pond", "stream", "armchair", "bed", "sofa"})
 
+# What a lamp that stands on is a small one.
+TABLE_TOPS = frozenset(
+    {"nightstand", "desk", "sideboard", "coffee_table", "counter", "dining_table", "cafe_table", "bookshelf"}
+)
+
 # Things that share a relation when they are named in one breath.
 FAMILIES = (
     frozenset({*TREES, "bush", "flower", "reed", "grass", "cherry_tree"}),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from immersive.generation.prompt_items import Item
 
+_ALONE = frozenset({"single", "lone", "solitary", "lonely"})  # beside a number, these only describe
 _MULTIPLIERS = frozenset({12, 100, 1_000})
 
 
@@ -25,6 +28,9 @@ def with_numbers(items: list[Item]) -> list[Item]:
             text = f"{result[-2].text} {link} {item.text}"
             del result[-2:]
             result.append(Item("number", text, number=item.number, is_vague=True))
+        elif result and result[-1].kind == "number" and item.text.casefold() in _ALONE:
+            first = result.pop()
+            result.append(replace(first, text=f"{first.text} {item.text}"))
         elif result and result[-1].kind == "number" and (sum_ := _joined(result[-1].number, item.number)):
             first = result.pop()
             result.append(Item("number", f"{first.text} {item.text}", number=sum_))

@@ -14,6 +14,7 @@ from immersive.generation.prompt_items import THINGS, Item
 
 _PRONOUNS = frozenset({"it", "them", "which", "itself"})
 _DETERMINERS = frozenset({"a", "an", "the", "this", "that", "its", "my", "our", "their", "some", "each"})
+_PARTS = frozenset({"door", "window", "wall", "fireplace"})  # "a cabin with a red door beside a lake"
 _JOINING = frozenset({"and", "or", "of", "very", "quite", "so"})  # words that separate nothing
 
 
@@ -86,6 +87,7 @@ class _Grouping:
         self._clause: list[Mention] = []  # things since the last full stop
         self._earlier: Mention | None = None  # the last thing before it
         self._is_joined = False  # an "and" stands between the last thing and the next
+        self._is_part = False  # the next thing may be a part of the last one
         self._is_head_unknown = False  # the nearest thing is a word that nobody knows
         self._relation: Item | None = None  # one that waits for its target
         self._subject: Mention | None = None
@@ -158,6 +160,7 @@ class _Grouping:
             self._is_head_unknown = False
         elif word == "with":
             self._is_joined, self._is_head_unknown, self._relation = False, False, None
+            self._is_part = self._last is not None and self._last.slot == "element"
 
     def _take_relation(self, item: Item) -> None:
         assert item.relation is not None
@@ -222,8 +225,10 @@ class _Grouping:
             self._replace_target(mention)
         if negation is None:
             self._relate(mention)
-            self._clause.append(mention)
+            if not (self._is_part and mention.name in _PARTS):
+                self._clause.append(mention)
             self._last = mention
+            self._is_part = False
         elif not item.is_absent:
             self._last = mention
 

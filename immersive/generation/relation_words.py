@@ -23,7 +23,7 @@ class RelationWord:
 _FORWARD: dict[RelationKind, str] = {
     "beside": (
         "beside, besides, near, by, next to, close to, close by, alongside, at the edge of, on the edge of, "
-        "at the side of, at the foot of, at the end of, at the corner of, on the shore of, on the shores of, "
+        "at the side of, at the foot of, at the end of, at the corner of, "
         "on the bank of, on the banks of, to the left of, to the right of, left of, right of, not far from, "
         "against, between, among, amongst, amid, amidst, in between, leaning against, tied to"
     ),
