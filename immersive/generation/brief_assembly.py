@@ -14,6 +14,7 @@ from immersive.generation.brief_rules import (
     COMPOUND_SETTINGS,
     ENTERABLE,
     GRANTED,
+    KIND_IN_SETTING,
     ROOM_OF_ELEMENT,
     SETTING_AS_ELEMENT,
     SETTING_OF_ELEMENT,
@@ -58,6 +59,7 @@ class _Assembly:
             if link.relation.relation is not None and link.relation.relation.kind == "on"
         }
         self._is_indoor = self._stands_indoors()
+        self._as_descriptions()
         self._setting = ""
         self._is_settled = False  # the prompt itself gave the setting
 
@@ -142,6 +144,15 @@ class _Assembly:
                 self._add(element)
 
     # Time of day, weather, season, style.
+
+    def _as_descriptions(self) -> None:
+        """Let "old" describe the oak that can be old, and only set the mood where nothing can."""
+        for mention in self._reading.things:
+            kind = VOCABULARY.get(mention.name)
+            for item in mention.styled_by:
+                if kind is not None and item.text.casefold() in kind.attributes:
+                    mention.described_by.append(item)
+                    self._reading.facts = [fact for fact in self._reading.facts if fact[0] is not item]
 
     def _settle_facts(self) -> None:
         for item, negation in self._reading.facts:
@@ -287,6 +298,7 @@ class _Assembly:
             kind_name = "plant" if self._is_indoor else TREE_OF_SETTING.get(self._setting, "pine")
         elif kind_name == "pine" and self._is_indoor:
             kind_name = "plant"
+        kind_name = KIND_IN_SETTING.get((self._setting, kind_name), kind_name)
         kind = VOCABULARY.get(kind_name)
         fits = kind is not None and (not kind.settings or self._setting in kind.settings)
         if kind is None or kind.is_indoor != self._is_indoor or not fits:
@@ -304,7 +316,7 @@ class _Assembly:
                 self._left_out.append(item.text)
         count = 1 if mention.is_one and kind.most > 1 else None
         if mention.number is not None:
-            count = min(mention.number.number, kind.most)
+            count = min(mention.number.number * self._tables_of(mention), kind.most)
             if mention.number.is_vague and count == mention.number.number:
                 self._guessed.append(f"{mention.number.text}: {count} {_spoken(kind_name)}")
             if mention.number.number > kind.most:
@@ -312,7 +324,13 @@ class _Assembly:
                 self._guessed.append(
                     f"{_spoken(kind_name)}: {kind.most} instead of {asked}, the most there is"
                 )
-        is_again = mention.is_known and kind_name in self._elements  # "the hut", named before
+        # "The hut", named before, or "a sculpture on a plinth".
+        is_same = any(
+            link.target is mention and self._built.get(link.subject) == kind_name
+            for link in self._reading.links
+            if link.subject.item.text.casefold() != mention.item.text.casefold()
+        )
+        is_again = is_same or (mention.is_known and kind_name in self._elements)
         self._add(Element(kind_name, None if is_again else count, tuple(attributes)))
         self._built[mention] = kind_name
         meaning = f"{_spoken(kind_name)}" if mention.number is None else f"{count} {_spoken(kind_name)}"
@@ -321,6 +339,15 @@ class _Assembly:
         if kind_name != name and name not in ("tree", "pine"):
             self._guessed.append(f"{mention.item.text}: built as {_spoken(kind_name)}")
         self._note(_phrase(mention, kept), meaning, mention.item)
+
+    def _tables_of(self, mention: Mention) -> int:
+        """Return how many there are of what a thing stands at each of: "two chairs at each table"."""
+        for link in self._reading.links:
+            if link.subject is mention and link.target.is_each:
+                name = link.target.name
+                element = self._elements.get(KIND_IN_SETTING.get((self._setting, name), name))
+                return 1 if element is None else element.count or 1
+        return 1
 
     def _add(self, element: Element) -> None:
         """Add an element, or join it with one of its kind; asking for it outweighs ruling it out."""

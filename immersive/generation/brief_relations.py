@@ -44,9 +44,17 @@ def relate(
             meant = _meant(link, kind, target)
             if meant is None:
                 continue
-            phrase = f"{subject.item.text} {link.relation.text} {link.target.item.text}"
-            _give(related, kind, Relation(meant, target), phrase, is_indoor)
+            phrase = _phrase(subject, link)
+            is_synonym = subject.item.text.casefold() != link.target.item.text.casefold()
+            _give(related, kind, Relation(meant, target), phrase, is_indoor, is_synonym)
     return related
+
+
+def _phrase(subject: Mention, link: Link) -> str:
+    """Return a relation in the words of the prompt and in their order."""
+    word = link.relation.relation
+    ends = (link.target, subject) if word is not None and word.is_reversed else (subject, link.target)
+    return f"{ends[0].item.text} {link.relation.text.casefold()} {ends[1].item.text}"
 
 
 def _subjects(link: Link, built: dict[Mention, str]) -> list[Mention]:
@@ -72,9 +80,13 @@ def _meant(link: Link, kind: str, target: str) -> RelationKind | None:
     return word.kind
 
 
-def _give(related: Related, kind: str, relation: Relation, phrase: str, is_indoor: bool) -> None:
+def _give(
+    related: Related, kind: str, relation: Relation, phrase: str, is_indoor: bool, is_synonym: bool
+) -> None:
     element, target = related.elements.get(kind), related.elements.get(relation.to)
     if element is None or target is None or 0 in (element.count, target.count):
+        return
+    if kind == relation.to and is_synonym:
         return
     if kind == relation.to or element.relation not in (None, relation):
         related.left_out.append(phrase)

@@ -81,6 +81,9 @@ STAND_IN_INDOORS = {
     "bench": "bench_seat",
 }
 
+# A plain word means what is usual in the place.
+KIND_IN_SETTING = {("cafe", "dining_table"): "cafe_table", ("gallery", "chair"): "bench_seat"}
+
 TREES = ("pine", "birch", "broadleaf", "palm", "dead_tree")
 TREE_OF_SETTING = {"meadow": "broadleaf", "lake_shore": "birch", "beach": "palm", "desert": "dead_tree"}
 
@@ -119,6 +122,8 @@ GRANTED = {
     "dining_table": {"wooden"},
     "coffee_table": {"wooden"},
     "bed": {"wooden"},
+    "cafe_table": {"round", "small", "wooden"},
+    "sculpture": {"stone", "white"},
     "window": {"glass"},
 }
 

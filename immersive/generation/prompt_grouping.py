@@ -28,6 +28,8 @@ class Mention:
     is_one: bool = False  # "a cabin"
     is_known: bool = False  # "the cabin": perhaps mentioned before
     negation: str | None = None
+    styled_by: list[Item] = field(default_factory=list)  # moods right before it: "an old oak"
+    is_each: bool = False  # "at each table"
     joined_to: Mention | None = None  # the thing before, in "pines and birches"
 
     @property
@@ -78,6 +80,8 @@ class _Grouping:
     def __init__(self) -> None:
         self.reading = Reading()
         self._pending: list[Item] = []  # descriptions whose thing has not come
+        self._styles: list[Item] = []  # moods since the last word that is no description
+        self._is_each = False
         self._number: Item | None = None
         self._is_one = self._is_known = False
         self._negation: str | None = None
@@ -119,9 +123,12 @@ class _Grouping:
             self._take_thing(item)
         elif slot in ("time", "weather", "season", "style"):
             self.reading.facts.append((item, self._negation))
+            self._styles.append(item)
             self._is_negation_used = self._negation is not None
         else:
             self._pending.append(item)
+        if slot not in ("style", "colour", "extent", "material"):
+            self._styles = []
         self._before = item
 
     def finish(self) -> Reading:
@@ -155,6 +162,8 @@ class _Grouping:
         if word in _DETERMINERS:
             self._is_one, self._is_known = word in ("a", "an"), word == "the"
             self._end_phrase()
+        if word in ("each", "every"):
+            self._is_each = True
         if word == "and":
             self._is_joined = self._last is not None and self._relation is None
             self._is_head_unknown = False
@@ -213,8 +222,11 @@ class _Grouping:
             self._is_one and not word.endswith("s"),
             self._is_known,
             negation,
+            self._styles,
+            self._is_each,
             self._last if self._is_joined else None,
         )
+        self._is_each = False
         is_compound = self._last is not None and self._before is self._last.item
         self.reading.things.append(mention)
         self._pending.clear()

@@ -122,6 +122,14 @@ def _with_materials(items: list[Item]) -> list[Item]:
     result = []
     for index, item in enumerate(items):
         following = items[index + 1] if index + 1 < len(items) else None
+        if (
+            item.text.casefold() == "wood"
+            and following is not None
+            and following.kind in ("unknown", "concept")
+        ):
+            item = Item(
+                "concept", item.text, Concept("material", "wooden", "made of wood")
+            )  # "wood shavings"
         if item.concept is not None and following is not None and following.concept is not None:
             material = _NOUN_AS_MATERIAL.get(item.concept.name)
             if material and following.concept.slot == "element" and not item.text.casefold().endswith("s"):

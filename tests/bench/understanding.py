@@ -71,7 +71,7 @@ def score(prompts: Iterable[tuple[str, Labels]], *, use_sentence_meanings: bool 
         kinds = [element for element in brief.elements if element.count != 0]
         relations = {f"{e.kind} {e.relation.kind} {e.relation.to}" for e in kinds if e.relation is not None}
         tallies["relations"].count(prompt, labels.relations, relations)
-        described = {f"{e.kind} {word}" for e in kinds for word in e.attributes}
+        described = {f"{e.kind} {word}" for e in kinds for word in e.attributes} | _granted(brief, labels)
         tallies["described"].count(prompt, labels.described, described)
         numbers = {f"{e.kind} {e.count}" for e in kinds if e.count is not None and e.count > 1}
         tallies["counted"].count(prompt, labels.counted, numbers)
@@ -112,6 +112,19 @@ def _things(brief: SceneBrief, labels: Labels) -> set[str]:
         # What follows from a style or a compound setting is neither asked for nor wrong.
         if element.kind in asked or element.kind.replace("_", " ") in named:
             found.add(element.kind)
+    return found
+
+
+def _granted(brief: SceneBrief, labels: Labels) -> set[str]:
+    """Return the descriptions that a thing fulfils by being what it is: a dock is wooden."""
+    found = set()
+    for line in brief.understood:
+        phrase, meaning = line.rsplit(" -> ", 1)
+        for label in labels.described:
+            for reading in _readings(label):
+                kind, word = reading.split()
+                if kind.replace("_", " ") in meaning and word in phrase.split():
+                    found.add(reading)
     return found
 
 
