@@ -336,7 +336,9 @@ class _Assembly:
         meaning = f"{_spoken(kind_name)}" if mention.number is None else f"{count} {_spoken(kind_name)}"
         if attributes:
             meaning += f" ({', '.join(attributes)})"
-        if kind_name != name and name not in ("tree", "pine"):
+        is_usual = kind_name == KIND_IN_SETTING.get((self._setting, name))
+        is_said = mention.item.text.casefold() == _spoken(kind_name) or name in ("tree", "pine")
+        if kind_name != name and not (is_usual or is_said or mention in self._small_lamps):
             self._guessed.append(f"{mention.item.text}: built as {_spoken(kind_name)}")
         self._note(_phrase(mention, kept), meaning, mention.item)
 

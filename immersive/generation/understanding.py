@@ -14,7 +14,7 @@ import numpy as np
 
 from immersive.brief import Detail, SceneBrief, Size
 from immersive.generation.brief_assembly import assemble
-from immersive.generation.lexicon import FUNCTION_WORDS, Concept, concepts
+from immersive.generation.lexicon import FUNCTION_WORDS, NEGATIONS, Concept, concepts
 from immersive.generation.llm_client import LlmSettings
 from immersive.generation.llm_reading import read_with_model
 from immersive.generation.prompt_reading import Guess, read_items, words_of
@@ -33,7 +33,8 @@ _NOT_ONLY_ENGLISH = frozenset(
     [
         *("a", "an", "and", "as", "at", "by", "can", "come", "do", "has", "he", "her", "i", "in", "is", "me"),
         *("most", "of", "off", "on", "or", "over", "so", "to", "under", "want", "was", "we", "will", "set"),
-        *("pass", "type", "sort", "style", "rest", "front", "face", "line", "plus"),
+        *("pass", "type", "sort", "style", "rest", "front", "face", "line", "plus", "see", "kind", "bank"),
+        *("no", "minus", "wind", "it", "its", "my", "he", "they"),
     ]
 )
 
@@ -139,7 +140,9 @@ def understand(
 
 
 def _is_english(text: str) -> bool:
-    return any(word in FUNCTION_WORDS and word not in _NOT_ONLY_ENGLISH for word in words_of(text))
+    return any(
+        word in FUNCTION_WORDS | NEGATIONS and word not in _NOT_ONLY_ENGLISH for word in words_of(text)
+    )
 
 
 def _checked_prompt(prompt: object) -> str:

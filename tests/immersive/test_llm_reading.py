@@ -1,4 +1,4 @@
-"""A language model reads prompts through real HTTP on loopback; whatever it answers, a sound brief comes out."""
+"""A language model reads prompts through real HTTP on loopback; whatever it says, briefs are sound."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_what_cannot_be_built_is_clamped_and_told() -> None:
         "time": "teatime",
         "style": ["cubist", "serene", 7],
         "elements": [
-            {"kind": "cabin", "count": 900, "attributes": ["golden", "wooden"], "relation": {"kind": "orbits"}},
+            {"kind": "cabin", "count": 900, "attributes": ["golden", "wooden"], "relation": {"kind": "over"}},
             {"kind": "dragon", "count": 1, "attributes": [], "relation": None},
             {"kind": "sofa", "count": 1, "attributes": [], "relation": None},
             {"kind": "lake", "count": -4, "attributes": "frozen", "relation": {"kind": "on", "to": "moon"}},
