@@ -251,7 +251,7 @@ class _Assembly:
 
     def _settle_absence(self, mention: Mention) -> None:
         name = mention.name
-        stand_in = (STAND_IN_INDOORS if self._is_indoor else STAND_IN_OUTDOORS).get(name, name)
+        stand_in = self._kind_for(name)
         if mention.slot == "setting":
             stand_in = SETTING_AS_ELEMENT.get(name, name)
         kinds = TREES if stand_in == "tree" else (stand_in,)
@@ -291,9 +291,16 @@ class _Assembly:
         self._leave_number(mention)
         self._note(_phrase(mention, kept), f"{view} outside the windows", mention.item)
 
+    def _kind_for(self, name: str) -> str:
+        """Return the kind that answers a name here: itself if it can be built, else its nearest relative."""
+        kind = VOCABULARY.get(name)
+        is_here = kind is not None and kind.is_indoor == self._is_indoor
+        if kind is not None and is_here and (not kind.settings or self._setting in kind.settings):
+            return name
+        return (STAND_IN_INDOORS if self._is_indoor else STAND_IN_OUTDOORS).get(name, name)
+
     def _settle_element(self, mention: Mention, name: str) -> None:
-        stand_ins = STAND_IN_INDOORS if self._is_indoor else STAND_IN_OUTDOORS
-        kind_name = "table_lamp" if mention in self._small_lamps else stand_ins.get(name, name)
+        kind_name = "table_lamp" if mention in self._small_lamps else self._kind_for(name)
         if kind_name == "tree":
             kind_name = "plant" if self._is_indoor else TREE_OF_SETTING.get(self._setting, "pine")
         elif kind_name == "pine" and self._is_indoor:

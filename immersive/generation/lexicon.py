@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from immersive.generation.procedural.vocabulary import SETTINGS, VOCABULARY
+
 # slot -> concept -> "gloss | word, word, two words". The gloss is what sentence meanings are compared with.
 _TABLE: dict[str, dict[str, str]] = {
     # Where we are, outdoors. Each is a setting of the outdoor world, or a compound of one.
@@ -677,17 +679,23 @@ def singular(word: str) -> str:
 
 @cache
 def concepts() -> tuple[Concept, ...]:
-    """Return every concept, in table order."""
-    return tuple(
+    """Return every concept: those of the table in its order, then what the worlds build beyond it."""
+    known = [
         Concept(slot, name, entry.split(" | ")[0])
         for slot, names in _TABLE.items()
         for name, entry in names.items()
-    )
+    ]
+    names = {concept.name for concept in known}
+    built = [(slot, name, words) for slot, name, words in _built() if name not in names]
+    return (*known, *(Concept(slot, name, f"a {' or '.join(words[:3])}") for slot, name, words in built))
 
 
 @cache
 def entries() -> dict[tuple[str, ...], Concept]:
-    """Return word sequences (one to four words, singular) and their concept; the first in the table wins."""
+    """Return word sequences (one to four words, singular) and their concept; the first in the table wins.
+
+    What the vocabulary calls a thing comes last, so that a new kind is understood by its own table alone.
+    """
     found: dict[tuple[str, ...], Concept] = {}
     by_name = {(concept.slot, concept.name): concept for concept in concepts()}
     for slot, names in _TABLE.items():
@@ -695,7 +703,29 @@ def entries() -> dict[tuple[str, ...], Concept]:
             for phrase in entry.split(" | ")[1].split(", "):
                 words = tuple(singular(word) for word in phrase.split())
                 found.setdefault(words, by_name[slot, name])
+    grammar = FUNCTION_WORDS | NEGATIONS | set(NUMBERS)
+    for slot, name, phrases in _built():
+        concept = by_name.get((slot, name))
+        if concept is None:
+            continue
+        for phrase in phrases:
+            words = tuple(singular(word) for word in phrase.split())
+            if words[0] not in grammar or len(words) > 1:
+                found.setdefault(words[:LONGEST_ENTRY], concept)
+        # A canyon that can be built is no longer a kind of desert.
+        own = tuple(singular(word) for word in name.split("_"))
+        known = found.setdefault(own, concept)
+        if tuple(singular(word) for word in known.name.split("_")) != own:
+            found[own] = concept
     return found
+
+
+def _built() -> list[tuple[str, str, tuple[str, ...]]]:
+    """Return slot, name and words of everything the worlds build."""
+    places = [
+        ("room" if place.is_indoor else "setting", place.name, place.words) for place in SETTINGS.values()
+    ]
+    return [*places, *(("element", kind.name, kind.words) for kind in VOCABULARY.values())]
 
 
 LONGEST_ENTRY = 4  # words

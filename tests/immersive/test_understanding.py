@@ -253,7 +253,7 @@ def test_like_meanings_are_nearer_than_unlike_ones(model):
 
 def test_sentence_meanings_find_words_the_lexicon_lacks(model):
     brief = understand("a mere with spinneys and a gloaming bothy")
-    more = understand("a soggy wilderness")
+    more = understand("a pineland with a bothy")
 
     assert any("sentence meanings" in line for line in brief.guessed)
     assert any("taken to mean" in line for line in (*brief.guessed, *more.guessed))
