@@ -123,6 +123,12 @@ GRANTED = {
     "coffee_table": {"wooden"},
     "bed": {"wooden"},
     "cafe_table": {"round", "small", "wooden"},
+    "ladder": {"wooden"},
+    "easel": {"wooden"},
+    "piano": {"black"},
+    "clock": {"round"},
+    "display_case": {"glass"},
+    "bottle": {"glass"},
     "sculpture": {"stone", "white"},
     "window": {"glass"},
 }

@@ -20,6 +20,7 @@ _OUTDOORS: _Rules = {
 _AT_WALLS = "bookshelf wardrobe desk sideboard counter fireplace bed sofa picture"
 _ON_FLOOR = "sofa armchair chair rug floor_lamp plant bookshelf wardrobe desk bed nightstand sculpture"
 _LARGE = "sofa bed desk bookshelf wardrobe sideboard fireplace counter"
+_OBJECTS_AT_WALLS = "ladder piano display_case television jukebox"
 _TABLES = "dining_table cafe_table"
 _INDOORS: _Rules = {
     "beside": (
@@ -33,16 +34,19 @@ _INDOORS: _Rules = {
         ("curtain", "window"),
         (_AT_WALLS, "wall"),
         ("rug", "bed sofa"),
+        (_OBJECTS_AT_WALLS, f"{_LARGE} window door wall"),
+        ("basket", f"{_LARGE} armchair"),
     ),
     "around": (("chair", _TABLES), ("curtain", "window")),
-    "along": ((_AT_WALLS, "wall"), ("chair", "counter")),
+    "along": ((f"{_AT_WALLS} {_OBJECTS_AT_WALLS}", "wall"), ("chair", "counter")),
     "on": (
         ("table_lamp plant", "desk sideboard coffee_table counter nightstand"),
         ("plant", _TABLES),
-        ("picture curtain", "wall"),
+        ("globe bottle book_stack candle", f"desk sideboard coffee_table counter nightstand {_TABLES}"),
+        ("picture curtain mirror clock tool_rack", "wall"),
         ("curtain", "window"),
         ("cushion", "sofa"),
-        (_ON_FLOOR, "floor"),
+        (f"{_ON_FLOOR} {_OBJECTS_AT_WALLS} easel basket", "floor"),
     ),
     "under": (
         ("rug", f"coffee_table {_TABLES} bed sofa desk"),
@@ -50,7 +54,7 @@ _INDOORS: _Rules = {
         (_TABLES, "pendant_lamp"),
     ),
     "above": (
-        ("picture", "sofa fireplace bed desk sideboard"),
+        ("picture mirror clock", "sofa fireplace bed desk sideboard"),
         ("pendant_lamp", f"{_TABLES} coffee_table desk counter"),
         ("curtain", "window"),
     ),
@@ -58,6 +62,7 @@ _INDOORS: _Rules = {
         ("coffee_table", "sofa fireplace"),
         ("armchair chair bench_seat", "fireplace window bookshelf picture"),
         ("chair", "desk"),
+        ("easel", "window fireplace"),
         ("rug", "fireplace sofa bed"),
         ("curtain", "window"),
     ),
@@ -66,6 +71,7 @@ _INDOORS: _Rules = {
         ("armchair", "sofa bookshelf"),
         ("desk", "wall"),
         ("chair", "desk"),
+        ("easel", "window fireplace"),
     ),
 }
 

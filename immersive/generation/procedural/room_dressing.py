@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.random import Generator
 
 from . import furniture_decor
 from .furniture import Piece
 from .mesh import Mesh, concatenate
-from .room_palette import DYES
+from .room_palette import DYES, Palette
 from .room_plan import Placed
 from .room_relations import TOPS_M, Relating
 
@@ -58,7 +59,7 @@ class Dresser(Relating):
         for index in range(self._count("plant", 1 if self._size < 30 else 2)):
             if supports:
                 support, top = supports[index % len(supports)]
-                self._stand_on(furniture_decor.plant(self.palette, self.rng, 0.62), support, top, index)
+                self._stand_on(_small_plant(self.palette, self.rng), support, top, index)
                 continue
             piece = furniture_decor.plant(self.palette, self.rng, float(self.rng.uniform(low, high)))
             if self._related(piece):
@@ -78,7 +79,7 @@ class Dresser(Relating):
     def _stand_on(self, piece: Piece, support: Placed, top: float, index: int) -> None:
         """Stand a small piece on another, the first at an end so that the middle stays free."""
         dx = (0.34, -0.34, 0.0, 0.17)[index % 4] * support.piece.width
-        x, z = _beside(support, dx, -0.02)
+        x, z = beside(support, dx, -0.02)
         self.plan.on_top(piece, x, top, z)
 
     def _bent_by_walls(self, entry: Placed) -> Placed:
@@ -130,7 +131,7 @@ class Dresser(Relating):
                 "counter": (0.9, -0.1), "dining_table": (0.0, 0.0), "cafe_table": (0.0, 0.0),
             }  # fmt: skip
             dx, dz = shift.get(support.piece.kind, (0.0, -0.04))
-            x, z = _beside(support, dx, dz)
+            x, z = beside(support, dx, dz)
             self.plan.on_top(piece, x, top, z)
             self._shine(x, top + 0.36, z, 1.5, clear_m=0.24)
         for _ in range(max(0, wanted - len(supports)) if self._was_asked("table_lamp") else 0):
@@ -207,7 +208,14 @@ class Dresser(Relating):
             self.hung.append(self.plan.room.against(concatenate(parts), o.wall, 0.0, 0.0, 0.02))
 
 
-def _beside(support: Placed, dx: float, dz: float) -> tuple[float, float]:
+def _small_plant(palette: Palette, rng: Generator) -> Piece:
+    """Return a plant for a table top."""
+    piece, scale = furniture_decor.plant(palette, rng, 0.9), 0.55
+    mesh = replace(piece.mesh, vertices=piece.mesh.vertices * np.float32(scale))
+    return Piece("plant", mesh, piece.width * scale, piece.depth * scale, piece.height * scale)
+
+
+def beside(support: Placed, dx: float, dz: float) -> tuple[float, float]:
     """Return (x, z) of a point given in the frame of a placed piece."""
     turn = np.radians(support.yaw_deg)
     cos, sin = float(np.cos(turn)), float(np.sin(turn))

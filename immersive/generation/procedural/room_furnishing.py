@@ -13,14 +13,14 @@ import numpy as np
 from . import furniture, furniture_storage
 from .furniture import Piece
 from .mesh import concatenate
-from .room_dressing import Dresser
+from .room_objects import Keeper
 from .room_palette import DYES
 from .room_plan import Rectangle
 from .world import Lamp
 
 
-class Furnisher(Dresser):
-    """Furnishes one room: furniture first, then what `Dresser` adds."""
+class Furnisher(Keeper):
+    """Furnishes one room: furniture first, then what `Dresser` and `Keeper` add."""
 
     def furnish(self) -> None:
         """Place everything that is wanted."""
@@ -33,7 +33,7 @@ class Furnisher(Dresser):
             "chair": self._loose_chairs, "nightstand": self._nightstands, "sculpture": self._sculptures,
             "bench_seat": self._benches, "floor_lamp": self._floor_lamps, "plant": self._plants,
             "rug": self._rug, "table_lamp": self._table_lamps, "pendant_lamp": self._pendant_lamps,
-            "picture": self._pictures, "curtain": self._curtains,
+            **self.object_rules(), "picture": self._pictures, "curtain": self._curtains,
         }  # fmt: skip
         for kind in self._targets_first(list(rules)):
             rules[kind]()
