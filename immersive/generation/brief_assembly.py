@@ -320,14 +320,14 @@ class _Assembly:
             if known or item.concept.name in GRANTED.get(kind_name, ()):
                 kept.append(item)
             else:
-                self._left_out.append(item.text)
+                self._left_out.append(f"{item.text} (of the {mention.item.text})")
         count = 1 if mention.is_one and kind.most > 1 else None
         if mention.number is not None:
-            count = min(mention.number.number * self._tables_of(mention), kind.most)
-            if mention.number.is_vague and count == mention.number.number:
+            asked = mention.number.number * self._tables_of(mention)
+            count = min(asked, kind.most)
+            if mention.number.is_vague and count == asked:
                 self._guessed.append(f"{mention.number.text}: {count} {_spoken(kind_name)}")
-            if mention.number.number > kind.most:
-                asked = mention.number.number
+            if asked > kind.most:
                 self._guessed.append(
                     f"{_spoken(kind_name)}: {kind.most} instead of {asked}, the most there is"
                 )

@@ -154,7 +154,7 @@ def display_case(palette: Palette, rng: Generator, wood: RGB) -> Piece:
 
 def television(palette: Palette, wood: RGB, glow: float) -> Piece:
     """Return a television on a low board; `glow` is how bright its picture is."""
-    screen = palette.glow((0.10 + 0.12 * glow, 0.14 + 0.18 * glow, 0.20 + 0.26 * glow))
+    screen = palette.glow((0.05 + 0.04 * glow, 0.08 + 0.07 * glow, 0.13 + 0.11 * glow))
     parts: list[Mesh] = [
         box([0, 0.24, 0], [1.5, 0.4, 0.42], palette.wood(wood)),
         rounded_box([0, 0.92, -0.06], [1.24, 0.74, 0.06], 0.015, palette.paint((0.02, 0.02, 0.022))),
@@ -182,10 +182,10 @@ def jukebox(palette: Palette) -> Piece:
     parts: list[Mesh] = [
         box([0, 0.5, 0], [0.86, 1.0, 0.56], wood),
         cylinder([0, 1.0, -0.28], [0, 1.0, 0.28], 0.43, 0.43, 36, wood),
-        box([0, 0.92, 0.285], [0.5, 0.3, 0.02], palette.glow((0.9, 0.62, 0.28))),
+        box([0, 0.92, 0.285], [0.5, 0.3, 0.02], palette.glow((0.36, 0.20, 0.06))),
         box([0, 0.42, 0.285], [0.5, 0.5, 0.02], palette.paint((0.05, 0.05, 0.055))),
     ]
-    bright = palette.glow((1.3, 0.28, 0.12)), palette.glow((1.2, 0.8, 0.15))
+    bright = palette.glow((0.55, 0.10, 0.04)), palette.glow((0.5, 0.3, 0.05))
     for angle in np.linspace(0, np.pi, 15):
         middle = [0.36 * np.cos(angle), 1.0 + 0.36 * np.sin(angle), 0.29]
         parts.append(sphere(middle, [0.045, 0.045, 0.03], 2, bright[0]))

@@ -39,14 +39,18 @@ class Furnisher(Keeper):
             rules[kind]()
 
     def _targets_first(self, kinds: list[str]) -> list[str]:
-        """Return the kinds in their order, but what something is placed by before that."""
+        """Return the kinds in their order, but what something is placed by before that.
+
+        What stands beside a thing comes right after it, before that side is taken.
+        """
         order = list(kinds)
         for kind in kinds:
             element = self._wanted.get(kind)
-            target = None if element is None or element.relation is None else element.relation.to
-            if target == "pendant_lamp":
-                continue  # hung over what stands already
-            if target in order and order.index(target) > order.index(kind):
+            relation = None if element is None else element.relation
+            if relation is None or relation.to not in order or relation.to == "pendant_lamp":
+                continue  # a lamp is hung over what stands already
+            target, is_early = relation.to, order.index(relation.to) > order.index(kind)
+            if is_early or relation.kind == "beside":
                 order.remove(kind)
                 order.insert(order.index(target) + 1, kind)
         return order

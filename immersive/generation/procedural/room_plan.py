@@ -130,7 +130,7 @@ class RoomPlan:
             if entry.wall != wall:
                 continue
             is_beside = abs(entry.u - u) < entry.piece.width / 2 + half
-            top = entry.piece.height if entry.piece.kind != "picture" else np.inf
+            top = np.inf if entry.is_flat else entry.piece.height
             if is_beside and top > low:
                 return False
         mesh = self.room.against(piece.mesh, wall, u, y)
