@@ -589,6 +589,9 @@ FUNCTION_WORDS = frozenset(
         ),
         *("leaning", "tied", "floating", "views", "bank", "banks", "foot"),
         *("them", "itself", "themselves"),
+        # Of every place, or of how many things stand in it.
+        *("sky", "ground", "air", "background", "foreground", "distance", "horizon"),
+        *("row", "rows", "circle", "group", "groups", "cluster", "clusters"),
     ]
 )
 

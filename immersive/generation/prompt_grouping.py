@@ -219,7 +219,7 @@ class _Grouping:
             item,
             list(self._pending),
             self._number,
-            self._is_one and not word.endswith("s"),
+            self._is_one and not word.endswith(("s", "circle")),  # "a stone circle" is many
             self._is_known,
             negation,
             self._styles,

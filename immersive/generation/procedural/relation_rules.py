@@ -28,6 +28,7 @@ _INDOORS: _Rules = {
         ("armchair bookshelf wardrobe sideboard floor_lamp plant sculpture", f"{_LARGE} window door"),
         ("desk", "window door"),
         ("floor_lamp plant", "armchair"),
+        ("armchair", "floor_lamp plant"),
         ("chair", "desk fireplace window"),
         ("nightstand", "bed"),
         ("table_lamp", "nightstand desk sideboard coffee_table"),
