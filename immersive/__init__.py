@@ -8,8 +8,12 @@ from typing import Any
 __version__ = "0.1.0"
 
 # Public name -> module that defines it; imported on first use so that `import immersive` stays light.
-_PUBLIC = {"create": "immersive.pipeline", "SceneRecord": "immersive.catalog"}
-__all__ = ["SceneRecord", "__version__", "create"]
+_PUBLIC = {
+    "create": "immersive.pipeline",
+    "create_story": "immersive.story",
+    "SceneRecord": "immersive.catalog",
+}
+__all__ = ["SceneRecord", "__version__", "create", "create_story"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,13 @@ from typing import Any
 from reconstruction.errors import InvalidInputError
 from reconstruction.reports import QualityReport, WalkabilityReport
 from streaming.asset import SplatAsset
+from streaming.limits import MAX_TITLE_CHARACTERS
 from streaming.pack import read_asset, write_pack
 
 from .blobs import Blobs
 from .database import Database
 from .errors import StoreError, UnknownSceneError
 from .home import make_private
-
-MAX_TITLE_CHARACTERS = 200  # a line in a list, not a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +184,38 @@ class Catalog:
                 self.database.write("DELETE FROM scene WHERE id = ?", (record.id,))
             self.blobs.delete(record.version)
         return record
+
+    def connect(self, scene_id: str, targets: Sequence[str]) -> None:
+        """Say which scenes a scene's portals lead to, one for each portal of its asset, in their order.
+
+        Raises:
+            UnknownSceneError: A scene is not there.
+        """
+        source = self.get(scene_id).id
+        found = [self.get(target).id for target in targets]
+        with self.database.transaction():
+            self.database.write("DELETE FROM portal WHERE scene_id = ?", (source,))
+            for place, target in enumerate(found):
+                self.database.write(
+                    "INSERT INTO portal (scene_id, place, target_id) VALUES (?, ?, ?)",
+                    (source, place, target),
+                )
+
+    def portals(self, scene_id: str) -> dict[int, str]:
+        """Return the ids of the scenes behind a scene's portals, by portal; those of deleted scenes lack."""
+        rows = self.database.read(
+            "SELECT place, target_id FROM portal WHERE scene_id = ? ORDER BY place", (scene_id,)
+        )
+        return {row["place"]: row["target_id"] for row in rows}
+
+    def leads_to(self, scene_id: str, target_id: str) -> bool:
+        """Return whether portals lead from a scene to another, through however many in between."""
+        rows = self.database.read(
+            "WITH RECURSIVE seen (id) AS (SELECT ? UNION SELECT target_id FROM portal, seen"
+            " WHERE portal.scene_id = seen.id) SELECT 1 FROM seen WHERE id = ?",
+            (scene_id, target_id),
+        )
+        return bool(rows)
 
     def sweep(self) -> None:
         """Remove what interrupted processes left on the disk."""

@@ -130,6 +130,37 @@ def create(
     create_and_show(request, out=out, serve=serve, lan=lan, port=port, as_json=as_json)
 
 
+@app.command()
+def story(
+    text: Annotated[list[str], typer.Argument(help="A paragraph, or one prompt for each place.")],
+    title: Annotated[str | None, typer.Option(help="Name of the story; its beginning if not given.")] = None,
+    seed: Annotated[int, typer.Option(help="Another number, other places.")] = 0,
+    size: Annotated[str, typer.Option(help="small, medium or large.")] = "medium",
+    quality: Annotated[str, typer.Option(help="draft, standard or high.")] = "draft",
+    budget: Annotated[str | None, typer.Option(help="CPU time for fitting each place, or dB.")] = None,
+    splats: Annotated[int | None, typer.Option(help="Most splats of each place.")] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Serve the story when it is done.")] = False,
+    lan: Lan = False,
+    port: Port = DEFAULT_PORT,
+    as_json: AsJson = False,
+) -> None:
+    """Make several places that are joined by doorways, from a paragraph or prompts."""
+    from .request import CreateRequest, budget_from
+    from .story_command import story_and_show
+
+    budget_s, enough_db = (None, None) if budget is None else budget_from(budget)
+    request = CreateRequest(
+        prompt="a place",
+        seed=seed,
+        size=size,  # type: ignore[arg-type]
+        quality=quality,  # type: ignore[arg-type]
+        budget_s=budget_s,
+        enough_db=enough_db,
+        splats=splats,
+    )
+    story_and_show(text, request, title=title, serve=serve, lan=lan, port=port, as_json=as_json)
+
+
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A .ply, .spz, .glb or .splat file.")],

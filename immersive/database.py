@@ -42,6 +42,15 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT""",
         "CREATE INDEX link_by_scene ON link (scene_id)",
     ),
+    (
+        """CREATE TABLE portal (
+            scene_id TEXT NOT NULL REFERENCES scene (id) ON DELETE CASCADE,
+            place INTEGER NOT NULL,
+            target_id TEXT NOT NULL REFERENCES scene (id) ON DELETE CASCADE,
+            PRIMARY KEY (scene_id, place)
+        ) STRICT""",
+        "CREATE INDEX portal_by_target ON portal (target_id)",
+    ),
 )
 
 

@@ -32,7 +32,16 @@ def examine(home: Path) -> list[Finding]:
     findings = [Finding("Python", True, True, platform.python_version())]
     findings += [Finding(what, False, True, "missing", how) for what, how in preflight.missing()]
     findings += [_package(name, required) for name, required in _PACKAGES]
-    findings += [_kernels(), _page(), _embedding(), _depth_models(), _cuda(), _chromium(), _disk(home)]
+    findings += [
+        _kernels(),
+        _page(),
+        _embedding(),
+        _depth_models(),
+        _video_models(),
+        _cuda(),
+        _chromium(),
+        _disk(home),
+    ]
     return findings
 
 
@@ -86,6 +95,19 @@ def _depth_models() -> Finding:
     found = importlib.util.find_spec("transformers") is not None
     detail = "transformers found, for --depth" if found else "not installed: create has no --depth"
     return Finding("depth models", found, False, detail, "" if found else "pip install 'immersive[learned]'")
+
+
+def _video_models() -> Finding:
+    from .generation.hosted.generator import FAMILIES, missing_variables
+
+    ready = [name for name in FAMILIES if not missing_variables(name)]
+    wanting = [
+        f"{name}: {' and '.join(missing)}" for name in FAMILIES if (missing := missing_variables(name))
+    ]
+    detail = f"--backend {' or '.join(ready)}" if ready else "no key is set: prompts are filmed by procedural"
+    return Finding(
+        "video models", bool(ready), False, detail, "Set, for " + "; for ".join(wanting) if wanting else ""
+    )
 
 
 def _cuda() -> Finding:

@@ -65,6 +65,12 @@ class ServerError(ImmersiveError, OSError):
     code = "cannot_serve"
 
 
+class HostedError(ImmersiveError, OSError):
+    """A hosted model refused, failed or did not answer."""
+
+    code = "hosted_failed"
+
+
 def is_disk_full(error: OSError) -> bool:
     """Whether `error` says that the disk or the user's share of it is used up."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -45,6 +45,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class SceneRecipe:
+    """What a scene will be made from and how; its digest finds an equal scene in the catalog."""
+
+    request: CreateRequest
+    planned: PlannedSource
+    plan: FittingPlan
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BuiltScene:
+    """A finished scene that is not yet in the catalog."""
+
+    asset: SplatAsset
+    pairs: list[NDArray[np.uint8]]  # truth | render of the held-out frames
+    backend: str
+    prompt: str | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CreatedScene:
     """A finished scene and what this call took."""
 
@@ -82,24 +103,22 @@ def create_scene(request: CreateRequest, *, home: Path, reporter: Reporter | Non
     """
     wall, cpu = time.monotonic(), time.process_time()
     runner = StageRunner(StageStore(home / "stages"), reporter or Silent())
-    from .fitting_plan import plan_for  # torch comes with it
-
-    plan = plan_for(request)
-    planned = runner.run("understand", "Understanding", lambda update: plan_source(request, runner.store))
-    recipe_digest = stage_digest("scene", planned.digest, asdict(plan), request.title)
+    recipe = plan_scene(runner, request)
     catalog = Catalog(home)
     try:
-        record = _find(catalog, recipe_digest)
+        record = find_scene(catalog, recipe.digest)
         notes: tuple[str, ...] = ()
         if record is None:
-            record, notes = _make(runner, catalog, request, planned, plan, recipe_digest)
+            built = build_scene(runner, recipe)
+            record = publish_scene(runner, catalog, built, recipe.digest)
+            notes = built.notes
         link = Links(catalog).create(record.id)
     finally:
         catalog.close()
     return CreatedScene(
         record=record,
         link=link,
-        brief=planned.brief,
+        brief=recipe.planned.brief,
         notes=notes,
         stages=tuple(runner.times),
         cpu_seconds=time.process_time() - cpu,
@@ -114,35 +133,56 @@ def pictures_folder(home: Path, record: SceneRecord) -> Path:
     return home / "pictures" / record.id
 
 
-def _find(catalog: Catalog, recipe_digest: str) -> SceneRecord | None:
+def plan_scene(runner: StageRunner, request: CreateRequest) -> SceneRecipe:
+    """Read what is asked for; renders and decodes nothing.
+
+    Raises:
+        InvalidInputError: The prompt, file or folder cannot be used.
+    """
+    from .fitting_plan import plan_for  # torch comes with it
+
+    plan = plan_for(request)
+    planned = runner.run("understand", "Understanding", lambda update: plan_source(request, runner.store))
+    digest = stage_digest("scene", planned.digest, asdict(plan), request.title)
+    return SceneRecipe(request, planned, plan, digest)
+
+
+def find_scene(catalog: Catalog, recipe_digest: str) -> SceneRecord | None:
+    """Return the scene that was made by this recipe, or None."""
     same = [record for record in catalog.list() if record.recipe_digest == recipe_digest]
     return same[0] if same else None
 
 
-def _make(
-    runner: StageRunner,
-    catalog: Catalog,
-    request: CreateRequest,
-    planned: PlannedSource,
-    plan: FittingPlan,
-    recipe_digest: str,
-) -> tuple[SceneRecord, tuple[str, ...]]:
+def build_scene(runner: StageRunner, recipe: SceneRecipe) -> BuiltScene:
+    """Make a scene, or take from its kept stages what is there.
+
+    Raises:
+        ImmersiveError: The input cannot become a scene.
+    """
+    request, planned, plan = recipe.request, recipe.planned, recipe.plan
     source = planned.read(runner)
     fitted = _fit(runner, planned.digest, source, plan)
     cloud = fitted.cloud
     quality, pairs = runner.run("quality", "Checking quality", lambda update: _assess(fitted, source.frames))
     space = _make_walkable(runner, planned.digest, source, cloud, plan)
-    recipe = _recipe(request, planned, source)
-    asset = runner.run("pack", "Packing", lambda update: _pack(source, cloud, space, quality, recipe))
+    facts = _facts(request, planned, source)
+    asset = runner.run("pack", "Packing", lambda update: _pack(source, cloud, space, quality, facts))
+    return BuiltScene(asset, pairs, source.frames.provenance.source, request.prompt, source.notes)
+
+
+def publish_scene(
+    runner: StageRunner, catalog: Catalog, built: BuiltScene, recipe_digest: str
+) -> SceneRecord:
+    """Put a scene and its held-out pictures where they are found."""
 
     def publish(update: Update) -> SceneRecord:
         record = catalog.publish(
-            asset, prompt=request.prompt, backend=source.frames.provenance.source, recipe_digest=recipe_digest
+            built.asset, prompt=built.prompt, backend=built.backend, recipe_digest=recipe_digest
         )
-        write_pairs(pictures_folder(catalog.home, record), pairs)
+        write_pairs(pictures_folder(catalog.home, record), built.pairs)
         return record
 
-    return runner.run("publish", "Publishing", publish), source.notes
+    return runner.run("publish", "Publishing", publish)
 
 
 def _fit(runner: StageRunner, source_digest: str, source: Source, plan: FittingPlan) -> FittedScene:
@@ -212,7 +252,7 @@ def _make_walkable(
     )
 
 
-def _recipe(request: CreateRequest, planned: PlannedSource, source: Source) -> dict[str, Any]:
+def _facts(request: CreateRequest, planned: PlannedSource, source: Source) -> dict[str, Any]:
     return {
         "source": request.kind,
         "backend": source.frames.provenance.source,

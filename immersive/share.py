@@ -118,6 +118,17 @@ class Links:
         if link.expires_at is not None and self._catalog.now() >= link.expires_at:
             raise ExpiredLinkError(f"link {link.id!r} has expired")
 
+    def check_way(self, link: ShareLink, scene_id: str) -> None:
+        """Raise unless the link can be used at this moment and portals lead from its scene to this one.
+
+        Raises:
+            RevokedLinkError, ExpiredLinkError: It was revoked, or its time is over.
+            UnknownLinkError: It does not lead there. Whether there is such a scene is not told.
+        """
+        self.check(link)
+        if not self._catalog.leads_to(link.scene_id, scene_id):
+            raise UnknownLinkError(f"no way leads from link {link.id[:40]!r} to scene {scene_id[:40]!r}")
+
     def get(self, link_id: str) -> ShareLink:
         """Return a link as it is now, usable or not.
 

@@ -92,17 +92,17 @@ def _generate(brief: SceneBrief, request: CreateRequest, digest: str, runner: St
 
     name, model = parse_backend(request.backend)
     settings = BackendSettings(model, request.most_cost_usd, journal=runner.store.folder.parent / "paid")
-    frames = runner.run_kept(
-        "frames",
-        "Rendering frames",
-        digest,
-        lambda update: load_generator(name, settings).generate(brief, update),
-        arrays_from_frames,
-        frames_from_arrays,
+
+    def film(update: Update) -> tuple[FrameSequence, tuple[str, ...]]:
+        generator = load_generator(name, settings)
+        return generator.generate(brief, update), generator.notes
+
+    frames, notes = runner.run_kept(
+        "frames", "Rendering frames", digest, film, _arrays_from_film, _film_from_arrays
     )
     title = request.title or _title(brief.prompt)
     if frames.depths is not None:
-        return Source(frames.in_world_frame(), None, None, brief.is_indoor, title, brief, ())
+        return Source(frames.in_world_frame(), None, None, brief.is_indoor, title, brief, notes)
     # Kept apart from the frames: a clip that was waited or paid for is not lost when it cannot be lifted.
     posed = runner.run_kept(
         "pose",
@@ -112,7 +112,9 @@ def _generate(brief: SceneBrief, request: CreateRequest, digest: str, runner: St
         _take_apart,
         _put_together,
     )
-    return Source(posed.frames, posed.points, posed.colors, brief.is_indoor, title, brief, posed.report.notes)
+    return Source(
+        posed.frames, posed.points, posed.colors, brief.is_indoor, title, brief, (*notes, *posed.report.notes)
+    )
 
 
 def _read_footage(path: Path, request: CreateRequest, digest: str, runner: StageRunner) -> Source:
@@ -146,6 +148,20 @@ def _read_footage(path: Path, request: CreateRequest, digest: str, runner: Stage
         brief=None,
         notes=posed.report.notes,
     )
+
+
+def _arrays_from_film(
+    film: tuple[FrameSequence, tuple[str, ...]],
+) -> tuple[dict[str, NDArray], dict[str, Any]]:
+    frames, notes = film
+    arrays, facts = arrays_from_frames(frames)
+    return arrays, facts | {"notes": list(notes)}
+
+
+def _film_from_arrays(
+    arrays: dict[str, NDArray], facts: dict[str, Any]
+) -> tuple[FrameSequence, tuple[str, ...]]:
+    return frames_from_arrays(arrays, facts), tuple(facts.get("notes", ()))
 
 
 def _take_apart(posed: PosedFrames) -> tuple[dict[str, NDArray], dict[str, Any]]:

@@ -34,7 +34,7 @@ def as_json_object(scene: CreatedScene, link: str) -> dict[str, Any]:
         "walkability": None if record.walkability is None else asdict(record.walkability),
         "brief": {
             "understood": list(brief.understood) if brief else [],
-            "guessed": list(brief.guessed if brief else scene.notes),
+            "guessed": [*(brief.guessed if brief else ()), *scene.notes],
             "left_out": list(brief.left_out) if brief else [],
         },
     }

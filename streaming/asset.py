@@ -43,6 +43,19 @@ class Spawn:
 
 
 @dataclass(frozen=True, slots=True)
+class Portal:
+    """A doorway to another place of the same story. Which scene that is, the catalog knows by its index."""
+
+    position: tuple[float, float, float]  # on the ground in the middle of the doorway, metres
+    yaw_deg: float  # where a visitor heads who walks into it, turned about +Y; 0 looks along -Z
+    width_m: float
+    height_m: float
+    title: str  # of the place behind it
+    arrive_position: tuple[float, float, float]  # feet, in that place
+    arrive_yaw_deg: float
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What a viewer must know before and beside the splats. Serialises to one JSON object."""
 
@@ -60,6 +73,7 @@ class Manifest:
     quality: QualityReport | None  # None for imported files, where there is no truth to compare with
     walkability: WalkabilityReport | None
     camera_path: tuple[tuple[float, float, float, float], ...] = field(default=())  # x y z yaw_deg
+    portals: tuple[Portal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 from reconstruction.reports import QualityReport, WalkabilityReport
 
 from . import messages
-from .asset import Manifest, Spawn
+from .asset import Manifest, Portal, Spawn
 from .limits import MAX_BUDGET_SPLATS, MAX_CLIENT_MESSAGE_BYTES, MAX_CREDIT_BYTES
 from .wire import HASH_PREFIX_BYTES, layout_of
 
@@ -108,7 +108,7 @@ def generate() -> str:
         "  readonly manifest: Manifest;\n"
         "}\n"
     )
-    parts.extend(_json_interface(cls) for cls in (Spawn, QualityReport, WalkabilityReport, Manifest))
+    parts.extend(_json_interface(cls) for cls in (Spawn, Portal, QualityReport, WalkabilityReport, Manifest))
     return "\n".join(parts)
 
 

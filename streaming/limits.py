@@ -13,6 +13,10 @@ MAX_CHUNKS = 20_000
 # A manifest travels whole before the scene can be walked; it holds a camera path, never splats.
 MAX_MANIFEST_BYTES = 1024 * 1024
 
+# Doorways of one place; a visitor who sees more than a handful no longer chooses.
+MAX_PORTALS = 16
+MAX_TITLE_CHARACTERS = 200  # a line in a list, not a text
+
 # Credit beyond this only fills the kernel's buffers with bytes that a turn of the head makes stale
 # (1 MB window: 450 ms until the first chunk of the new view).
 MAX_CREDIT_BYTES = 4 * 1024 * 1024

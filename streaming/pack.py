@@ -15,9 +15,16 @@ from typing import Any, TypeVar
 
 from reconstruction.reports import QualityReport, WalkabilityReport
 
-from .asset import ChunkInfo, Manifest, Spawn, SplatAsset
+from .asset import ChunkInfo, Manifest, Portal, Spawn, SplatAsset
 from .errors import AssetFormatError
-from .limits import MAX_CHUNKS, MAX_FILE_BYTES, MAX_MANIFEST_BYTES
+from .limits import (
+    MAX_CHUNKS,
+    MAX_FILE_BYTES,
+    MAX_MANIFEST_BYTES,
+    MAX_PORTALS,
+    MAX_POSE_METRES,
+    MAX_TITLE_CHARACTERS,
+)
 
 PACK_NAME = "pack.bin"
 MANIFEST_NAME = "manifest.json"
@@ -124,7 +131,25 @@ def manifest_from_json(value: Any) -> Manifest:
     parts["spawn"] = _build(Spawn, value.get("spawn"), "spawn")
     for name, kind in (("quality", QualityReport), ("walkability", WalkabilityReport)):
         parts[name] = None if value.get(name) is None else _build(kind, value[name], name)
+    parts["portals"] = _portals(value.get("portals", []))
     return _build(Manifest, parts, "manifest")
+
+
+def _portals(rows: Any) -> tuple[Portal, ...]:
+    if not isinstance(rows, list | tuple) or len(rows) > MAX_PORTALS:
+        raise AssetFormatError(f"manifest.portals must be a list of at most {MAX_PORTALS}")
+    portals = tuple(_build(Portal, row, f"portal {i}") for i, row in enumerate(rows))
+    for i, portal in enumerate(portals):
+        places = (*portal.position, *portal.arrive_position, portal.yaw_deg, portal.arrive_yaw_deg)
+        if not all(abs(number) <= MAX_POSE_METRES for number in places):
+            raise AssetFormatError(f"portal {i} must lie within {MAX_POSE_METRES:.0f} m")
+        if not (0.3 <= portal.width_m <= 20 and 0.3 <= portal.height_m <= 20):
+            raise AssetFormatError(f"portal {i} must be 0.3 to 20 m wide and high")
+        if not 0 < len(portal.title) <= MAX_TITLE_CHARACTERS or not portal.title.isprintable():
+            raise AssetFormatError(
+                f"the title of portal {i} must be one line of 1 to {MAX_TITLE_CHARACTERS} characters"
+            )
+    return portals
 
 
 def _build(kind: type[_T], value: Any, what: str) -> _T:

@@ -16,7 +16,12 @@ MAY_IMPORT = {
     "streaming": {"streaming", "reconstruction"},
     "immersive": {"immersive", "streaming", "reconstruction"},
 }
-TORCH_ROOMS = ("reconstruction/optimize.py", "reconstruction/rasterizers/", "reconstruction/learned/")
+TORCH_ROOMS = (
+    "reconstruction/optimize.py",
+    "reconstruction/rasterizers/",
+    "reconstruction/learned/",
+    "immersive/generation/diffusion/",
+)
 LISTENING_ROOMS = ("immersive/server/",)
 # A module longer than this is a refusal; 500 is a question in review.
 LONGEST_MODULE = 800

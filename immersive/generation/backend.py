@@ -24,6 +24,7 @@ class Generator(Protocol):
     """Turns a brief into pictures of one place."""
 
     name: str
+    notes: tuple[str, ...]  # of the last call, one sentence each, shown to the user
 
     def generate(self, brief: SceneBrief, progress: Progress) -> FrameSequence:
         """Return frames in the world frame (`reconstruction.conventions`).
@@ -47,12 +48,15 @@ class BackendSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Backend:
-    module: str  # has `create(settings: BackendSettings) -> Generator`; imported only when asked for
+    module: str  # has `create(name, settings) -> Generator`; imported only when asked for
     is_paid: bool = False
 
 
+_HOSTED = "immersive.generation.hosted.generator"
 _BACKENDS: dict[str, _Backend] = {
     "procedural": _Backend("immersive.generation.procedural.generator"),
+    "diffusion": _Backend("immersive.generation.diffusion.generator"),
+    **{name: _Backend(_HOSTED, True) for name in ("videos", "gemini-omni", "veo", "runway", "luma")},
 }
 DEFAULT_BACKEND = "procedural"
 
@@ -75,6 +79,11 @@ def parse_backend(text: str) -> tuple[str, str | None]:
     return name, model or None
 
 
+def backend_names() -> tuple[str, ...]:
+    """Return the names of all backends."""
+    return tuple(_BACKENDS)
+
+
 def is_paid(name: str) -> bool:
     """Whether a call of this backend may cost money."""
     return _BACKENDS[name].is_paid
@@ -88,5 +97,5 @@ def load_generator(name: str, settings: BackendSettings | None = None) -> Genera
         MissingBackendError: Its packages are not installed.
     """
     parse_backend(name)
-    generator: Generator = import_module(_BACKENDS[name].module).create(settings or BackendSettings())
+    generator: Generator = import_module(_BACKENDS[name].module).create(name, settings or BackendSettings())
     return generator

@@ -52,10 +52,12 @@ def api_routes(services: Services) -> APIRouter:
         if not services.opens.take(address_of(request), services.now()):
             raise TooManyRequestsError("links were opened too often", hint="Wait a minute.")
         link = links.open(link_id, body.secret)
+        scene_id = link.scene_id if body.scene is None else body.scene
+        links.check_way(link, scene_id)
         # The visitor's next step is the socket; reading the pack here has it ready by then.
-        scene = await services.scenes.get(link.scene_id)
-        manifest, grant = scene.asset.manifest, services.grants.issue(link.id)
-        record = catalog.get(link.scene_id)
+        scene = await services.scenes.get(scene_id)
+        manifest, grant = scene.asset.manifest, services.grants.issue(link.id, scene_id)
+        record = catalog.get(scene_id)
         return OpenLinkResponse(
             scene=OpenedScene(
                 id=record.id,
@@ -71,6 +73,7 @@ def api_routes(services: Services) -> APIRouter:
                 bounds_min=manifest.bounds_min,
                 bounds_max=manifest.bounds_max,
                 background=manifest.background,
+                portals=catalog.portals(scene_id),
             ),
             ticket=grant.ticket,
             ticket_expires_in_s=int(TICKET_LIFETIME_S),
@@ -151,16 +154,14 @@ def api_routes(services: Services) -> APIRouter:
         token = _bearer(request)
         if is_owner(catalog.home, token):
             return catalog.get(scene_id)
-        link_id = services.grants.link_of_bearer(token)
-        if link_id is not None:
+        admitted = services.grants.pass_of_bearer(token)
+        if admitted is not None:
             try:
-                link = links.get(link_id)
-                links.check(link)
+                links.check_way(links.get(admitted.link_id), admitted.scene_id)
             except LinkError as error:
                 raise AccessError("the link behind this bearer no longer opens") from error
-            record = catalog.get(link.scene_id)
-            if record.id == scene_id:
-                return record
+            if admitted.scene_id == scene_id:
+                return catalog.get(scene_id)
         raise AccessError("this needs the bearer of an opened link", hint="Open the link first.")
 
     return router

@@ -11,6 +11,7 @@ class OpenLinkRequest(BaseModel):
     """What the page posts: the fragment of its address."""
 
     secret: str = Field(max_length=200)
+    scene: str | None = Field(default=None, max_length=64, description="A scene that portals lead to.")
 
 
 class OpenedScene(BaseModel):
@@ -29,6 +30,7 @@ class OpenedScene(BaseModel):
     bounds_min: tuple[float, float, float]
     bounds_max: tuple[float, float, float]
     background: tuple[float, float, float]
+    portals: dict[int, str] = Field(description="Scene ids behind the manifest's portals, by their index.")
 
 
 class OpenLinkResponse(BaseModel):

@@ -33,6 +33,7 @@ from streaming.messages import (
 from streaming.session import DEFAULT_FOV_DEG, DEFAULT_MAX_SPLATS, StreamedScene, ViewerSession
 
 from ..errors import LinkError
+from .access import Pass
 from .limits import CLOSE_DEADLINE_S, CREDIT_DEADLINE_S, HELLO_DEADLINE_S, RETRY_MS
 from .rates import TokenBucket
 from .services import Services, address_of
@@ -47,7 +48,7 @@ async def stream_scene(socket: WebSocket, services: Services) -> None:
         await socket.close()  # before `accept` this is HTTP 403
         return
     await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
-    viewer = Viewer(link_id="", address=address_of(socket))
+    viewer = Viewer(Pass("", ""), address=address_of(socket))
     name = secrets.token_hex(4)
     try:
         session = await _admit(socket, services, viewer)
@@ -75,19 +76,18 @@ async def _admit(socket: WebSocket, services: Services, viewer: Viewer) -> Viewe
         raise _Refused(GOING_AWAY, "the server is going down")
     if not services.viewers.has_room(viewer.address):
         raise _Refused(TOO_MANY, "too many viewers at once; close another tab or try later")
-    link_id = services.grants.redeem(socket.query_params.get("ticket", ""))
-    if link_id is None:
+    admitted = services.grants.redeem(socket.query_params.get("ticket", ""))
+    if admitted is None:
         raise _Refused(TICKET_EXPIRED, "the ticket is unknown, used or expired; open the link again")
     try:
-        link = services.links.get(link_id)
-        services.links.check(link)
-        scene = await services.scenes.get(link.scene_id)
+        services.links.check_way(services.links.get(admitted.link_id), admitted.scene_id)
+        scene = await services.scenes.get(admitted.scene_id)
     except LinkError as error:
         raise _Refused(LINK_REVOKED, str(error)) from error
     except ImmersiveError as error:
-        _log.warning("scene of link %s cannot be streamed: %s", link_id, error)
+        _log.warning("a scene of link %s cannot be streamed: %s", admitted.link_id, error)
         raise _Refused(NOT_FOUND, "the scene is gone or damaged") from error
-    viewer.link_id = link_id
+    viewer.admitted = admitted
     try:
         return _session(scene, socket.query_params)
     except ProtocolError as error:

@@ -11,6 +11,7 @@ from streaming.messages import LINK_REVOKED, NOT_FOUND
 
 from ..errors import LinkError, StoreError, UnknownLinkError
 from ..share import Links
+from .access import Pass
 from .limits import DRAIN_DEADLINE_S, MAX_SOCKETS, MAX_SOCKETS_PER_ADDRESS, REVOCATION_CHECK_S
 
 _log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ class Goodbye:
 class Viewer:
     """One open socket. Setting `goodbye` ends it."""
 
-    link_id: str
+    admitted: Pass
     address: str
     goodbye: asyncio.Future[Goodbye] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
@@ -84,12 +85,12 @@ class Viewers:
 
     def end_refused(self) -> None:
         """End the sockets of links that no longer open."""
-        by_link: dict[str, list[Viewer]] = {}
+        by_pass: dict[Pass, list[Viewer]] = {}
         for viewer in self._open:
-            by_link.setdefault(viewer.link_id, []).append(viewer)
-        for link_id, viewers in by_link.items():
+            by_pass.setdefault(viewer.admitted, []).append(viewer)
+        for admitted, viewers in by_pass.items():
             try:
-                self._links.check(self._links.get(link_id))
+                self._links.check_way(self._links.get(admitted.link_id), admitted.scene_id)
             except UnknownLinkError:
                 code, text = NOT_FOUND, "the scene was deleted"
             except LinkError as error:

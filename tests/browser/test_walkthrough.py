@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ import pytest
 import trimesh
 from PIL import Image
 
-from immersive.catalog import Catalog
+from immersive.catalog import Catalog, SceneRecord
+from immersive.pipeline import BuiltScene
 from immersive.preflight import find_chromium
 from immersive.server.run import start_in_thread
 from immersive.share import Links
+from immersive.story import connect_places, join_places
 from reconstruction.cameras import Cameras, intrinsics
 from reconstruction.conventions import look_at_viewmat
 from reconstruction.metrics import psnr
@@ -37,10 +40,10 @@ def visit(small_scene: SmallScene, tmp_path_factory: pytest.TempPathFactory) -> 
     home = folder / "home"
     shutil.copytree(small_scene.home, home)
     catalog = Catalog(home)
-    record = catalog.list()[0]
+    record, story = catalog.list()[0], _two_places(catalog)
     asset = catalog.asset(record.id)
     links = Links(catalog)
-    link, gone = links.create(record.id), links.create(record.id)
+    link, gone, door = (links.create(scene) for scene in (record.id, record.id, story.id))
     links.revoke(gone.id)
     cameras = _cameras(asset)
     poses = [
@@ -59,14 +62,35 @@ def visit(small_scene: SmallScene, tmp_path_factory: pytest.TempPathFactory) -> 
         command = [
             "node", "viewer/scripts/walkthrough.mjs", info.link(link.path), str(folder / "report.json"),
             "--poses", str(folder / "poses.json"), "--walk", "--stand", stand, "--vr",
+            "--door", info.link(door.path),
             "--revoked", info.link(gone.path),
         ]  # fmt: skip
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr
+    portal = catalog.asset(story.id).manifest.portals[0]
     catalog.close()
     report = json.loads((folder / "report.json").read_text("utf-8"))
     pictures = [pose["png"] for pose in poses]
-    return {"report": report, "asset": asset, "cameras": cameras, "pictures": pictures, "wall_m": wall_m}
+    return {
+        "report": report,
+        "asset": asset,
+        "cameras": cameras,
+        "pictures": pictures,
+        "wall_m": wall_m,
+        "portal": portal,
+    }
+
+
+def _two_places(catalog: Catalog) -> SceneRecord:
+    """Publish the small scene twice, joined by a doorway, the second under another name; return the first."""
+    asset = catalog.asset(catalog.list()[0].id)
+    other = replace(asset, manifest=replace(asset.manifest, title="Behind the door"))
+    joined = join_places(
+        [BuiltScene(place, [], "images", None, ()) for place in (asset, other)], ["Back", "On"]
+    )
+    records = [catalog.publish(place.asset) for place in joined]
+    connect_places(catalog, records)
+    return records[0]
 
 
 def _before_a_wall(asset: SplatAsset) -> tuple[str, float]:
@@ -125,6 +149,18 @@ def test_a_wall_stops_a_visitor_who_walks_ahead(visit: dict[str, Any]) -> None:
     # The body's radius is between 0.2 and 0.3 m; the wall of the collider is rough by a voxel.
     assert visit["wall_m"] - 0.45 < np.hypot(*(end - start)[[0, 2]]) < visit["wall_m"] - 0.1
     assert abs(end[1] - start[1]) < 0.15 and walk["rescues"] == 0
+
+
+@pytest.mark.browser
+def test_a_doorway_leads_to_the_place_behind_it(visit: dict[str, Any]) -> None:
+    door, portal = visit["report"]["door"], visit["portal"]
+
+    assert door["title"] == "Behind the door" and portal.title == "On"
+    assert door["splats"] == visit["asset"].manifest.splat_count
+    feet = np.array(door["feet"])
+    # The key is let go a moment after the arrival; whoever walks comes a few steps on.
+    assert np.hypot(*(feet - portal.arrive_position)[[0, 2]]) < 3.0
+    assert abs(feet[1] - portal.arrive_position[1]) < 0.2
 
 
 @pytest.mark.browser

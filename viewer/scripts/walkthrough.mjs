@@ -7,6 +7,7 @@
  *   --poses FILE    [{viewmat [16], K [9], width, height, png}]: the canvas from each OpenCV camera, written to `png`
  *   --walk          walk ahead with real key presses until something stops the visitor
  *   --stand X,Y,Z,YAW_DEG   where the walk begins, instead of the scene's spawn
+ *   --door LINK     open a place of a story and walk through its first doorway into the place behind
  *   --vr            enter VR through an emulated headset, move, turn, leave
  *   --revoked LINK  open a withdrawn link and read the card
  *   --screens DIR   keep screenshots of each step there
@@ -26,6 +27,7 @@ const STILL_TICKS = 8;
 const STILL_FOR_MS = 1_000;
 const STILL_M = 0.01;
 const LEAST_WALK_M = 0.5;
+const BEFORE_DOOR_M = 1.3;
 const LONGEST_WALK_MS = 240_000;
 /** Software GL pays by the pixel; a walk needs steps, not pixels. */
 const WALKING_VIEW = { width: 240, height: 136 };
@@ -42,6 +44,7 @@ const { values, positionals } = parseArgs({
     poses: { type: "string" },
     walk: { type: "boolean", default: false },
     stand: { type: "string" },
+    door: { type: "string" },
     vr: { type: "boolean", default: false },
     revoked: { type: "string" },
     screens: { type: "string" },
@@ -142,6 +145,41 @@ async function walkAhead(page) {
   return walk;
 }
 
+/** Stand before the first doorway, walk into it, and wait for the whole place behind it. */
+async function throughDoor(address) {
+  const { browser, page, complaints } = await openBrowser(VIEW);
+  try {
+    await page.goto(withDebug(address));
+    const seen = await walkThroughDoor(page);
+    must(complaints.length === 0, `the page must not complain, but said: ${complaints[0]}`);
+    return seen;
+  } finally {
+    await browser.close();
+  }
+}
+
+async function walkThroughDoor(page) {
+  const before = await until(page, "a doorway", (now) => now.portals.length > 0 && now.hasCollider);
+  const [x, y, z, yawDeg] = before.portals[0];
+  const yaw = (yawDeg * Math.PI) / 180;
+  const feet = [x + BEFORE_DOOR_M * Math.sin(yaw), y, z + BEFORE_DOOR_M * Math.cos(yaw)];
+  await page.evaluate(([at, turn]) => window.__immersive.stand(at, turn), [feet, yawDeg]);
+  await page.waitForTimeout(1_000);
+  await keepScreen(page, "doorway");
+  await page.setViewportSize(WALKING_VIEW);
+  await page.locator("#scene").focus();
+  await page.keyboard.down("KeyW");
+  await until(page, "the way through the doorway", (now) => now.title !== before.title);
+  await page.keyboard.up("KeyW");
+  await page.setViewportSize(VIEW);
+  const behind = await until(page, "the place behind the doorway", (now) => now.isSettled && now.phase === "complete");
+  await until(page, "its floor", (now) => now.hasCollider && now.isGrounded);
+  must(behind.chunksShown === behind.chunksPlanned, "every chunk of the place behind must be shown");
+  await page.waitForTimeout(1_000);
+  await keepScreen(page, "behind");
+  return { from: before.title, title: behind.title, feet: (await state(page)).feet, splats: behind.splatsAlive };
+}
+
 async function readCard(address, expected) {
   const { browser, page } = await openBrowser(VIEW);
   try {
@@ -159,6 +197,7 @@ async function readCard(address, expected) {
 
 async function run(report) {
   await visit(report);
+  if (values.door) report.door = await throughDoor(values.door);
   if (values.vr) report.vr = await visitVr(link, must, keepScreen);
   if (values.revoked) report.revoked = await readCard(values.revoked, "link_revoked");
 }

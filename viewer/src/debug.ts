@@ -17,6 +17,9 @@ export interface DebugState {
   readonly hasCollider: boolean;
   readonly feet: readonly number[];
   readonly isGrounded: boolean;
+  readonly title: string;
+  /** Where the doorways stand: x, y, z in metres, and the yaw in degrees of who walks into them. */
+  readonly portals: readonly (readonly [number, number, number, number])[];
   readonly rescues: number;
   readonly mode: string;
   readonly cameraMatrix: readonly number[];
@@ -68,6 +71,8 @@ export function installDebug(visit: Visit): void {
       hasCollider: visit.hasCollider,
       feet: player.walker.feet.toArray(),
       isGrounded: player.walker.isGrounded,
+      title: visit.place.title,
+      portals: visit.portals.map(({ position: [x, y, z], yaw_deg }) => [x, y, z, yaw_deg] as const),
       rescues: player.walker.rescues,
       mode: player.mode,
       cameraMatrix: stage.camera.matrixWorld.toArray(),

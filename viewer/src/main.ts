@@ -6,12 +6,13 @@ import { Failure, parseLink, type Link, type SceneSummary } from "./protocol/lin
 import { SceneStream } from "./protocol/sceneStream";
 import { Hud } from "./ui/hud";
 import { STRINGS } from "./ui/strings";
-import type { Visit } from "./visit";
+import type { Travel, Visit } from "./visit";
 
 const canvas = find("#scene", HTMLCanvasElement);
 canvas.setAttribute("aria-label", STRINGS.canvas);
 const query = new URLSearchParams(location.search);
 const profile = chooseProfile();
+const streamOptions = { maxSplats: profile.maxSplats, host: location };
 
 let visit: Visit | undefined;
 const hud = new Hud(find("#hud", HTMLElement), {
@@ -39,7 +40,8 @@ async function begin(link: Link): Promise<void> {
   const { Visit } = await loading.catch((error: unknown) => {
     throw new Failure("unreachable", String(error));
   });
-  visit = new Visit({ canvas, hud, stream, scene, profile, fail });
+  const travel: Travel = (target, events) => new SceneStream({ ...link, scene: target }, events, streamOptions);
+  visit = new Visit({ canvas, hud, stream, scene, profile, travel, fail });
   events.attach(visit);
 }
 
@@ -53,7 +55,7 @@ interface Opened {
 async function open(link: Link): Promise<Opened> {
   return new Promise((resolve) => {
     const events = new DeferredEvents({ opened: (scene) => resolve({ stream, scene, events }), failed: fail });
-    const stream = new SceneStream(link, events, { maxSplats: profile.maxSplats, host: location });
+    const stream = new SceneStream(link, events, streamOptions);
     stream.start();
   });
 }

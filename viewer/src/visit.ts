@@ -5,11 +5,21 @@ import { Decoder } from "./decode/decoder";
 import type { DecodeReply } from "./decode/messages";
 import { installDebug } from "./debug";
 import type { DeviceProfile } from "./device/profiles";
-import { ChunkKind, NackReason, TREE_HASH_BYTES, type ChunkMessage, type SceneJson, type TreeMessage } from "./protocol/generated";
+import {
+  ChunkKind,
+  NackReason,
+  TREE_HASH_BYTES,
+  type ChunkMessage,
+  type Portal,
+  type SceneJson,
+  type TreeMessage,
+} from "./protocol/generated";
 import { Failure, type SceneSummary } from "./protocol/link";
 import type { SceneStream, StreamEvents, ViewPose } from "./protocol/sceneStream";
 import { Stage } from "./render/stage";
 import { SplatPicture } from "./splats/picture";
+import { Doorways } from "./story/doorways";
+import { Thresholds } from "./story/thresholds";
 import type { Hud } from "./ui/hud";
 import { STRINGS } from "./ui/strings";
 import { GamepadSource } from "./walk/gamepad";
@@ -18,12 +28,16 @@ import { Player } from "./walk/player";
 import { Pointer } from "./walk/pointer";
 import { XrVisit, offerXr } from "./xr/session";
 
+/** Begin a stream of another scene of the same link. */
+export type Travel = (scene: string, events: StreamEvents) => SceneStream;
+
 export interface VisitParts {
   readonly canvas: HTMLCanvasElement;
   readonly hud: Hud;
   readonly stream: SceneStream;
   readonly scene: SceneSummary;
   readonly profile: DeviceProfile;
+  readonly travel: Travel;
   readonly fail: (error: unknown) => void;
 }
 
@@ -34,7 +48,7 @@ const MAKE_ROOM_COS = Math.cos((40 * Math.PI) / 180);
 /** Both eyes of a wide headset, together. */
 const XR_FOV_DEG = 110;
 
-export type Phase = "loading" | "streaming" | "complete" | "reconnecting" | "failed";
+export type Phase = "loading" | "streaming" | "complete" | "travelling" | "reconnecting" | "failed";
 
 export class Visit implements StreamEvents {
   readonly stage: Stage;
@@ -45,6 +59,13 @@ export class Visit implements StreamEvents {
   brokenChunks = 0;
   failure: Failure | undefined;
   leftOut = 0;
+  /** The place the visitor is in, and the stream that brings it. */
+  place: SceneSummary;
+  portals: readonly Portal[] = [];
+  private manifestPortals: readonly Portal[] = [];
+  private stream: SceneStream;
+  private readonly doorways: Doorways;
+  private thresholds = new Thresholds([]);
   private readonly decoder = new Decoder();
   private readonly xr: XrVisit;
   private readonly refused = new Set<number>();
@@ -60,6 +81,8 @@ export class Visit implements StreamEvents {
 
   constructor(private readonly parts: VisitParts) {
     const { canvas, hud, scene, profile } = parts;
+    this.place = scene;
+    this.stream = parts.stream;
     const query = new URLSearchParams(location.search);
     const isDebug = query.has("debug");
     this.stage = new Stage(
@@ -75,6 +98,7 @@ export class Visit implements StreamEvents {
     );
     this.stage.setBackground(scene.background);
     this.picture = new SplatPicture(this.stage.backend);
+    this.doorways = new Doorways(this.stage.scene);
     this.player = new Player(this.stage, [new Keyboard(window), new Pointer(canvas, hud), new GamepadSource()], scene);
     if (!scene.walkability) this.player.mode = "fly"; // nothing to stand on
     this.xr = new XrVisit(this.stage, this.player);
@@ -85,7 +109,7 @@ export class Visit implements StreamEvents {
   }
 
   get bytesReceived(): number {
-    return this.parts.stream.bytesReceived;
+    return this.stream.bytesReceived;
   }
 
   /** Chunks to come until the picture is whole, as far as the table is known. */
@@ -127,7 +151,13 @@ export class Visit implements StreamEvents {
   }
 
   scene(scene: SceneJson): void {
-    this.parts.hud.setScene(this.parts.scene, scene.manifest);
+    this.parts.hud.setScene(this.place, scene.manifest);
+    // Behind a doorway without a scene there is one that was deleted.
+    this.manifestPortals = scene.manifest.portals;
+    this.portals = this.manifestPortals.filter((portal) => this.targetOf(portal) !== undefined);
+    this.doorways.show(this.portals);
+    this.thresholds = new Thresholds(this.portals);
+    this.stage.invalidate();
   }
 
   tree(tree: TreeMessage): void {
@@ -140,8 +170,10 @@ export class Visit implements StreamEvents {
     const bytes = glb.slice().buffer; // without the message's header, and free to be moved to a worker
     const hash = this.table?.hash.slice(chunk.chunk * TREE_HASH_BYTES, (chunk.chunk + 1) * TREE_HASH_BYTES);
     const isCollider = chunk.kind === ChunkKind.collider;
+    const { place } = this;
     this.pendingDecodes++;
     this.decoder.decode({ isCollider, maxShDegree: this.parts.profile.maxShDegree, bytes, hash }, (reply) => {
+      if (place !== this.place) return; // of a place that was left meanwhile
       this.pendingDecodes--;
       this.take(chunk.chunk, reply);
     });
@@ -168,7 +200,7 @@ export class Visit implements StreamEvents {
   failed(failure: Failure): void {
     this.phase = "failed";
     this.failure = failure;
-    this.parts.stream.dispose();
+    this.stream.dispose();
     this.decoder.dispose();
     this.xr.leave();
     this.stage.stop();
@@ -178,7 +210,8 @@ export class Visit implements StreamEvents {
   // ---- what comes of a chunk ----
 
   private take(chunk: number, reply: DecodeReply): void {
-    const { stream, hud } = this.parts;
+    const { stream } = this;
+    const { hud } = this.parts;
     if (!reply.ok) {
       // The server sends a broken chunk once more; a second time it is left out, and said.
       if (this.refused.has(chunk)) hud.say(STRINGS.broken(++this.brokenChunks));
@@ -223,7 +256,68 @@ export class Visit implements StreamEvents {
     const dropped = this.picture.makeRoom(pose);
     if (dropped.length === 0) return;
     this.isBatchDone = false;
-    this.parts.stream.drop(dropped);
+    this.stream.drop(dropped);
+    this.stage.invalidate();
+  }
+
+  // ---- through a doorway ----
+
+  private go(doorway: number): void {
+    const portal = this.portals[doorway];
+    const target = portal && this.targetOf(portal);
+    if (!portal || target === undefined || this.phase === "travelling") return;
+    const { hud } = this.parts;
+    const before = this.phase;
+    this.phase = "travelling";
+    hud.stand(STRINGS.goingTo(portal.title));
+    // The old place stays until the new one has opened: a doorway that does not is no way out of the world.
+    const next = this.parts.travel(target, {
+      opened: (scene) => this.arrive(next, scene, portal),
+      failed: (failure) => {
+        if (this.stream === next) return this.failed(failure);
+        if (failure.code === "link_revoked" || failure.code === "link_expired") return this.failed(failure);
+        this.phase = before;
+        hud.stand("");
+        hud.say(STRINGS.doorClosed);
+      },
+      scene: (scene) => this.scene(scene),
+      tree: (tree) => this.tree(tree),
+      chunk: (chunk) => this.chunk(chunk),
+      settled: (leftOut) => this.settled(leftOut),
+      reconnecting: (waitMs) => this.reconnecting(waitMs),
+      connected: () => this.connected(),
+    });
+    next.start();
+  }
+
+  /** Portals keep their index in the manifest, by which the server names what is behind them. */
+  private targetOf(portal: Portal): string | undefined {
+    return this.place.portals[this.manifestPortals.indexOf(portal)];
+  }
+
+  private arrive(stream: SceneStream, scene: SceneSummary, portal: Portal): void {
+    this.stream.dispose();
+    this.stream = stream;
+    this.place = scene;
+    this.table = undefined;
+    this.refused.clear();
+    this.pendingDecodes = this.leftOut = this.brokenChunks = this.rescuesTold = 0;
+    this.isBatchDone = this.hasCollider = this.hasPicture = false;
+    this.phase = "loading";
+    this.portals = [];
+    this.doorways.show([]);
+    this.thresholds = new Thresholds([]);
+    this.picture.clear();
+    this.stage.setBackground(scene.background);
+    const { hud } = this.parts;
+    hud.closeCurtain(scene.title, STRINGS.firstSplats);
+    hud.setProgress(0, STRINGS.firstSplats);
+    hud.setScene(scene);
+    hud.stand("");
+    const yaw = (portal.arrive_yaw_deg * Math.PI) / 180;
+    const feet = new THREE.Vector3(...portal.arrive_position);
+    this.player.moveTo(scene, feet, yaw);
+    if (this.xr.isIn) this.xr.arrive(feet, yaw);
     this.stage.invalidate();
   }
 
@@ -239,8 +333,10 @@ export class Visit implements StreamEvents {
       forward: [this.forward.x, this.forward.y, this.forward.z],
       fovDeg: xrFrame ? XR_FOV_DEG : this.stage.fovDeg,
     };
-    this.parts.stream.setPose(pose);
+    this.stream.setPose(pose);
     this.makeRoom(pose);
+    const doorway = this.player.mode === "walk" ? this.thresholds.entered(this.player.walker.feet) : undefined;
+    if (doorway !== undefined) this.go(doorway);
     if (!this.hasPicture && backend.drawnCount > 0) {
       this.hasPicture = true;
       this.parts.hud.openCurtain(matchMedia("(pointer: coarse)").matches);

@@ -189,6 +189,10 @@ class NotingBackend implements SplatBackend {
     return base;
   }
 
+  clear(): void {
+    this.said.push("clear");
+  }
+
   restore(_words: SplatWords, base: number, from: number, to: number): void {
     this.said.push(`restore ${base + from}-${base + to}`);
   }
@@ -228,6 +232,24 @@ const BEHIND: ViewPose = { ...AHEAD, forward: [0, 0, 2] };
 const words = (count: number): SplatWords => ({ count, shDegree: 0, texels: [] });
 
 describe("the picture", () => {
+  it("begins anew with another scene", () => {
+    const backend = new NotingBackend();
+    const picture = new SplatPicture(backend);
+    picture.plan(HALVES, 100);
+    picture.add(0, words(4));
+    picture.add(2, words(8));
+
+    picture.clear();
+    const { aliveCount } = picture;
+    picture.add(2, words(3)); // a root of the next scene, whose table has not come yet
+
+    expect(aliveCount).toBe(0);
+    expect(picture.aliveCount).toBe(3);
+    expect(picture.chunkCount).toBe(1);
+    expect(backend.said).toContain("clear");
+    expect(backend.said.slice(backend.said.indexOf("clear") + 1).join()).not.toContain("strike");
+  });
+
   it("shows a child in the same step in which its parent's range goes", () => {
     const backend = new NotingBackend();
     const picture = new SplatPicture(backend);

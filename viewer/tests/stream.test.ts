@@ -18,6 +18,7 @@ const SCENE: SceneSummary = {
   eye_height_m: 1.5,
   bounds_min: [-1, -1, -1],
   bounds_max: [1, 1, 1],
+  portals: {},
   background: [0, 0, 0],
 };
 

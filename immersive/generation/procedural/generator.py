@@ -21,6 +21,7 @@ class ProceduralGenerator:
     """Builds the place a brief describes, plans a walk through it and renders what a visitor sees."""
 
     name = "procedural"
+    notes: tuple[str, ...] = ()
 
     def generate(self, brief: SceneBrief, progress: Progress) -> FrameSequence:
         """Return frames with exact cameras and depths; the same brief gives the same bytes.
@@ -72,6 +73,6 @@ def build_world(brief: SceneBrief) -> World:
     return build_outdoor(brief)
 
 
-def create(settings: BackendSettings) -> ProceduralGenerator:
+def create(name: str, settings: BackendSettings) -> ProceduralGenerator:
     """Return the backend; `generation.backend` calls this. There is nothing to set."""
     return ProceduralGenerator()

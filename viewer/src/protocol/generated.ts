@@ -349,6 +349,17 @@ export interface Spawn {
   readonly yaw_deg: number;
 }
 
+/** A doorway to another place of the same story. Which scene that is, the catalog knows by its index. */
+export interface Portal {
+  readonly position: readonly [number, number, number];
+  readonly yaw_deg: number;
+  readonly width_m: number;
+  readonly height_m: number;
+  readonly title: string;
+  readonly arrive_position: readonly [number, number, number];
+  readonly arrive_yaw_deg: number;
+}
+
 /** How well the splats show views that they never saw. */
 export interface QualityReport {
   readonly psnr_db: number;
@@ -399,4 +410,5 @@ export interface Manifest {
   readonly quality: QualityReport | null;
   readonly walkability: WalkabilityReport | null;
   readonly camera_path: readonly (readonly [number, number, number, number])[];
+  readonly portals: readonly Portal[];
 }

@@ -5,6 +5,8 @@ import type { QualityReport, Spawn, WalkabilityReport } from "./generated";
 export interface Link {
   readonly id: string;
   readonly secret: string;
+  /** A scene to which doorways lead from the link's own; undefined: that one. */
+  readonly scene?: string;
 }
 
 /** What the server says about a scene before the stream begins. */
@@ -22,6 +24,8 @@ export interface SceneSummary {
   readonly bounds_min: readonly [number, number, number];
   readonly bounds_max: readonly [number, number, number];
   readonly background: readonly [number, number, number];
+  /** Ids of the scenes behind the manifest's portals, by their index. */
+  readonly portals: Readonly<Record<number, string>>;
 }
 
 export interface OpenedLink {
@@ -84,7 +88,7 @@ export async function openLink(link: Link, request: typeof fetch = fetch): Promi
     response = await request(`/api/links/${encodeURIComponent(link.id)}/open`, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ secret: link.secret }),
+      body: JSON.stringify({ secret: link.secret, scene: link.scene }),
       signal: AbortSignal.timeout(OPEN_TIMEOUT_MS),
     });
   } catch (error) {

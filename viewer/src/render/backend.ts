@@ -14,6 +14,8 @@ export interface SplatBackend {
   strike(runs: readonly Run[]): void;
   /** Stop drawing a run of slots and let other splats have them. */
   free(run: Run): void;
+  /** Stop drawing everything, and let what comes next have all slots. */
+  clear(): void;
   /** True when the picture shows everything that was appended and struck. */
   readonly isSettled: boolean;
   /** Splats in the newest depth order. */

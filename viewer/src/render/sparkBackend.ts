@@ -38,8 +38,10 @@ export class SparkBackend implements SplatBackend {
   readonly spark: SparkRenderer;
   private readonly mesh: SplatMesh;
   private splats: ExtSplats;
-  private readonly slots = new Slots();
+  private slots = new Slots();
   private shDegree = 0;
+  /** The mapping of the mesh when it was emptied last. */
+  private clearedAt = 0;
 
   constructor(
     private readonly renderer: THREE.WebGLRenderer,
@@ -70,7 +72,8 @@ export class SparkBackend implements SplatBackend {
   }
 
   get drawnCount(): number {
-    return this.spark.activeSplats;
+    // What is still shown of a scene that was cleared away does not count.
+    return (this.shownVersion() ?? 0) < this.clearedAt ? 0 : this.spark.activeSplats;
   }
 
   /**
@@ -106,6 +109,12 @@ export class SparkBackend implements SplatBackend {
   free(run: Run): void {
     this.strike([run]);
     this.slots.giveBack(run);
+  }
+
+  clear(): void {
+    this.strike([{ start: 0, stop: this.slots.highest }]);
+    this.slots = new Slots();
+    this.clearedAt = this.mesh.mappingVersion;
   }
 
   strike(runs: readonly Run[]): void {

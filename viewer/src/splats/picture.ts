@@ -10,7 +10,7 @@ import { RangeReplacement, type ChunkPlace } from "./ranges";
 const ROOT: ChunkPlace = { parent: -1, rangeStart: 0, rangeStop: 0 };
 
 export class SplatPicture {
-  private readonly ranges = new RangeReplacement();
+  private ranges = new RangeReplacement();
   /** What is held, to bring back what a dropped chunk had replaced; kept only where chunks may be dropped. */
   private readonly words = new Map<number, SplatWords>();
   private tree: TreeMessage | undefined;
@@ -39,6 +39,15 @@ export class SplatPicture {
     this.budget = finest > budget ? budget : Number.POSITIVE_INFINITY;
     if (this.budget === Number.POSITIVE_INFINITY) this.words.clear();
     this.backend.reserve(Math.min(all, 2 * budget));
+  }
+
+  /** Let go of a scene; the next one begins with nothing. */
+  clear(): void {
+    this.backend.clear();
+    this.ranges = new RangeReplacement();
+    this.words.clear();
+    this.tree = undefined;
+    this.budget = Number.POSITIVE_INFINITY;
   }
 
   has(chunk: number): boolean {

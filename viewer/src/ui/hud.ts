@@ -46,6 +46,7 @@ export class Hud implements StickView {
   private scene: SceneSummary | undefined;
   private toastTimer: ReturnType<typeof setTimeout> | undefined;
   private standing = "";
+  private hasHinted = false;
 
   constructor(
     private readonly root: HTMLElement,
@@ -99,8 +100,18 @@ export class Hud implements StickView {
   openCurtain(isTouch: boolean): void {
     if (this.curtain.classList.contains("is-open")) return;
     this.curtain.classList.add("is-open");
-    setTimeout(() => (this.curtain.hidden = true), 800);
+    setTimeout(() => (this.curtain.hidden = this.curtain.classList.contains("is-open")), 800);
+    if (this.hasHinted) return;
+    this.hasHinted = true;
     this.say(isTouch ? STRINGS.hintTouch : STRINGS.hintKeys, HINT_MS);
+  }
+
+  /** Another place is on its way: cover the scene until its first picture. */
+  closeCurtain(title: string, words: string): void {
+    this.curtainTitle.textContent = title;
+    this.curtainText.textContent = words;
+    this.curtain.hidden = false;
+    this.curtain.classList.remove("is-open");
   }
 
   setProgress(share: number, words: string): void {

@@ -102,6 +102,8 @@ export const STRINGS = {
   walking: "Walking: gravity is on",
   flying: "Flying: Space rises, C sinks",
   recentred: "Back at the start",
+  goingTo: (title: string) => `Going to ${title}…`,
+  doorClosed: "This doorway does not open",
   rescued: "You had left the floor; you are back on it",
   enterVr: "Enter VR",
   enterAr: "Enter AR",

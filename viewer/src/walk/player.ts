@@ -30,7 +30,7 @@ export class Player {
   private readonly intent: Intent = createIntent();
   private readonly velocity = new THREE.Vector3();
   private readonly spawn = new THREE.Vector3();
-  private readonly spawnYaw: number;
+  private spawnYaw = 0;
   private readonly bounds: THREE.Box3;
 
   constructor(
@@ -38,13 +38,21 @@ export class Player {
     private readonly sources: readonly IntentSource[],
     scene: SceneSummary,
   ) {
-    const [low, high] = [scene.bounds_min, scene.bounds_max].map((corner) => new THREE.Vector3(...corner));
-    this.bounds = new THREE.Box3(low, high).expandByScalar(BOUNDS_MARGIN_M);
+    this.bounds = boundsOf(scene);
     this.eyeHeightM = scene.eye_height_m;
     this.walker = new Walker(this.eyeHeightM + HEAD_ABOVE_EYES_M, this.bounds);
-    this.spawn.set(...scene.spawn.position);
-    this.spawnYaw = (scene.spawn.yaw_deg * Math.PI) / 180;
+    this.readSpawn(scene);
     this.recentre();
+  }
+
+  /** Come into another place, at `feet` and facing `yaw`; its floor follows with `enterWorld`. */
+  moveTo(scene: SceneSummary, feet: THREE.Vector3, yaw: number): void {
+    this.collider?.dispose();
+    this.collider = undefined;
+    this.bounds.copy(boundsOf(scene));
+    this.walker.leave(this.bounds);
+    this.readSpawn(scene);
+    this.stand(feet, yaw);
   }
 
   readonly eyeHeightM: number;
@@ -130,6 +138,11 @@ export class Player {
     this.stand(new THREE.Vector3(head.x, this.walker.feet.y, head.z), yaw);
   }
 
+  private readSpawn({ spawn }: SceneSummary): void {
+    this.spawn.set(...spawn.position);
+    this.spawnYaw = (spawn.yaw_deg * Math.PI) / 180;
+  }
+
   private fly(seconds: number): void {
     const { intent, velocity } = this;
     const speed = FLY_M_PER_S * (intent.isRunning ? 2 : 1) * seconds;
@@ -150,6 +163,11 @@ export class Player {
     camera.position.set(0, this.eyeHeightM, 0);
     camera.rotation.set(this.pitch, 0, 0);
   }
+}
+
+function boundsOf(scene: SceneSummary): THREE.Box3 {
+  const [low, high] = [scene.bounds_min, scene.bounds_max].map((corner) => new THREE.Vector3(...corner));
+  return new THREE.Box3(low, high).expandByScalar(BOUNDS_MARGIN_M);
 }
 
 const turn = new THREE.Quaternion();

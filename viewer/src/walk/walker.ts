@@ -87,6 +87,13 @@ export class Walker {
     this.place(this.feet);
   }
 
+  /** Leave a world for one with other bounds, whose floor is still to come. */
+  leave(bounds: THREE.Box3): void {
+    this.solid = undefined;
+    this.bounds.copy(bounds);
+    this.rescues = 0;
+  }
+
   /** Put the feet on the floor at, or just above or below, `point`. */
   place(point: THREE.Vector3): void {
     this.feet.copy(point);

@@ -80,6 +80,20 @@ export class XrVisit {
     void this.session?.end().catch(() => undefined);
   }
 
+  get isIn(): boolean {
+    return this.session !== undefined;
+  }
+
+  /** Stand the head over `feet` and turn it to face `yaw`: the visitor came through a doorway. */
+  arrive(feet: THREE.Vector3, yaw: number): void {
+    const { rig } = this.stage;
+    this.player.turnHead(yaw - this.euler.y, this.head);
+    rig.position.x += feet.x - this.head.x;
+    rig.position.z += feet.z - this.head.z;
+    rig.position.y = this.player.walker.feet.y;
+    this.head.set(feet.x, this.head.y, feet.z);
+  }
+
   /** One frame of a session: where the head is, what the hands do. */
   frame(seconds: number, frame: XRFrame): void {
     const space = this.stage.renderer.xr.getReferenceSpace();

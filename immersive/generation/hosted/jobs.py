@@ -1,0 +1,165 @@
+"""From an order to a clip on disk: price, order, wait, fetch; and on from where an earlier call stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from immersive.errors import HostedError
+from immersive.generation.backend import Progress
+from reconstruction.errors import InvalidInputError
+
+from .paid_jobs import PaidJob, PaidJobs
+from .transport import is_refusal
+
+_FIRST_WAIT_S, _LONGEST_WAIT_S, _SLOWER = 2.0, 15.0, 1.3
+_PATIENCE_S = 45 * 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClipOrder:
+    """What a clip should be; providers round it to what they offer."""
+
+    prompt: str
+    negative: str
+    seconds: int
+    width: int
+    height: int
+    seed: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """How far a job is."""
+
+    status: Literal["waiting", "running", "done", "failed"]
+    share: float = 0.0  # 0..1, where the provider tells
+    reason: str = ""  # of a failure, in the provider's words
+    cost_usd: float | None = None  # where the provider tells
+
+
+class ClipProvider(Protocol):
+    """A service that makes a clip of a prompt."""
+
+    name: str
+
+    def about_usd(self, order: ClipOrder) -> float | None:
+        """Return about what an order costs, rather too much than too little; None if it is not known."""
+        ...
+
+    def order(self, order: ClipOrder, key: str) -> str:
+        """Order a clip and return the job's id. `key` is the same when the same order is made again."""
+        ...
+
+    def state(self, job: str) -> JobState: ...
+
+    def fetch(self, job: str, target: Path) -> None:
+        """Write the clip of a job that is done to `target`, all of it or nothing."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedClip:
+    """A clip on disk, and what is to be told about how it came there."""
+
+    path: Path
+    notes: tuple[str, ...]
+
+
+def make_clip(
+    provider: ClipProvider,
+    order: ClipOrder,
+    journal: PaidJobs,
+    *,
+    most_cost_usd: float | None,
+    progress: Progress,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> FetchedClip:
+    """Return the clip of an order; an order that was made before is fetched and not made again.
+
+    Stopping leaves the job at the provider and its note in the journal, so the same command goes on with it.
+
+    Raises:
+        InvalidInputError: It may cost more than `most_cost_usd`, or nobody knows. Nothing was ordered.
+        HostedError: The provider refused, failed, or took too long.
+    """
+    key = journal.key(provider.name, asdict(order))
+    target = journal.clip(key)
+    notes: list[str] = []
+    paid = journal.find(key)
+    if paid is not None and target.exists():
+        return FetchedClip(target, (f"the clip that {provider.name} made before was used again",))
+    if paid is None:
+        about = provider.about_usd(order)
+        _check_price(provider.name, about, most_cost_usd)
+        told = "at a price that is not known" if about is None else f"for about {about:.2f} USD"
+        progress(0.0, f"ordering {order.seconds} s {told}")
+        notes.append(f"{provider.name} was asked for {order.seconds} s of video {told}")
+        paid = PaidJob(provider.name, provider.order(order, key), time.time(), about)
+        journal.note(key, paid)
+    else:
+        notes.append(
+            f"a clip that was ordered from {provider.name} before was waited for, none was ordered anew"
+        )
+    state = _wait(provider, paid.job, progress, clock, sleep)
+    if state.status == "failed":
+        journal.forget(key)
+        if is_refusal(state.reason):
+            raise HostedError(
+                f"{provider.name} refuses this prompt: {state.reason}", hint="Say it in other words."
+            )
+        raise HostedError(
+            f"{provider.name} could not make the clip: {state.reason or 'it does not say why'}",
+            hint="Run the same command again to order it anew.",
+        )
+    progress(0.95, "fetching the clip")
+    provider.fetch(paid.job, target)
+    if state.cost_usd is not None:
+        notes.append(f"{provider.name} charged {state.cost_usd:.2f} USD")
+    return FetchedClip(target, tuple(notes))
+
+
+def _check_price(name: str, about: float | None, most: float | None) -> None:
+    if most is None:
+        return
+    if about is None:
+        raise InvalidInputError(
+            f"what {name} costs is not known, so it cannot be kept below {most:g} USD",
+            hint="Leave out --max-cost, or tell the price: see `immersive doctor`.",
+        )
+    if about > most:
+        raise InvalidInputError(
+            f"{name} would cost about {about:.2f} USD, more than the {most:g} allowed; nothing was ordered",
+            hint="Raise --max-cost, or ask for less.",
+        )
+
+
+def _wait(
+    provider: ClipProvider,
+    job: str,
+    progress: Progress,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> JobState:
+    began, wait_s = clock(), _FIRST_WAIT_S
+    while True:
+        state = provider.state(job)
+        if state.status in ("done", "failed"):
+            return state
+        progress(0.05 + 0.9 * min(max(state.share, 0.0), 1.0), f"{provider.name}: {state.status}")
+        if clock() - began > _PATIENCE_S:
+            raise HostedError(
+                f"{provider.name} has not finished within {_PATIENCE_S / 60:.0f} minutes",
+                hint="Run the same command again later: it goes on waiting for the same clip.",
+            )
+        sleep(wait_s)
+        wait_s = min(wait_s * _SLOWER, _LONGEST_WAIT_S)
