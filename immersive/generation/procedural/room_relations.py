@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -167,10 +168,10 @@ class Relating(Wishes):
                 mesh: Mesh = self.plan.room.against(piece.mesh, anchor.wall, anchor.u, 1.74, _MANTEL_M)
                 self.plan.hung_over(piece, mesh, anchor.wall, anchor.u)
                 return True
-            for shift in (0.0, 0.45, -0.45, 0.9, -0.9):
-                if abs(shift) <= anchor.half_width and self.plan.hang(
-                    piece, anchor.wall, anchor.u + shift, 1.66
-                ):
+            # What is tall hangs higher, so that it clears what it hangs over.
+            for y, shift in product((1.66, 1.8, 1.95), (0.0, 0.45, -0.45, 0.9, -0.9)):
+                u = anchor.u + shift
+                if abs(shift) <= anchor.half_width and self.plan.hang(piece, anchor.wall, u, y):
                     return True
         return False
 
