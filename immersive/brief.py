@@ -15,8 +15,11 @@ Detail = Literal["draft", "standard", "high"]
 
 
 RelationKind = Literal[
-    "beside", "around", "on", "under", "in_front_of", "behind", "facing", "inside", "along"
+    "beside", "around", "on", "under", "above", "in_front_of", "behind", "facing", "inside", "along"
 ]
+
+
+_ACCOUNTS = ("understood", "guessed", "left_out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,34 @@ class SceneBrief:
         """Return the canonical JSON: sorted keys, no spaces, UTF-8 kept."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
+    @classmethod
+    def from_json(cls, text: str) -> SceneBrief:
+        """Return the brief that `to_json` made this text of."""
+        plain = json.loads(text)
+        plain["elements"] = tuple(
+            Element(
+                element["kind"],
+                element["count"],
+                tuple(element["attributes"]),
+                None if element["relation"] is None else Relation(**element["relation"]),
+            )
+            for element in plain["elements"]
+        )
+        for name in ("style", *_ACCOUNTS):
+            plain[name] = tuple(plain[name])
+        return cls(**plain)
+
     def digest(self) -> str:
-        """Return the hex sha256 of the canonical JSON; equal briefs make equal scenes."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        """Return the hex sha256 of what is built; equal digests make equal scenes.
+
+        The three accounts are not part of it: a brief that is written down and read again is the same scene.
+        """
+        text = json.dumps(self.built(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def built(self) -> dict[str, Any]:
+        """Return what is built as plain lists, strings and numbers: all but the three accounts."""
+        return {name: value for name, value in self.as_dict().items() if name not in _ACCOUNTS}
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain lists, strings and numbers."""

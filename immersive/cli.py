@@ -49,15 +49,15 @@ def create(
         Path | None, typer.Option(help="A folder of photos instead, with or without poses.")
     ] = None,
     brief: Annotated[
-        Path | None, typer.Option(help="A TOML file instead, with prompt, seed, size, detail and title.")
+        Path | None, typer.Option(help="A TOML file instead: a prompt, or a whole brief from --explain.")
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Also write here: a .glb, .spz or .ply file, or a folder for everything."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Another number, another place.")] = 0,
-    size: Annotated[str, typer.Option(help="small, medium or large.")] = "medium",
-    quality: Annotated[str, typer.Option(help="draft, standard or high.")] = "draft",
+    seed: Annotated[int | None, typer.Option(help="Another number, another place.")] = None,
+    size: Annotated[str | None, typer.Option(help="small, medium (if not given) or large.")] = None,
+    quality: Annotated[str | None, typer.Option(help="draft (if not given), standard or high.")] = None,
     title: Annotated[
         str | None, typer.Option(help="Name of the scene; made from the prompt if not given.")
     ] = None,
@@ -83,32 +83,38 @@ def create(
     max_cost: Annotated[
         float | None, typer.Option(help="US dollars that a hosted backend may cost; refused before beyond.")
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Only show what is understood and what is not; --out FILE.toml writes it to be edited.",
+        ),
+    ] = False,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the scene when it is done.")] = False,
     lan: Lan = False,
     port: Port = DEFAULT_PORT,
     as_json: AsJson = False,
 ) -> None:
     """Make a scene from a prompt, a clip or photos."""
-    from .create_command import create_and_show
+    from .create_command import create_and_show, edited_brief, explain_and_stop
     from .request import CreateRequest, budget_from
 
+    given = None
     if brief is not None:
-        from .brief_file import read_brief
-
         if prompt is not None:
             raise InvalidInputError("a prompt and a brief were given", hint="Give one of them.")
-        found = read_brief(brief)
-        prompt, seed, size = found.brief.prompt, found.brief.seed, found.brief.size
-        quality, title = found.brief.detail, title or found.title
+        given, own_title = edited_brief(brief, seed=seed, size=size, quality=quality)
+        title = title or own_title
 
     budget_s, enough_db = (None, None) if budget is None else budget_from(budget)
     request = CreateRequest(
         prompt=prompt,
+        brief=given,
         video=video,
         images=images,
-        seed=seed,
-        size=size,  # type: ignore[arg-type]
-        quality=quality,  # type: ignore[arg-type]
+        seed=0 if seed is None else seed,
+        size=size or "medium",  # type: ignore[arg-type]
+        quality=quality or "draft",  # type: ignore[arg-type]
         title=title,
         budget_s=budget_s,
         enough_db=enough_db,
@@ -118,6 +124,9 @@ def create(
         backend=backend,
         most_cost_usd=max_cost,
     )
+    if explain:
+        explain_and_stop(request, out=out, as_json=as_json)
+        return
     create_and_show(request, out=out, serve=serve, lan=lan, port=port, as_json=as_json)
 
 

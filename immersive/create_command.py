@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from rich.console import Console
 
+from reconstruction.errors import InvalidInputError
+
+from .brief import SceneBrief
 from .catalog import Catalog
 from .exporting import check_target, write_out
 from .home import home_folder
 from .progress import Reporter, Silent, Terminal
 from .request import CreateRequest
 from .share import Links
+from .stages import StageStore
 
 _ERR = Console(stderr=True, highlight=False, emoji=False)
 
@@ -30,14 +36,14 @@ def create_and_show(
     home = home_folder()
     if out is not None:
         check_target(out)
-    brief = None
     if request.prompt is not None:
-        from .generation.understanding import understand
         from .summary import show_brief
 
-        brief = understand(request.prompt, seed=request.seed, size=request.size, detail=request.quality)
+        # What is shown is what is built: the request carries this very brief from here on.
+        request = replace(request, brief=_brief_of(request))
+        assert request.brief is not None
         if not as_json:
-            show_brief(_ERR, brief.understood, brief.guessed, brief.left_out)
+            show_brief(_ERR, request.brief)
     with ExitStack() as stack:
         base = f"http://127.0.0.1:{port}"
         info = None
@@ -71,9 +77,79 @@ def create_and_show(
             wait_for_interrupt()
 
 
+def explain_and_stop(request: CreateRequest, *, out: Path | None, as_json: bool) -> None:
+    """Show what a prompt is understood as, on standard output, and write it where `out` says.
+
+    Raises:
+        InvalidInputError: The source is no prompt, or `out` is no TOML file that can be written.
+    """
+    from .summary import show_brief, show_elements
+
+    if request.prompt is None:
+        raise InvalidInputError("only a prompt or a brief can be explained", hint="Give a prompt.")
+    if out is not None:
+        _check_brief_target(out)
+    brief = _brief_of(request)
+    if as_json:
+        sys.stdout.write(brief.to_json() + "\n")
+    else:
+        console = Console(highlight=False, emoji=False)
+        show_brief(console, brief)
+        show_elements(console, brief)
+    if out is not None:
+        from .brief_file import write_brief
+
+        out.write_text(write_brief(brief, request.title), "utf-8")
+        if not as_json:
+            _ERR.print(f"Edit {out}, then: immersive create --brief {out}", markup=False)
+
+
+def edited_brief(
+    path: Path, *, seed: int | None, size: str | None, quality: str | None
+) -> tuple[SceneBrief, str | None]:
+    """Return the brief and the title of a TOML file; options that are given outweigh it.
+
+    Raises:
+        InvalidInputError: The file or an option cannot be used.
+    """
+    from .brief_file import read_brief
+    from .generation.brief_checks import check_choice
+
+    found = read_brief(path, environment=os.environ, store=StageStore(home_folder() / "stages"))
+    changed: dict[str, Any] = {} if seed is None else {"seed": seed}
+    for name, value in (("size", size), ("detail", quality)):
+        if value is not None:
+            changed[name] = check_choice(name, value, "of a brief")
+    return replace(found.brief, **changed), found.title
+
+
+def _brief_of(request: CreateRequest) -> SceneBrief:
+    if request.brief is not None:
+        return request.brief
+    from .prompt_brief import brief_of
+
+    assert request.prompt is not None
+    return brief_of(
+        request.prompt,
+        seed=request.seed,
+        size=request.size,
+        detail=request.quality,
+        environment=os.environ,
+        store=StageStore(home_folder() / "stages"),
+    )
+
+
+def _check_brief_target(path: Path) -> None:
+    if path.suffix != ".toml" or path.is_dir():
+        raise InvalidInputError(
+            f"a brief is written as one .toml file, got {path.name!r}", hint="For example: --out brief.toml"
+        )
+    if not path.absolute().parent.is_dir():
+        raise InvalidInputError(f"folder {path.absolute().parent} does not exist", hint="Make it first.")
+
+
 def import_and_show(file: Path, *, title: str | None, frame: str, as_json: bool) -> None:
     """Make a scene of an existing splat file; it has no truth to be measured against."""
-    from reconstruction.errors import InvalidInputError
     from reconstruction.frames import Provenance
     from streaming.assemble import build_asset
     from streaming.validate import Frame, read_splats

@@ -133,8 +133,8 @@ def pictures_folder(home: Path, record: SceneRecord) -> Path:
     return home / "pictures" / record.id
 
 
-def plan_scene(runner: StageRunner, request: CreateRequest, brief: SceneBrief | None = None) -> SceneRecipe:
-    """Read what is asked for; renders and decodes nothing. `brief` takes the place of the prompt's own.
+def plan_scene(runner: StageRunner, request: CreateRequest) -> SceneRecipe:
+    """Read what is asked for; renders and decodes nothing.
 
     Raises:
         InvalidInputError: The prompt, file or folder cannot be used.
@@ -142,7 +142,7 @@ def plan_scene(runner: StageRunner, request: CreateRequest, brief: SceneBrief | 
     from .fitting_plan import plan_for  # torch comes with it
 
     plan = plan_for(request)
-    planned = runner.run("understand", "Understanding", lambda update: plan_source(request, brief))
+    planned = runner.run("understand", "Understanding", lambda update: plan_source(request, runner.store))
     digest = stage_digest("scene", planned.digest, asdict(plan), request.title)
     return SceneRecipe(request, planned, plan, digest)
 
@@ -262,6 +262,7 @@ def _facts(request: CreateRequest, planned: PlannedSource, source: Source) -> di
         "size": request.size,
         "quality": request.quality,
         "source_digest": planned.digest,
+        **({} if planned.brief is None else {"brief": planned.brief.built()}),
         "versions": {"immersive": immersive.__version__, "numpy": np.__version__},
     }
 

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from reconstruction.errors import InvalidInputError
 
-from .brief import Detail, Size
+from .brief import Detail, SceneBrief, Size
 
 SourceKind = Literal["prompt", "video", "images"]
 
@@ -20,9 +20,13 @@ SEED_LIMIT = 2**32  # what NumPy's generators take from every platform
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
-    """One call of `create`: exactly one source, and how large and how good the scene should be."""
+    """One call of `create`: exactly one source, and how large and how good the scene should be.
+
+    A brief is a prompt that is understood already; it brings its own prompt, seed, size and quality.
+    """
 
     prompt: str | None = None
+    brief: SceneBrief | None = None
     video: Path | None = None
     images: Path | None = None
     seed: int = 0
@@ -38,6 +42,12 @@ class CreateRequest:
     depth: str | None = None  # a learned depth source for footage, NAME or NAME=WEIGHTS; None: stereo
 
     def __post_init__(self) -> None:
+        if self.brief is not None:
+            if self.prompt not in (None, self.brief.prompt):
+                raise InvalidInputError("a prompt and a brief were given", hint="Give one of them.")
+            own = (("prompt", "prompt"), ("seed", "seed"), ("size", "size"), ("quality", "detail"))
+            for name, of_brief in own:
+                object.__setattr__(self, name, getattr(self.brief, of_brief))
         given = [name for name in ("prompt", "video", "images") if getattr(self, name) is not None]
         if len(given) != 1:
             found = "none" if not given else " and ".join(given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from .brief import SceneBrief
 from .request import CreateRequest
 from .stage_results import arrays_from_frames, frames_from_arrays
 from .stage_runner import StageRunner, Update
-from .stages import stage_digest
+from .stages import StageStore, stage_digest
 
 # Footage is told apart by its bytes; a folder by those of every picture in it.
 _HASH_BLOCK = 1 << 20
@@ -48,20 +49,28 @@ class PlannedSource:
     read: Callable[[StageRunner], Source]
 
 
-def plan_source(request: CreateRequest, brief: SceneBrief | None = None) -> PlannedSource:
+def plan_source(request: CreateRequest, store: StageStore | None = None) -> PlannedSource:
     """Check the source of a request and name it; renders and decodes nothing.
 
-    `brief` takes the place of what would be understood of the prompt.
+    Args:
+        request: What is asked for. Its brief, if it has one, is what is built.
+        store: Keeps what a language model answers, so that the same prompt is asked once.
 
     Raises:
         InvalidInputError: The prompt, file or folder cannot be used.
     """
     if request.prompt is not None:
-        if brief is None:
-            from .generation.understanding import understand
+        from .prompt_brief import brief_of
 
-            brief = understand(request.prompt, seed=request.seed, size=request.size, detail=request.quality)
-        digest = stage_digest("frames", brief.as_dict(), immersive.__version__, *_backend(request))
+        brief = request.brief or brief_of(
+            request.prompt,
+            seed=request.seed,
+            size=request.size,
+            detail=request.quality,
+            environment=os.environ,
+            store=store,
+        )
+        digest = stage_digest("frames", brief.digest(), immersive.__version__, *_backend(request))
         return PlannedSource(digest, brief, lambda runner: _generate(brief, request, digest, runner))
     path = request.video or request.images
     assert path is not None  # CreateRequest takes exactly one source

@@ -77,8 +77,7 @@ def make_story(
     runner = StageRunner(StageStore(home / "stages"), _Numbered(reporter or Silent(), len(story.briefs)))
     recipes = []
     for brief in story.briefs:
-        asked = replace(request, prompt=brief.prompt, seed=brief.seed, size=brief.size, title=None)
-        recipes.append(plan_scene(runner, asked, brief))
+        recipes.append(plan_scene(runner, replace(request, prompt=None, brief=brief, title=None)))
     digests = [
         stage_digest("story", [recipe.digest for recipe in recipes], place) for place in range(len(recipes))
     ]

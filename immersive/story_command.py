@@ -39,7 +39,7 @@ def story_and_show(
     if not as_json:
         for place, brief in enumerate(story.briefs, 1):
             _ERR.print(f"[bold]{place}[/] {brief.prompt}")
-            show_brief(_ERR, brief.understood, brief.guessed, brief.left_out)
+            show_brief(_ERR, brief)
     with ExitStack() as stack:
         base, info = f"http://127.0.0.1:{port}", None
         if serve or lan:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from .brief import SceneBrief
 
 if TYPE_CHECKING:
     from .pipeline import CreatedScene
@@ -37,19 +40,32 @@ def as_json_object(scene: CreatedScene, link: str) -> dict[str, Any]:
     }
 
 
-def show_brief(
-    console: Console, understood: tuple[str, ...], guessed: tuple[str, ...], left: tuple[str, ...]
-) -> None:
+def show_brief(console: Console, brief: SceneBrief) -> None:
     """Print what became of the prompt, above all the words that nothing answers."""
-    if understood:
-        console.print(f"[dim]understood[/]  {'; '.join(understood)}", highlight=False)
-    if guessed:
-        console.print(f"[dim]guessed[/]     {'; '.join(guessed)}", highlight=False)
-    if left:
-        console.print(
-            f"[yellow]left out[/]    {', '.join(left)} (nothing in the scene answers these words)",
-            highlight=False,
-        )
+    left = f"{', '.join(brief.left_out)} (nothing in the scene answers these words)" if brief.left_out else ""
+    for label, colour, text in (
+        ("understood", "dim", "; ".join(brief.understood)),
+        ("guessed", "dim", "; ".join(brief.guessed)),
+        ("left out", "yellow", left),
+    ):
+        if text:
+            # A prompt may hold "[red]"; its words are printed, never obeyed.
+            line = Text.assemble((f"{label:<12}", colour), text)
+            console.print(line, highlight=False, soft_wrap=True)
+
+
+def show_elements(console: Console, brief: SceneBrief) -> None:
+    """Print the scene that a brief asks for: the place, its light, and each thing on a line of its own."""
+    place = f"{brief.setting}, {brief.size}, {brief.season} {brief.time}, {brief.weather}"
+    words = place.replace("_", " ") + "".join(f", {style}" for style in brief.style)
+    console.print(Text.assemble((f"{'place':<12}", "dim"), words), highlight=False, soft_wrap=True)
+    for element in brief.elements:
+        count = "as suits" if element.count is None else "none" if element.count == 0 else str(element.count)
+        relation = element.relation
+        parts = [element.kind, *element.attributes]
+        parts += [] if relation is None else [relation.kind, relation.to]
+        text = " ".join(parts).replace("_", " ")
+        console.print(Text.assemble((f"{count:>10}  ", "dim"), text), highlight=False, soft_wrap=True)
 
 
 def show_report(console: Console, scene: CreatedScene) -> None:

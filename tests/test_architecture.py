@@ -81,7 +81,15 @@ def test_listening_sockets_live_in_the_server() -> None:
             assert "uvicorn" not in _imports(path), f"{place} starts a server"
 
 
-@pytest.mark.parametrize("statement", ["import streaming.asset", "import immersive", "import immersive.cli"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import streaming.asset",
+        "import immersive",
+        "import immersive.cli",
+        "from immersive.prompt_brief import brief_of; brief_of('a hut by a lake')",  # `create --explain`
+    ],
+)
 def test_light_imports_load_no_heavy_package(statement: str) -> None:
     heavy = ("torch", "open3d", "pycolmap", "numba", "embreex", "av", "scipy")
     code = f"import sys; {statement}; print([m for m in {heavy!r} if m in sys.modules])"

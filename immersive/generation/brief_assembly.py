@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import cast
 
 from immersive.brief import Detail, Element, SceneBrief, Season, Size, TimeOfDay, Weather
+from immersive.generation.brief_relations import relate
 from immersive.generation.brief_rules import (
     ANY_ROOM,
     COMPOUND_SETTINGS,
     ENTERABLE,
     GRANTED,
+    KIND_IN_SETTING,
     ROOM_OF_ELEMENT,
     SETTING_AS_ELEMENT,
     SETTING_OF_ELEMENT,
@@ -20,13 +22,14 @@ from immersive.generation.brief_rules import (
     STAND_IN_OUTDOORS,
     STYLE_OUTDOORS,
     STYLES_INDOORS,
+    TABLE_TOPS,
     TREE_OF_SETTING,
     TREES,
     VIEW_OF,
 )
 from immersive.generation.procedural.vocabulary import VOCABULARY
 from immersive.generation.prompt_grouping import Mention, Reading, group
-from immersive.generation.prompt_reading import Item
+from immersive.generation.prompt_items import Item
 
 
 def assemble(
@@ -46,9 +49,17 @@ class _Assembly:
         self._guessed: list[str] = []
         self._left_out = list(reading.left_out)
         self._elements: dict[str, Element] = {}
+        self._built: dict[Mention, str] = {}  # the kind that answers each mention
         self._styles: list[str] = []
         self._facts: dict[str, str] = {}
+        self._small_lamps = {  # "a lamp on the desk"
+            link.subject
+            for link in reading.links
+            if link.subject.name == "floor_lamp" and link.target.name in TABLE_TOPS
+            if link.relation.relation is not None and link.relation.relation.kind == "on"
+        }
         self._is_indoor = self._stands_indoors()
+        self._as_descriptions()
         self._setting = ""
         self._is_settled = False  # the prompt itself gave the setting
 
@@ -60,9 +71,18 @@ class _Assembly:
             self._settle_setting()
         for mention in self._reading.things:
             self._settle(mention)
+        self._relate()
         for negation, word in self._reading.absent:
             self._understood.append(f"{negation} {word} -> none is built")
+        if self._reading.frame is not None:
+            self._understood.append(f"{self._reading.frame.text} -> the place itself")
         self._complete()
+        known = len(self._reading.things) + len(self._reading.facts)
+        unknown = self._reading.unknown_count
+        if unknown >= 3 and unknown > known:
+            self._guessed.append(
+                f"language: English, though {unknown} of {known + unknown} words are unknown"
+            )
         self._guessed.append(f"words: read by {how}")
         return SceneBrief(
             prompt=prompt,
@@ -76,9 +96,9 @@ class _Assembly:
             style=tuple(self._styles),
             size=self._size,
             detail=detail,
-            understood=tuple(self._understood),
-            guessed=tuple(self._guessed),
-            left_out=tuple(self._left_out),
+            understood=tuple(dict.fromkeys(self._understood)),
+            guessed=tuple(dict.fromkeys(self._guessed)),
+            left_out=tuple(dict.fromkeys(self._left_out)),
         )
 
     # Indoors or out, and where.
@@ -124,6 +144,15 @@ class _Assembly:
                 self._add(element)
 
     # Time of day, weather, season, style.
+
+    def _as_descriptions(self) -> None:
+        """Let "old" describe the oak that can be old, and only set the mood where nothing can."""
+        for mention in self._reading.things:
+            kind = VOCABULARY.get(mention.name)
+            for item in mention.styled_by:
+                if kind is not None and item.text.casefold() in kind.attributes:
+                    mention.described_by.append(item)
+                    self._reading.facts = [fact for fact in self._reading.facts if fact[0] is not item]
 
     def _settle_facts(self) -> None:
         for item, negation in self._reading.facts:
@@ -177,7 +206,7 @@ class _Assembly:
     def _settle_room_mention(self, mention: Mention) -> None:
         is_this = mention.name == self._setting or mention.item.text.casefold() in ANY_ROOM
         if mention.negation is not None:
-            self._note(f"{mention.negation} {mention.item.text}", "none", mention.item)
+            self._note(f"{mention.negation} {mention.item.text}".strip(), "none", mention.item)
             self._left_out.extend(item.text for item in mention.described_by)
         elif is_this and self._is_indoor:
             kept = [item for item in mention.described_by if self._describes_place(item, "wall")]
@@ -222,7 +251,7 @@ class _Assembly:
 
     def _settle_absence(self, mention: Mention) -> None:
         name = mention.name
-        stand_in = (STAND_IN_INDOORS if self._is_indoor else STAND_IN_OUTDOORS).get(name, name)
+        stand_in = self._kind_for(name)
         if mention.slot == "setting":
             stand_in = SETTING_AS_ELEMENT.get(name, name)
         kinds = TREES if stand_in == "tree" else (stand_in,)
@@ -232,7 +261,7 @@ class _Assembly:
                 self._elements[kind] = Element(kind, 0)
         self._left_out.extend(item.text for item in mention.described_by)
         self._leave_number(mention)
-        self._note(f"{mention.negation} {mention.item.text}", f"no {_spoken(stand_in)}", mention.item)
+        self._note(f"{mention.negation} {mention.item.text}".strip(), f"no {_spoken(stand_in)}", mention.item)
 
     def _settle_view(self, mention: Mention) -> None:
         if mention.name in ENTERABLE and mention.name == "cabin":
@@ -262,13 +291,21 @@ class _Assembly:
         self._leave_number(mention)
         self._note(_phrase(mention, kept), f"{view} outside the windows", mention.item)
 
+    def _kind_for(self, name: str) -> str:
+        """Return the kind that answers a name here: itself if it can be built, else its nearest relative."""
+        kind = VOCABULARY.get(name)
+        is_here = kind is not None and kind.is_indoor == self._is_indoor
+        if kind is not None and is_here and (not kind.settings or self._setting in kind.settings):
+            return name
+        return (STAND_IN_INDOORS if self._is_indoor else STAND_IN_OUTDOORS).get(name, name)
+
     def _settle_element(self, mention: Mention, name: str) -> None:
-        stand_ins = STAND_IN_INDOORS if self._is_indoor else STAND_IN_OUTDOORS
-        kind_name = stand_ins.get(name, name)
+        kind_name = "table_lamp" if mention in self._small_lamps else self._kind_for(name)
         if kind_name == "tree":
             kind_name = "plant" if self._is_indoor else TREE_OF_SETTING.get(self._setting, "pine")
         elif kind_name == "pine" and self._is_indoor:
             kind_name = "plant"
+        kind_name = KIND_IN_SETTING.get((self._setting, kind_name), kind_name)
         kind = VOCABULARY.get(kind_name)
         fits = kind is not None and (not kind.settings or self._setting in kind.settings)
         if kind is None or kind.is_indoor != self._is_indoor or not fits:
@@ -283,22 +320,43 @@ class _Assembly:
             if known or item.concept.name in GRANTED.get(kind_name, ()):
                 kept.append(item)
             else:
-                self._left_out.append(item.text)
+                self._left_out.append(f"{item.text} (of the {mention.item.text})")
         count = 1 if mention.is_one and kind.most > 1 else None
         if mention.number is not None:
-            count = min(mention.number.number, kind.most)
-            if mention.number.number > kind.most:
-                asked = mention.number.number
+            asked = mention.number.number * self._tables_of(mention)
+            count = min(asked, kind.most)
+            if mention.number.is_vague and count == asked:
+                self._guessed.append(f"{mention.number.text}: {count} {_spoken(kind_name)}")
+            if asked > kind.most:
                 self._guessed.append(
                     f"{_spoken(kind_name)}: {kind.most} instead of {asked}, the most there is"
                 )
-        self._add(Element(kind_name, count, tuple(attributes)))
+        # "The hut", named before, or "a sculpture on a plinth".
+        is_same = any(
+            link.target is mention and self._built.get(link.subject) == kind_name
+            for link in self._reading.links
+            if link.subject.item.text.casefold() != mention.item.text.casefold()
+        )
+        is_again = is_same or (mention.is_known and kind_name in self._elements)
+        self._add(Element(kind_name, None if is_again else count, tuple(attributes)))
+        self._built[mention] = kind_name
         meaning = f"{_spoken(kind_name)}" if mention.number is None else f"{count} {_spoken(kind_name)}"
         if attributes:
             meaning += f" ({', '.join(attributes)})"
-        if kind_name != name and name not in ("tree", "pine"):
+        is_usual = kind_name == KIND_IN_SETTING.get((self._setting, name))
+        is_said = mention.item.text.casefold() == _spoken(kind_name) or name in ("tree", "pine")
+        if kind_name != name and not (is_usual or is_said or mention in self._small_lamps):
             self._guessed.append(f"{mention.item.text}: built as {_spoken(kind_name)}")
         self._note(_phrase(mention, kept), meaning, mention.item)
+
+    def _tables_of(self, mention: Mention) -> int:
+        """Return how many there are of what a thing stands at each of: "two chairs at each table"."""
+        for link in self._reading.links:
+            if link.subject is mention and link.target.is_each:
+                name = link.target.name
+                element = self._elements.get(KIND_IN_SETTING.get((self._setting, name), name))
+                return 1 if element is None else element.count or 1
+        return 1
 
     def _add(self, element: Element) -> None:
         """Add an element, or join it with one of its kind; asking for it outweighs ruling it out."""
@@ -310,6 +368,12 @@ class _Assembly:
         count = min(sum(counts), VOCABULARY[element.kind].most) if counts else None
         attributes = tuple(dict.fromkeys((*known.attributes, *element.attributes)))
         self._elements[element.kind] = Element(element.kind, count, attributes)
+
+    def _relate(self) -> None:
+        related = relate(self._reading.links, self._built, self._elements, is_indoor=self._is_indoor)
+        self._elements = related.elements
+        self._understood.extend(related.understood)
+        self._left_out.extend(related.left_out)
 
     # Accounts.
 

@@ -78,7 +78,11 @@ STAND_IN_INDOORS = {
     "cactus": "plant",
     "palm": "plant",
     "statue": "sculpture",
+    "bench": "bench_seat",
 }
+
+# A plain word means what is usual in the place.
+KIND_IN_SETTING = {("cafe", "dining_table"): "cafe_table", ("gallery", "chair"): "bench_seat"}
 
 TREES = ("pine", "birch", "broadleaf", "palm", "dead_tree")
 TREE_OF_SETTING = {"meadow": "broadleaf", "lake_shore": "birch", "beach": "palm", "desert": "dead_tree"}
@@ -118,6 +122,14 @@ GRANTED = {
     "dining_table": {"wooden"},
     "coffee_table": {"wooden"},
     "bed": {"wooden"},
+    "cafe_table": {"round", "small", "wooden"},
+    "ladder": {"wooden"},
+    "easel": {"wooden"},
+    "piano": {"black"},
+    "clock": {"round"},
+    "display_case": {"glass"},
+    "bottle": {"glass"},
+    "sculpture": {"stone", "white"},
     "window": {"glass"},
 }
 
@@ -133,3 +145,20 @@ STYLE_OUTDOORS: dict[str, tuple[Element, ...]] = {
 STYLES_INDOORS = frozenset({"cozy", "rustic", "minimal", "bright", "serene", "eerie", "lush", "grand"})
 
 ENTERABLE = frozenset({"cabin", "castle", "tower", "tent", "lighthouse"})
+
+# "A lamp in a tent" is inside it; "a boat in the lake" is on it; "flowers in the grass" are anywhere.
+CONTAINERS = ENTERABLE | {"house", "greenhouse", "boat", "cart", "fireplace", "bookshelf", "wardrobe", "pot"}
+IN_IS_ON = frozenset({"lake", "river", "sea", "pond", "stream", "armchair", "bed", "sofa"})
+
+# What a lamp that stands on is a small one.
+TABLE_TOPS = frozenset(
+    {"nightstand", "desk", "sideboard", "coffee_table", "counter", "dining_table", "cafe_table", "bookshelf"}
+)
+
+# Things that share a relation when they are named in one breath.
+FAMILIES = (
+    frozenset({*TREES, "bush", "flower", "reed", "grass", "cherry_tree"}),
+    frozenset({"sofa", "armchair", "chair", "bench_seat", "bench"}),
+    frozenset({"rock", "boulder", "log", "stump"}),
+    frozenset({"floor_lamp", "table_lamp"}),
+)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from immersive.generation.procedural.vocabulary import SETTINGS, VOCABULARY
+
 # slot -> concept -> "gloss | word, word, two words". The gloss is what sentence meanings are compared with.
 _TABLE: dict[str, dict[str, str]] = {
     # Where we are, outdoors. Each is a setting of the outdoor world, or a compound of one.
@@ -65,8 +67,8 @@ _TABLE: dict[str, dict[str, str]] = {
             "room, nursery, dormitory, bed room"
         ),
         "library": (
-            "a library full of bookshelves | library, reading room, reading nook, archive, bookshop, "
-            "bookstore, book room"
+            "a library full of bookshelves | library, reading room, reading nook, reading corner, archive, "
+            "bookshop, bookstore, book room"
         ),
         "study": "a study or home office with a desk | study, study room, home office, office, workroom",
         "kitchen": "a kitchen with counters | kitchen, kitchenette, pantry",
@@ -158,7 +160,9 @@ _TABLE: dict[str, dict[str, str]] = {
             "books on shelves"
         ),
         "rug": "a carpet or rug | rug, carpet, mat, kilim",
-        "floor_lamp": "a floor lamp | lamp, floor lamp, standing lamp, lampshade, lamplight, lamp light",
+        "floor_lamp": (
+            "a floor lamp | lamp, floor lamp, standing lamp, lampshade, lamplight, lamp light, lights"
+        ),
         "table_lamp": "a table lamp | table lamp, desk lamp, reading lamp, bedside lamp",
         "pendant_lamp": (
             "a ceiling lamp or chandelier | pendant lamp, chandelier, ceiling lamp, pendant light, "
@@ -176,7 +180,7 @@ _TABLE: dict[str, dict[str, str]] = {
             "a fireplace with burning logs | fireplace, hearth, chimney, open fire, log fire, wood stove,"
             " stove, fire, crackling fire, roaring fire, fireside"
         ),
-        "window": "a window | window, bay window, windows, skylight, window view",
+        "window": "a window | window, bay window, windows, skylight, window view, windowsill, window sill",
         "curtain": "curtains | curtain, drape, drapes, drapery",
         "cushion": "cushions | cushion, pillow, throw pillow",
         "nightstand": "a bedside table | nightstand, bedside table, night table",
@@ -229,13 +233,13 @@ _TABLE: dict[str, dict[str, str]] = {
         ),
     },
     "season": {
-        "spring": "spring season | spring, springtime, vernal",
-        "summer": "summer season | summer, summertime, summery, midsummer",
+        "spring": "spring season | spring, springtime, vernal, april, easter",
+        "summer": "summer season | summer, summertime, summery, midsummer, june, july, august",
         "autumn": (
             "autumn fall leaves, orange foliage | autumn, autumnal, fall, fall colours, fall colors, "
-            "golden leaves, autumn leaves, indian summer"
+            "golden leaves, autumn leaves, indian summer, september, october, november"
         ),
-        "winter": "winter season, cold | winter, wintry, midwinter, wintertime",
+        "winter": "winter season, cold | winter, wintry, midwinter, wintertime, december, january, february",
     },
     "style": {
         "cozy": (
@@ -570,6 +574,24 @@ FUNCTION_WORDS = frozenset(
         "lovely",
         "pretty",
         "pair",
+        # Of relations, see relation_words.py.
+        *("alongside", "underneath", "atop", "opposite", "encircling", "ringing", "spanning", "gathered"),
+        *(
+            "surrounds",
+            "ringed",
+            "encircled",
+            "circled",
+            "framed",
+            "fringed",
+            "bordered",
+            "flanked",
+            "topped",
+        ),
+        *("leaning", "tied", "floating", "views", "bank", "banks", "foot"),
+        *("them", "itself", "themselves"),
+        # Of every place, or of how many things stand in it.
+        *("sky", "ground", "air", "background", "foreground", "distance", "horizon"),
+        *("row", "rows", "circle", "group", "groups", "cluster", "clusters"),
     ]
 )
 
@@ -580,11 +602,11 @@ NEGATIONS = frozenset(
 NUMBERS = {
     word: value
     for value, words in {
-        1: "one single lone solitary",
+        1: "one single lone solitary lonely",
         2: "two twin double couple pair",
-        3: "three triple",
-        4: "four",
-        5: "five",
+        3: "three triple trio few",
+        4: "four handful",
+        5: "five several",
         6: "six",
         7: "seven",
         8: "eight",
@@ -592,12 +614,31 @@ NUMBERS = {
         10: "ten",
         11: "eleven",
         12: "twelve dozen",
+        13: "thirteen",
+        14: "fourteen",
+        15: "fifteen",
+        16: "sixteen",
+        17: "seventeen",
+        18: "eighteen",
+        19: "nineteen",
         20: "twenty",
+        30: "thirty dozens",
+        40: "forty",
         50: "fifty",
+        60: "sixty",
+        70: "seventy",
+        80: "eighty",
+        90: "ninety",
         100: "hundred",
+        300: "hundreds",
+        1_000: "thousand",
+        3_000: "thousands",
     }.items()
     for word in words.split()
 }
+
+# Numbers that leave the number open; a brief says what was taken.
+VAGUE_NUMBERS = frozenset(["couple", "few", "several", "handful", "dozens", "hundreds", "thousands"])
 
 _IRREGULAR = {
     "leaves": "leaf",
@@ -611,6 +652,9 @@ _IRREGULAR = {
     "children": "child",
     "people": "person",
     "woods": "woods",
+    "lights": "lights",  # lamps; "light" alone describes
+    "canvas": "canvas",
+    "canvases": "canvas",
 }
 
 
@@ -638,17 +682,23 @@ def singular(word: str) -> str:
 
 @cache
 def concepts() -> tuple[Concept, ...]:
-    """Return every concept, in table order."""
-    return tuple(
+    """Return every concept: those of the table in its order, then what the worlds build beyond it."""
+    known = [
         Concept(slot, name, entry.split(" | ")[0])
         for slot, names in _TABLE.items()
         for name, entry in names.items()
-    )
+    ]
+    names = {concept.name for concept in known}
+    built = [(slot, name, words) for slot, name, words in _built() if name not in names]
+    return (*known, *(Concept(slot, name, f"a {' or '.join(words[:3])}") for slot, name, words in built))
 
 
 @cache
 def entries() -> dict[tuple[str, ...], Concept]:
-    """Return word sequences (one to four words, singular) and their concept; the first in the table wins."""
+    """Return word sequences (one to four words, singular) and their concept; the first in the table wins.
+
+    What the vocabulary calls a thing comes last, so that a new kind is understood by its own table alone.
+    """
     found: dict[tuple[str, ...], Concept] = {}
     by_name = {(concept.slot, concept.name): concept for concept in concepts()}
     for slot, names in _TABLE.items():
@@ -656,7 +706,29 @@ def entries() -> dict[tuple[str, ...], Concept]:
             for phrase in entry.split(" | ")[1].split(", "):
                 words = tuple(singular(word) for word in phrase.split())
                 found.setdefault(words, by_name[slot, name])
+    grammar = FUNCTION_WORDS | NEGATIONS | set(NUMBERS)
+    for slot, name, phrases in _built():
+        concept = by_name.get((slot, name))
+        if concept is None:
+            continue
+        for phrase in phrases:
+            words = tuple(singular(word) for word in phrase.split())
+            if words[0] not in grammar or len(words) > 1:
+                found.setdefault(words[:LONGEST_ENTRY], concept)
+        # A canyon that can be built is no longer a kind of desert.
+        own = tuple(singular(word) for word in name.split("_"))
+        known = found.setdefault(own, concept)
+        if tuple(singular(word) for word in known.name.split("_")) != own:
+            found[own] = concept
     return found
+
+
+def _built() -> list[tuple[str, str, tuple[str, ...]]]:
+    """Return slot, name and words of everything the worlds build."""
+    places = [
+        ("room" if place.is_indoor else "setting", place.name, place.words) for place in SETTINGS.values()
+    ]
+    return [*places, *(("element", kind.name, kind.words) for kind in VOCABULARY.values())]
 
 
 LONGEST_ENTRY = 4  # words

@@ -8,18 +8,26 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
-from .lexicon import FUNCTION_WORDS, LONGEST_ENTRY, NEGATIONS, NUMBERS, Concept, entries, singular
-
-ItemKind = Literal["concept", "number", "negation", "function", "unknown", "stop"]
-
-THINGS = frozenset({"setting", "room", "element"})  # slots of nouns; words of other slots may describe them
+from .lexicon import (
+    FUNCTION_WORDS,
+    LONGEST_ENTRY,
+    NEGATIONS,
+    NUMBERS,
+    VAGUE_NUMBERS,
+    Concept,
+    entries,
+    singular,
+)
+from .number_words import with_numbers
+from .prompt_items import THINGS, Item
+from .relation_words import LONGEST_RELATION, relation_words
 
 # Letters and digits of any script; an apostrophe may stand inside a word.
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]|_")
 _STOPS = frozenset('.,;:!?()[]{}/|&+"“”—–…')
+
+_POSSESSIVE = re.compile(r"['’]s$")
 
 # What remains an adjective by its ending, so that "crumbly" is never taken for a thing.
 _ADJECTIVE = re.compile(r"(?:y|ish|ful|ous|ic|al|less|ive|able|ible|ant|ent|ed|ing|like|ern)$")
@@ -28,16 +36,12 @@ _ADJECTIVE = re.compile(r"(?:y|ish|ful|ous|ic|al|less|ive|able|ible|ant|ent|ed|i
 _NOUN_AS_MATERIAL = {"rock": "stone", "pine": "wooden", "birch": "wooden", "broadleaf": "wooden"}
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One word, or the words of one lexicon entry."""
-
-    kind: ItemKind
-    text: str  # as written
-    concept: Concept | None = None
-    number: int = 0
-    is_guess: bool = False  # understood by likeness of meaning, not by the lexicon
-
+# "A photo of a lake": the place is meant, not a photo in it.
+_FRAME = re.compile(
+    r"\s*(?:(?:an?|the|this)\s+)?(?:[^\W\d_]+\s+)?"
+    r"(photo|photograph|picture|image|video|clip|film|movie|shot|render|rendering|scene|view|panorama) of\b",
+    re.IGNORECASE,
+)
 
 # Answers an unknown phrase with a concept or None; the flag says that the phrase describes a thing.
 Guess = Callable[[str, bool], Concept | None]
@@ -50,7 +54,11 @@ def words_of(text: str) -> list[str]:
 
 def read_items(prompt: str, guess: Guess | None) -> list[Item]:
     """Return the items of a prompt, in order; `guess` is asked about words the lexicon does not know."""
-    items = _with_materials(_look_up(_tokens(prompt)))
+    frame = _FRAME.match(prompt)
+    start = [] if frame is None else _look_up(_tokens(prompt[: frame.start(1)]))
+    framed = [] if frame is None else [Item("frame", frame[1])]
+    items = _look_up(_tokens(prompt if frame is None else prompt[frame.end(1) :]))
+    items = with_numbers(_with_materials([*start, *framed, *items]))
     return items if guess is None else _with_guesses(items, guess)
 
 
@@ -78,23 +86,31 @@ def _item_at(tokens: list[str], start: int) -> tuple[Item | None, int]:
     position = start
     while position < len(tokens) and len(words) < LONGEST_ENTRY:
         if tokens[position][0].isalnum():
-            words.append(tokens[position].casefold())
+            words.append(_POSSESSIVE.sub("", tokens[position].casefold()))
             ends.append(position + 1)
         elif tokens[position] != "-":  # "snow-capped" is two words of one entry
             break
         position += 1
-    table = entries()
+    table, relations = entries(), relation_words()
     for count in range(len(words), 0, -1):
         plain = tuple(words[:count])
+        relation = relations.get(plain) if count <= LONGEST_RELATION else None
+        if relation is not None:
+            used = ends[count - 1] - start
+            return Item("relation", " ".join(tokens[start : start + used]), relation=relation), used
         concept = table.get(tuple(singular(word) for word in plain)) or table.get(plain)
         if concept is not None:
             used = ends[count - 1] - start
             return Item("concept", " ".join(tokens[start : start + used]).replace(" - ", "-"), concept), used
     word = words[0]
+    stem = word.removesuffix("less")
+    bare = table.get((singular(stem),)) if stem != word else None
+    if bare is not None and bare.slot in THINGS:  # "treeless", "windowless"
+        return Item("concept", token, bare, is_absent=True), 1
     if word in NEGATIONS:
         return Item("negation", token), 1
     if word in NUMBERS:
-        return Item("number", token, number=NUMBERS[word]), 1
+        return Item("number", token, number=NUMBERS[word], is_vague=word in VAGUE_NUMBERS), 1
     if word.isdecimal() and len(word) <= 6:
         return Item("number", token, number=int(word)), 1
     if word in FUNCTION_WORDS:
@@ -106,6 +122,14 @@ def _with_materials(items: list[Item]) -> list[Item]:
     result = []
     for index, item in enumerate(items):
         following = items[index + 1] if index + 1 < len(items) else None
+        if (
+            item.text.casefold() == "wood"
+            and following is not None
+            and following.kind in ("unknown", "concept")
+        ):
+            item = Item(
+                "concept", item.text, Concept("material", "wooden", "made of wood")
+            )  # "wood shavings"
         if item.concept is not None and following is not None and following.concept is not None:
             material = _NOUN_AS_MATERIAL.get(item.concept.name)
             if material and following.concept.slot == "element" and not item.text.casefold().endswith("s"):

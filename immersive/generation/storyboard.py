@@ -81,7 +81,7 @@ def _cut(text: str) -> tuple[str, ...]:
 def _named_setting(sentence: str) -> str | None:
     if not any(character.isalnum() for character in sentence):
         return None
-    brief = understand(sentence)
+    brief = understand(sentence, needs_known_word=False)
     is_guess = any(guess.startswith("setting: ") for guess in brief.guessed)
     return None if is_guess else brief.setting
 

@@ -14,10 +14,12 @@ import numpy as np
 
 from immersive.brief import Detail, SceneBrief, Size
 from immersive.generation.brief_assembly import assemble
-from immersive.generation.lexicon import Concept, concepts
-from immersive.generation.prompt_reading import Guess, read_items
+from immersive.generation.lexicon import FUNCTION_WORDS, NEGATIONS, Concept, concepts
+from immersive.generation.llm_client import LlmSettings
+from immersive.generation.llm_reading import read_with_model
+from immersive.generation.prompt_reading import Guess, read_items, words_of
 from immersive.generation.sentence_embedding import SentenceEmbedding, load_sentence_embedding
-from reconstruction.errors import InvalidInputError
+from reconstruction.errors import InvalidInputError, ModelFailedError
 
 LONGEST_PROMPT = 2_000  # characters; a page of text, and far more than a scene can answer
 
@@ -25,6 +27,16 @@ LONGEST_PROMPT = 2_000  # characters; a page of text, and far more than a scene 
 # prompts (tests/immersive/labelled_prompts.py). Descriptions are single words and attract more by accident.
 _LIKE_A_THING = 0.45
 _LIKE_A_DESCRIPTION = 0.50
+
+# Short words that other languages have as well; one of them does not make a prompt English.
+_NOT_ONLY_ENGLISH = frozenset(
+    [
+        *("a", "an", "and", "as", "at", "by", "can", "come", "do", "has", "he", "her", "i", "in", "is", "me"),
+        *("most", "of", "off", "on", "or", "over", "so", "to", "under", "want", "was", "we", "will", "set"),
+        *("pass", "type", "sort", "style", "rest", "front", "face", "line", "plus", "see", "kind", "bank"),
+        *("no", "minus", "wind", "it", "its", "my", "he", "they"),
+    ]
+)
 
 _DESCRIPTIONS = frozenset({"style", "material", "weather", "time", "season"})
 
@@ -62,6 +74,20 @@ _UNBUILDABLE = (
     "a planet in space",
     "a game or sport",
     "a number or amount",
+    "a tool or utensil",
+    "a bottle, pot or dish",
+    "a fruit or vegetable",
+    "bones or a skeleton",
+    "a sledge or cart",
+    "an electric device",
+    "a market stall or kiosk",
+    "a roof or ceiling",
+    "a pipe or cable",
+    "a toy or doll",
+    "smoke or dust",
+    "the ground",
+    "a visitor or guest",
+    "a month of the year",
 )
 
 
@@ -72,27 +98,51 @@ def understand(
     size: Size = "medium",
     detail: Detail = "draft",
     use_sentence_meanings: bool = True,
+    llm: LlmSettings | None = None,
+    needs_known_word: bool = True,
 ) -> SceneBrief:
     """Return the brief of a prompt.
 
     Args:
-        prompt: English text, 1 to 2,000 characters.
+        prompt: English text, 1 to 2,000 characters; of any language with a language model.
         seed: Chooses among the scenes that answer the prompt.
         size: Size of the scene unless the prompt gives one.
         detail: How finely the scene is rendered.
         use_sentence_meanings: False: the lexicon alone, as where the sentence model is not installed.
+        llm: The language model that reads the prompt. If it fails, the lexicon does, and `guessed` says so.
+        needs_known_word: False: a prompt of unknown words gives a brief of guesses instead of an error.
 
     Raises:
-        InvalidInputError: The prompt is not text that can be read, or another argument is out of range.
+        InvalidInputError: The prompt is not text that can be read, none of its words is known, or another
+            argument is out of range.
     """
     text = _checked_prompt(prompt)
     for name, value, choices in (("size", size, get_args(Size)), ("detail", detail, get_args(Detail))):
         if value not in choices:
             raise InvalidInputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    failure = ""
+    if llm is not None:
+        try:
+            return read_with_model(text, llm, seed=seed, size=size, detail=detail)
+        except ModelFailedError as error:
+            failure = f", as the language model {error}"
     model = load_sentence_embedding() if use_sentence_meanings else None
     items = read_items(text, None if model is None else _guess_with(model))
     how = "lexicon and sentence meanings" if model is not None else "lexicon alone"
-    return assemble(text, items, seed=seed, size=size, detail=detail, how=how)
+    brief = assemble(text, items, seed=seed, size=size, detail=detail, how=how + failure)
+    if needs_known_word and not brief.understood and not _is_english(text):
+        raise InvalidInputError(
+            f"no word of the prompt is known, got {text if len(text) <= 60 else text[:59] + '…'!r}",
+            hint='Say it in English, such as "a cabin beside a lake", or set IMMERSIVE_LLM_URL and '
+            "IMMERSIVE_LLM_MODEL to a language model that reads it.",
+        )
+    return brief
+
+
+def _is_english(text: str) -> bool:
+    return any(
+        word in FUNCTION_WORDS | NEGATIONS and word not in _NOT_ONLY_ENGLISH for word in words_of(text)
+    )
 
 
 def _checked_prompt(prompt: object) -> str:

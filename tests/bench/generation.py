@@ -6,7 +6,7 @@ import resource
 import time
 
 from immersive.brief import Element, SceneBrief
-from immersive.generation.backend import Progress
+from immersive.generation.backend import BackendSettings, Progress
 from immersive.generation.procedural.generator import build_world, create
 from tests.bench.rows import Row, at_most, cpu_seconds
 
@@ -25,14 +25,16 @@ _MEMORY_GOAL_MB = 2_500.0
 def rows() -> list[Row]:
     """Generate a forest and a room at draft detail, with compiled kernels."""
     # The first run compiles kernels or loads them; that is not what is measured.
-    create().generate(_FOREST, _silent)
+    create(BackendSettings()).generate(_FOREST, _silent)
     found: list[Row] = []
     for name, brief in (("forest", _FOREST), ("room", _ROOM)):
         building, world = cpu_seconds(lambda brief=brief: build_world(brief))
         found.append(Row(f"{name}: building the place", building, "CPU-s"))
         found.append(Row(f"{name}: triangles", len(world.mesh.faces), ""))
         marks: dict[str, float] = {}
-        whole, frames = cpu_seconds(lambda brief=brief, marks=marks: create().generate(brief, _marker(marks)))
+        whole, frames = cpu_seconds(
+            lambda brief=brief, marks=marks: create(BackendSettings()).generate(brief, _marker(marks))
+        )
         filming = whole - marks["filming the walk"]
         found.append(Row(f"{name}: light", marks["filming the walk"] - marks["setting the light"], "CPU-s"))
         found.append(

@@ -21,7 +21,7 @@ from immersive.generation.procedural.room_shell import (
     paint_view,
     view_colours,
 )
-from immersive.generation.procedural.vocabulary import INDOOR_KINDS, INDOOR_SETTINGS
+from immersive.generation.procedural.vocabulary import INDOOR_KINDS, INDOOR_SETTINGS, OBJECT_KINDS
 from immersive.generation.procedural.world import World
 from reconstruction.errors import UnliftableInputError
 
@@ -168,7 +168,7 @@ def test_counts_are_honoured_even_in_a_small_room(setting, kind, count):
     assert _kinds(furnisher).count(kind) == count
 
 
-@pytest.mark.parametrize("kind", [kind.name for kind in INDOOR_KINDS if not kind.settings])
+@pytest.mark.parametrize("kind", [kind.name for kind in (*INDOOR_KINDS, *OBJECT_KINDS) if not kind.settings])
 def test_everything_in_the_vocabulary_can_be_asked_for(kind):
     with_it = build_room(_brief("living_room", Element(kind, None), seed=1))
     without = build_room(_brief("living_room", Element(kind, 0), seed=1))

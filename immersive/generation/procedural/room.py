@@ -25,6 +25,7 @@ _SIZES = {"small": (5.0, 4.4), "medium": (6.2, 5.2), "large": (7.6, 6.2)}  # met
 _HALLS = frozenset({"gallery", "cafe", "library"})  # a little larger and higher
 _GROWTH = 1.08  # when something finds no room, the next try is larger by this
 _TRIES = 9
+_TRIES_FOR_RELATIONS = 4
 
 
 def build_room(brief: SceneBrief) -> World:
@@ -34,13 +35,19 @@ def build_room(brief: SceneBrief) -> World:
         UnliftableInputError: What the brief asks for does not fit even the largest room.
     """
     wanted = wanted_indoors(brief)
+    smallest: Furnisher | None = None
     for attempt in range(_TRIES):
         # Every try starts from the same numbers, so that only the size of the room changes.
         furnisher = _furnish(brief, wanted, _GROWTH**attempt)
         asked = {element.kind for element in brief.elements}
         lacking = [kind for kind in furnisher.plan.missing if kind in asked]
         if not lacking and furnisher.plan.walkable_m2() >= WALKABLE_M2:
-            return _finish(brief, wanted, furnisher)
+            if not furnisher.plan.unrelated:
+                return _finish(brief, wanted, furnisher)
+            # A little more room may put all where it is wanted; a hall for its sake would only be empty.
+            smallest = smallest or furnisher
+        if smallest is not None and attempt >= _TRIES_FOR_RELATIONS:
+            return _finish(brief, wanted, smallest)
     raise UnliftableInputError(
         f"the furniture must leave {WALKABLE_M2} m2 to walk on, and does not in the largest room",
         hint="Ask for fewer things.",

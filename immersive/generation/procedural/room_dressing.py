@@ -5,22 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.random import Generator
 
 from . import furniture_decor
 from .furniture import Piece
 from .mesh import Mesh, concatenate
-from .room_palette import DYES
+from .room_palette import DYES, Palette
 from .room_plan import Placed
-from .room_wishes import Wishes
+from .room_relations import TOPS_M, Relating
 
 
-class Dresser(Wishes):
+class Dresser(Relating):
     """The rules that run after the furniture stands."""
 
     def _floor_lamps(self) -> None:
         for _ in range(self._count("floor_lamp", 1)):
             piece = furniture_decor.floor_lamp(self.palette, self.light.lamp)
-            if self._beside_seat(piece) or self.plan.against_wall(piece, ("north", "south", self._far), 0.92):
+            if (
+                self._related(piece)
+                or self._beside_seat(piece)
+                or self.plan.against_wall(piece, ("north", "south", self._far), 0.92)
+            ):
                 lamp = self.plan.placed[-1]
                 self._shine(lamp.floor.x, 1.58, lamp.floor.z, 3.2, clear_m=0.32)
             else:
@@ -46,11 +51,20 @@ class Dresser(Wishes):
         if self.side == "east":
             corners = [(1, -1), (-1, -1), (1, 1), (-1, 1)]
         attributes = self._attributes("plant")
+        on = self._target("plant", "on")
+        supports = [] if on is None else self._tops([on])
         low, high = (
             (1.5, 1.8) if "tall" in attributes else (0.7, 0.9) if "small" in attributes else (1.05, 1.5)
         )
         for index in range(self._count("plant", 1 if self._size < 30 else 2)):
+            if supports:
+                support, top = supports[index % len(supports)]
+                self._stand_on(_small_plant(self.palette, self.rng), support, top, index)
+                continue
             piece = furniture_decor.plant(self.palette, self.rng, float(self.rng.uniform(low, high)))
+            if self._related(piece):
+                self.plan.placed[-1] = self._bent_by_walls(self.plan.placed[-1])
+                continue
             placed = False
             for sx, sz in (*corners[index % 4 :], *corners[: index % 4]):
                 x, z = sx * (room.width / 2 - 0.5), sz * (room.depth / 2 - 0.5)
@@ -61,6 +75,12 @@ class Dresser(Wishes):
             self._miss("plant", placed)
             if placed:
                 self.plan.placed[-1] = self._bent_by_walls(self.plan.placed[-1])
+
+    def _stand_on(self, piece: Piece, support: Placed, top: float, index: int) -> None:
+        """Stand a small piece on another, the first at an end so that the middle stays free."""
+        dx = (0.34, -0.34, 0.0, 0.17)[index % 4] * support.piece.width
+        x, z = beside(support, dx, -0.02)
+        self.plan.on_top(piece, x, top, z)
 
     def _bent_by_walls(self, entry: Placed) -> Placed:
         """Return a plant whose leaves end at the walls instead of beyond them."""
@@ -85,6 +105,11 @@ class Dresser(Wishes):
         elif table is not None and self.plan.first("sofa") is None:
             x, z = table.floor.x, table.floor.z
             width, depth = 2 * table.floor.half_x + 0.5, 2 * table.floor.half_z + 0.5
+        under = self._target("rug", "under", "beside", "in_front_of")
+        if under is not None and (below := self.plan.first(under)) is not None:
+            x, z = below.floor.x, below.floor.z
+            if below.wall is not None:  # most of it lies before what stands at a wall
+                x, z = self.plan.room.spot(below.wall, below.u, below.piece.depth * 0.5 + 0.55)
         room = self.plan.room
         width, depth = min(width, room.width - 0.5), min(depth, room.depth - 0.5)
         piece = furniture_decor.rug(self.palette, base, motif, width, depth, "round" in attributes)
@@ -93,16 +118,20 @@ class Dresser(Wishes):
         self.plan.on_top(piece, x, 0.0, z, is_flat=True)
 
     def _table_lamps(self) -> None:
-        tops = {"nightstand": 0.56, "desk": 0.76, "sideboard": 0.82, "coffee_table": 0.435}
-        supports = [
-            (entry, tops[kind]) for kind in tops for entry in self.plan.placed if entry.piece.kind == kind
-        ]
+        usual = ("nightstand", "desk", "sideboard", "coffee_table")
+        asked = self._target("table_lamp", "on", "beside")
+        if asked in TOPS_M:
+            usual = (asked, *(kind for kind in usual if kind != asked))
+        supports = self._tops(usual)
         wanted = self._count("table_lamp", 2 if self.plan.first("nightstand") else 1)
         for support, top in supports[:wanted]:
             piece = furniture_decor.table_lamp(self.palette, self.scheme.second_seat, self.light.lamp)
-            shift = {"desk": (0.52, -0.14), "sideboard": (-0.5, 0.0), "coffee_table": (0.0, 0.0)}
+            shift = {
+                "desk": (0.52, -0.14), "sideboard": (-0.5, 0.0), "coffee_table": (0.0, 0.0),
+                "counter": (0.9, -0.1), "dining_table": (0.0, 0.0), "cafe_table": (0.0, 0.0),
+            }  # fmt: skip
             dx, dz = shift.get(support.piece.kind, (0.0, -0.04))
-            x, z = _beside(support, dx, dz)
+            x, z = beside(support, dx, dz)
             self.plan.on_top(piece, x, top, z)
             self._shine(x, top + 0.36, z, 1.5, clear_m=0.24)
         for _ in range(max(0, wanted - len(supports)) if self._was_asked("table_lamp") else 0):
@@ -110,7 +139,9 @@ class Dresser(Wishes):
 
     def _pendant_lamps(self) -> None:
         count = self._count("pendant_lamp", 1 if self.brief.setting != "cafe" else 3)
-        tables = [e for e in self.plan.placed if e.piece.kind in ("dining_table", "cafe_table")]
+        over = self._target("pendant_lamp", "above")
+        kinds = ("dining_table", "cafe_table") if over not in TOPS_M else (over,)
+        tables = [e for e in self.plan.placed if e.piece.kind in kinds]
         room = self.plan.room
         spots = [(entry.floor.x, entry.floor.z) for entry in tables]
         spots += [
@@ -143,12 +174,19 @@ class Dresser(Wishes):
             # Two above the head of the room before the other walls have their turn.
             spots = [("north", -0.16), ("north", 0.2), *spots]
         hung = 0
+        over = self._target("picture", "above")
         for wall, share in spots:
             if hung == count:
                 return
             width, height = sizes[hung % len(sizes)]
             frame = self.scheme.wood if hung % 2 == 0 else (0.08, 0.07, 0.06)
             piece = furniture_decor.picture(self.palette, self.rng, width, height, frame)
+            if over is not None and self._over(piece, over):
+                hung, over = hung + 1, over if over != "fireplace" else None
+                continue
+            if over is not None:
+                self.plan.unrelated += ["picture"] if hung == 0 else []
+                over = None
             hung += self.plan.hang(piece, wall, share * self.plan.room.length(wall) / 2, 1.62)
         if hung < count and self._was_asked("picture") and self._wanted["picture"].count is not None:
             self._miss("picture", False)
@@ -170,7 +208,14 @@ class Dresser(Wishes):
             self.hung.append(self.plan.room.against(concatenate(parts), o.wall, 0.0, 0.0, 0.02))
 
 
-def _beside(support: Placed, dx: float, dz: float) -> tuple[float, float]:
+def _small_plant(palette: Palette, rng: Generator) -> Piece:
+    """Return a plant for a table top."""
+    piece, scale = furniture_decor.plant(palette, rng, 0.9), 0.55
+    mesh = replace(piece.mesh, vertices=piece.mesh.vertices * np.float32(scale))
+    return Piece("plant", mesh, piece.width * scale, piece.depth * scale, piece.height * scale)
+
+
+def beside(support: Placed, dx: float, dz: float) -> tuple[float, float]:
     """Return (x, z) of a point given in the frame of a placed piece."""
     turn = np.radians(support.yaw_deg)
     cos, sin = float(np.cos(turn)), float(np.sin(turn))

@@ -6,31 +6,54 @@ The rules run in a fixed order, the largest and most bound first. A kind that fi
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from . import furniture, furniture_storage
 from .furniture import Piece
 from .mesh import concatenate
-from .room_dressing import Dresser
+from .room_objects import Keeper
 from .room_palette import DYES
 from .room_plan import Rectangle
 from .world import Lamp
 
 
-class Furnisher(Dresser):
-    """Furnishes one room: furniture first, then what `Dresser` adds."""
+class Furnisher(Keeper):
+    """Furnishes one room: furniture first, then what `Dresser` and `Keeper` add."""
 
     def furnish(self) -> None:
         """Place everything that is wanted."""
         self._keep_door_free()
-        for rule in (
-            self._counter, self._fireplace, self._bed, self._sofas, self._coffee_table, self._dining,
-            self._bookshelves, self._wardrobes, self._desk, self._sideboard, self._armchairs,
-            self._cafe_tables, self._loose_chairs, self._nightstands, self._sculptures, self._benches,
-            self._floor_lamps, self._plants, self._rug, self._table_lamps, self._pendant_lamps,
-            self._pictures, self._curtains,
-        ):  # fmt: skip
-            rule()
+        rules: dict[str, Callable[[], None]] = {
+            "counter": self._counter, "fireplace": self._fireplace, "bed": self._bed, "sofa": self._sofas,
+            "coffee_table": self._coffee_table, "dining_table": self._dining,
+            "bookshelf": self._bookshelves, "wardrobe": self._wardrobes, "desk": self._desk,
+            "sideboard": self._sideboard, "armchair": self._armchairs, "cafe_table": self._cafe_tables,
+            "chair": self._loose_chairs, "nightstand": self._nightstands, "sculpture": self._sculptures,
+            "bench_seat": self._benches, "floor_lamp": self._floor_lamps, "plant": self._plants,
+            "rug": self._rug, "table_lamp": self._table_lamps, "pendant_lamp": self._pendant_lamps,
+            **self.object_rules(), "picture": self._pictures, "curtain": self._curtains,
+        }  # fmt: skip
+        for kind in self._targets_first(list(rules)):
+            rules[kind]()
+
+    def _targets_first(self, kinds: list[str]) -> list[str]:
+        """Return the kinds in their order, but what something is placed by before that.
+
+        What stands beside a thing comes right after it, before that side is taken.
+        """
+        order = list(kinds)
+        for kind in kinds:
+            element = self._wanted.get(kind)
+            relation = None if element is None else element.relation
+            if relation is None or relation.to not in order or relation.to == "pendant_lamp":
+                continue  # a lamp is hung over what stands already
+            target, is_early = relation.to, order.index(relation.to) > order.index(kind)
+            if is_early or relation.kind == "beside":
+                order.remove(kind)
+                order.insert(order.index(target) + 1, kind)
+        return order
 
     def exposure_gain(self, windows: int) -> float:
         """Return how much longer the picture is exposed for want of windows, as an eye would adapt."""
@@ -83,7 +106,9 @@ class Furnisher(Dresser):
             piece = furniture.bed(self.palette, cover, self.scheme.cushion, self.scheme.wood)
             prefer = 0.0 if count == 1 else (-0.52, 0.52)[index]
             apart = 0.55 if count == 1 else 0.1
-            placed = self.plan.against_wall(piece, ("north", self._far), prefer, apart)
+            placed = self._related(piece) or self.plan.against_wall(
+                piece, ("north", self._far), prefer, apart
+            )
             self._miss("bed", placed or self.plan.against_wall(piece, ("north", self._far, "south"), prefer))
 
     def _sofas(self) -> None:
@@ -95,7 +120,7 @@ class Furnisher(Dresser):
             here = cushions if index == 0 else 0
             piece = furniture.sofa(self.palette, colour, self.scheme.wood, cushion, here, width)
             walls = ("north", self._far, "south") if index == 0 else ("south", self._far, "north")
-            self._miss("sofa", self.plan.against_wall(piece, walls, 0.0))
+            self._miss("sofa", self._related(piece) or self.plan.against_wall(piece, walls, 0.0))
 
     def _coffee_table(self) -> None:
         if not self._count("coffee_table", 1):
@@ -103,6 +128,8 @@ class Furnisher(Dresser):
         attributes = self._attributes("coffee_table")
         wood = self._colour("coffee_table", self.scheme.wood)
         piece = furniture.coffee_table(self.palette, wood, "round" in attributes, self._books)
+        if self._related(piece):
+            return
         x, z = self._hub()
         sofa = self.plan.first("sofa")
         self._miss("coffee_table", self.plan.at(piece, x, z, 0.0 if sofa is None else sofa.yaw_deg, 0.5))
@@ -117,7 +144,7 @@ class Furnisher(Dresser):
         for x, z in spots[:count]:
             turn = float(np.degrees(np.arctan2(-x, -z)))
             piece = furniture.armchair(self.palette, colour, self.scheme.wood)
-            placed = self.plan.at(piece, hub_x + x, hub_z + z, turn, 0.8)
+            placed = self._related(piece) or self.plan.at(piece, hub_x + x, hub_z + z, turn, 0.8)
             walls = (self._far, self.side, "south", "north")
             self._miss("armchair", placed or self.plan.against_wall(piece, walls, 0.6))
 
@@ -127,8 +154,15 @@ class Furnisher(Dresser):
         wood = self.scheme.wood if asked is None else asked
         return furniture.chair(self.palette, wood, self.scheme.cushion if asked is None else None)
 
+    def _are_chairs_loose(self) -> bool:
+        """Whether chairs stand by themselves: there is no table, or the brief puts them elsewhere."""
+        if not (self._count("dining_table", 1) or self._count("cafe_table", 4)):
+            return True
+        target = self._target("chair", "beside", "in_front_of", "facing", "along")
+        return target is not None and target not in ("dining_table", "cafe_table")
+
     def _chairs_at_table(self) -> int:
-        if not self._count("dining_table", 1):
+        if not self._count("dining_table", 1) or self._are_chairs_loose():
             return 0
         return self._count("chair", 4 if self._size < 36 else 6)
 
@@ -152,7 +186,7 @@ class Furnisher(Dresser):
         count = self._count("cafe_table", 4)
         if count == 0:
             return
-        chairs = self._count("chair", 2 * count)
+        chairs = 0 if self._are_chairs_loose() else self._count("chair", 2 * count)
         wood = self._colour("cafe_table", self.scheme.wood)
         room = self.plan.room
         for index in range(count):
@@ -166,13 +200,15 @@ class Furnisher(Dresser):
 
     def _loose_chairs(self) -> None:
         """Place the chairs that no table takes: one at the desk, the others where there is room."""
-        if "chair" not in self._wanted or self._count("dining_table", 1) or self._count("cafe_table", 4):
+        if "chair" not in self._wanted or not self._are_chairs_loose():
             return
         desk = self.plan.first("desk")
         count = self._count("chair", 1 if desk is not None else 2)
         hub_x, hub_z = self._hub()
         for index in range(count):
             piece = self._chair()
+            if self._related(piece):
+                continue
             if index == 0 and desk is not None and desk.wall is not None:
                 x, z = self.plan.room.spot(desk.wall, desk.u, desk.piece.depth + 0.36)
                 if self.plan.at(piece, x, z, desk.yaw_deg + 180.0, 0.3):
@@ -193,7 +229,7 @@ class Furnisher(Dresser):
         prefers = (-0.36, 0.36, -0.4, 0.4, 0.0) if is_library else (0.45, -0.45, 0.6, -0.6, 0.0)
         for index in range(count):
             piece = furniture_storage.bookshelf(self.palette, wood, self.rng, 1.5, height)
-            placed = self.plan.against_wall(piece, walls, prefers[index % 5])
+            placed = self._related(piece) or self.plan.against_wall(piece, walls, prefers[index % 5])
             if not placed:
                 piece = furniture_storage.bookshelf(self.palette, wood, self.rng, 0.9, height)
                 placed = self.plan.against_wall(piece, (*walls, self.side), prefers[index % 5])
@@ -202,7 +238,10 @@ class Furnisher(Dresser):
     def _wardrobes(self) -> None:
         for _ in range(self._count("wardrobe", 1)):
             piece = furniture_storage.wardrobe(self.palette, self._colour("wardrobe", self.scheme.wood))
-            self._miss("wardrobe", self.plan.against_wall(piece, (self._far, "south", "north"), 0.35))
+            placed = self._related(piece) or self.plan.against_wall(
+                piece, (self._far, "south", "north"), 0.35
+            )
+            self._miss("wardrobe", placed)
 
     def _desk(self) -> None:
         if not self._count("desk", 1):
@@ -211,13 +250,14 @@ class Furnisher(Dresser):
         walls = (
             ("north", self._far, "south") if self.brief.setting == "study" else (self._far, "south", "north")
         )
-        self._miss("desk", self.plan.against_wall(piece, walls, -0.1))
+        self._miss("desk", self._related(piece) or self.plan.against_wall(piece, walls, -0.1))
 
     def _sideboard(self) -> None:
         if not self._count("sideboard", 1):
             return
         piece = furniture_storage.sideboard(self.palette, self._colour("sideboard", self.scheme.wood))
-        self._miss("sideboard", self.plan.against_wall(piece, ("north", self._far, "south", self.side), 0.0))
+        walls = ("north", self._far, "south", self.side)
+        self._miss("sideboard", self._related(piece) or self.plan.against_wall(piece, walls, 0.0))
 
     def _nightstands(self) -> None:
         bed = self.plan.first("bed")
@@ -241,12 +281,14 @@ class Furnisher(Dresser):
         )
         for x, z in spots[: self._count("sculpture", 2)]:
             piece = furniture_storage.sculpture(self.palette, self.rng)
-            self._miss("sculpture", self.plan.at(piece, x * room.width, z * room.depth, 0.0, 1.5))
+            placed = self._related(piece) or self.plan.at(piece, x * room.width, z * room.depth, 0.0, 1.5)
+            self._miss("sculpture", placed)
 
     def _benches(self) -> None:
         for index in range(self._count("bench_seat", 1)):
             piece = furniture.bench_seat(self.palette, self.scheme.second_seat, self.scheme.wood)
-            self._miss("bench_seat", self.plan.at(piece, 0.0, (0.04, 0.3)[index % 2], 90.0, 1.5))
+            placed = self._related(piece) or self.plan.at(piece, 0.0, (0.04, 0.3)[index % 2], 90.0, 1.5)
+            self._miss("bench_seat", placed)
 
 
 def _seated(table: Piece, chair: Piece, seats: int, is_round: bool) -> Piece:

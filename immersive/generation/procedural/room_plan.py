@@ -60,6 +60,7 @@ class RoomPlan:
     placed: list[Placed] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     kept_free: list[Rectangle] = field(default_factory=list)
+    unrelated: list[str] = field(default_factory=list)  # kinds that stand, but not where the brief puts them
 
     def first(self, kind: str) -> Placed | None:
         """Return the first piece of a kind."""
@@ -84,6 +85,22 @@ class RoomPlan:
                     self._put_on_wall(piece, wall, u)
                     return True
         return False
+
+    def near_wall_spot(self, piece: Piece, wall: str, u: float, slack_m: float) -> bool:
+        """Put a piece with its back to `wall` within `slack_m` of u, or not at all."""
+        reach = self.room.length(wall) / 2 - piece.width / 2 - 0.04
+        steps = np.arange(0.0, slack_m + 0.01, 0.05)
+        for shift in np.stack([steps, -steps], -1).ravel():
+            spot = u + float(shift)
+            if abs(spot) <= reach and self._fits_wall(piece, wall, spot, 0.0):
+                self._put_on_wall(piece, wall, spot)
+                return True
+        return False
+
+    def hung_over(self, piece: Piece, mesh: Mesh, wall: str, u: float) -> None:
+        """Note a flat piece that hangs where nothing else can be."""
+        floor = Rectangle(*self.room.spot(wall, u, 0.0), 0.0, 0.0)
+        self.placed.append(Placed(piece, mesh, floor, wall, u, is_flat=True))
 
     def at(self, piece: Piece, x: float, z: float, turn_deg: float, search_m: float = 0.0) -> bool:
         """Put a piece at (x, z), or as near as there is room within `search_m`."""
@@ -113,7 +130,7 @@ class RoomPlan:
             if entry.wall != wall:
                 continue
             is_beside = abs(entry.u - u) < entry.piece.width / 2 + half
-            top = entry.piece.height if entry.piece.kind != "picture" else np.inf
+            top = np.inf if entry.is_flat else entry.piece.height
             if is_beside and top > low:
                 return False
         mesh = self.room.against(piece.mesh, wall, u, y)

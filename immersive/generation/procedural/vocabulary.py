@@ -255,5 +255,23 @@ INDOOR_KINDS = (
     Kind("floor", (), True, ("floor", "floorboard"), attributes=("wooden", "stone", "tiled")),
 )
 
+# Built where they are asked for; no room has them by itself.
+OBJECT_KINDS = (
+    Kind("globe", (), True, ("globe", "world globe", "terrestrial globe"), most=2),
+    Kind("bottle", (), True, ("bottle", "wine bottle", "flask"), most=8),
+    Kind("book_stack", (), True, ("stack of books", "pile of books", "book stack"), most=4),
+    Kind("candle", (), True, ("candle", "candlestick", "candelabra", "tea light"), most=3),
+    Kind("ladder", (), True, ("ladder", "stepladder", "library ladder"), most=2),
+    Kind("easel", (), True, ("easel", "painter's easel"), most=2),
+    Kind("piano", (), True, ("piano", "upright piano", "grand piano")),
+    Kind("display_case", (), True, ("display case", "glass case", "showcase", "vitrine"), most=3),
+    Kind("television", (), True, ("television", "tv", "telly", "television set")),
+    Kind("basket", (), True, ("basket", "wicker basket", "laundry basket"), most=3),
+    Kind("jukebox", (), True, ("jukebox",)),
+    Kind("mirror", (), True, ("mirror", "looking glass"), most=3),
+    Kind("clock", (), True, ("clock", "wall clock"), most=2),
+    Kind("tool_rack", (), True, ("tool", "tool rack", "hand tool", "workshop tool"), most=2),
+)
+
 SETTINGS = {setting.name: setting for setting in (*OUTDOOR_SETTINGS, *INDOOR_SETTINGS)}
-VOCABULARY = {kind.name: kind for kind in (*OUTDOOR_KINDS, *INDOOR_KINDS)}
+VOCABULARY = {kind.name: kind for kind in (*OUTDOOR_KINDS, *INDOOR_KINDS, *OBJECT_KINDS)}

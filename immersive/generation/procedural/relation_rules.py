@@ -1,0 +1,88 @@
+"""Which relations the worlds build: `understand` lists every other one as said but not built.
+
+Each line is a promise that the furnisher of rooms or the outdoor world keeps; "*" stands for any kind.
+"""
+
+from __future__ import annotations
+
+from immersive.brief import Relation, RelationKind
+
+_Rules = dict[RelationKind, tuple[tuple[str, str], ...]]  # subjects and targets, words apart
+
+_OUTDOORS: _Rules = {
+    "on": (("boat dock reed", "lake"),),
+    "beside": (("dock boat reed", "lake"),),
+    "around": (("reed", "lake"),),
+    "along": (("reed", "lake"),),
+    "inside": (("boat", "lake"),),
+}
+# What stands with its back to a wall wherever it stands.
+_AT_WALLS = "bookshelf wardrobe desk sideboard counter fireplace bed sofa picture"
+_ON_FLOOR = "sofa armchair chair rug floor_lamp plant bookshelf wardrobe desk bed nightstand sculpture"
+_LARGE = "sofa bed desk bookshelf wardrobe sideboard fireplace counter"
+_OBJECTS_AT_WALLS = "ladder piano display_case television jukebox"
+_TABLES = "dining_table cafe_table"
+_INDOORS: _Rules = {
+    "beside": (
+        ("chair", _TABLES),
+        ("armchair bookshelf wardrobe sideboard floor_lamp plant sculpture", f"{_LARGE} window door"),
+        ("desk", "window door"),
+        ("floor_lamp plant", "armchair"),
+        ("armchair", "floor_lamp plant"),
+        ("chair", "desk fireplace window"),
+        ("nightstand", "bed"),
+        ("table_lamp", "nightstand desk sideboard coffee_table"),
+        ("curtain", "window"),
+        (_AT_WALLS, "wall"),
+        ("rug", "bed sofa"),
+        ("ladder piano display_case jukebox", f"{_LARGE} window door wall"),
+        ("television", "bookshelf sideboard fireplace wall"),
+        ("basket", f"{_LARGE} armchair"),
+    ),
+    "around": (("chair", _TABLES), ("curtain", "window")),
+    "along": ((f"{_AT_WALLS} {_OBJECTS_AT_WALLS}", "wall"), ("chair", "counter")),
+    "on": (
+        ("table_lamp plant", "desk sideboard coffee_table counter nightstand"),
+        ("plant", _TABLES),
+        ("globe bottle book_stack candle", f"desk sideboard coffee_table counter nightstand {_TABLES}"),
+        ("picture curtain mirror clock tool_rack", "wall"),
+        ("curtain", "window"),
+        ("cushion", "sofa"),
+        (f"{_ON_FLOOR} {_OBJECTS_AT_WALLS} easel basket", "floor"),
+    ),
+    "under": (
+        ("rug", f"coffee_table {_TABLES} bed sofa desk"),
+        ("desk sideboard bench_seat", "window"),
+        (_TABLES, "pendant_lamp"),
+    ),
+    "above": (
+        ("picture mirror clock", "sofa fireplace bed desk sideboard"),
+        ("pendant_lamp", f"{_TABLES} coffee_table desk counter"),
+        ("curtain", "window"),
+    ),
+    "in_front_of": (
+        ("coffee_table", "sofa fireplace"),
+        ("armchair chair bench_seat", "fireplace window bookshelf picture"),
+        ("chair", "desk"),
+        ("easel", "window fireplace"),
+        ("rug", "fireplace sofa bed"),
+        ("curtain", "window"),
+    ),
+    "facing": (
+        ("sofa armchair bed bench_seat chair", "fireplace window"),
+        ("armchair", "sofa bookshelf"),
+        ("desk", "wall"),
+        ("chair", "desk"),
+        ("easel", "window fireplace"),
+    ),
+}
+
+
+def is_built(kind: str, relation: Relation, *, is_indoor: bool) -> bool:
+    """Return whether a thing of this kind really stands where the relation says."""
+    rules = (_INDOORS if is_indoor else _OUTDOORS).get(relation.kind, ())
+    return any(_names(subjects, kind) and _names(targets, relation.to) for subjects, targets in rules)
+
+
+def _names(kinds: str, kind: str) -> bool:
+    return kinds == "*" or kind in kinds.split()
