@@ -29,7 +29,7 @@ def test_create_prints_the_promised_object_and_nothing_else(small_scene: SmallSc
     assert set(report["quality"]) >= QUALITY and set(report["walkability"]) >= WALKABILITY
     assert set(report["brief"]) == {"understood", "guessed", "left_out"}
     assert [stage["name"] for stage in report["stages"]] == [
-        "understand", "frames", "fit", "quality", "walk", "pack", "publish",
+        "understand", "frames", "fit", "quality", "walk", "sound", "pack", "publish",
     ]  # fmt: skip
     assert sum(stage["cpu_seconds"] for stage in report["stages"]) <= report["cpu_seconds"] + 0.1
     assert report["title"] == "Painted room"

@@ -201,7 +201,9 @@ def test_the_same_world_gives_the_same_bytes(busy: World) -> None:
 def test_a_brief_becomes_frames_that_can_be_lifted() -> None:
     phrases: list[str] = []
 
-    frames = create(BackendSettings()).generate(BUSY, lambda share, phrase: phrases.append(phrase))
+    frames = create("procedural", BackendSettings()).generate(
+        BUSY, lambda share, phrase: phrases.append(phrase)
+    )
 
     assert frames.cameras is not None and frames.depths is not None
     assert np.allclose(frames.cameras.positions[0], 0, atol=1e-4)
@@ -255,4 +257,6 @@ def test_the_vocabulary_names_only_itself() -> None:
 
 def test_a_setting_from_the_wrong_side_of_the_door_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="setting must be an outdoor one, got 'bedroom'"):
-        create(BackendSettings()).generate(SceneBrief("x", setting="bedroom"), lambda share, phrase: None)
+        create("procedural", BackendSettings()).generate(
+            SceneBrief("x", setting="bedroom"), lambda share, phrase: None
+        )
