@@ -11,6 +11,7 @@ from immersive.generation.procedural.mesh import (
     concatenate,
     cylinder,
     flat_mesh,
+    label_of,
     prism,
     rounded_box,
     sphere,
@@ -119,3 +120,16 @@ def test_a_mesh_refuses_attributes_of_another_length() -> None:
 def _only(mesh: Mesh, material: int) -> Mesh:
     keep = mesh.materials == material
     return Mesh(mesh.vertices, mesh.faces[keep], mesh.materials[keep], mesh.normals, mesh.tints, mesh.coords)
+
+
+def test_labels_stay_with_their_triangles() -> None:
+    bench = box([0, 0, 0], [1.0, 1.0, 1.0], 0).labelled("bench")
+    floor = box([5, 0, 0], [1.0, 1.0, 1.0], 1)
+    lamp = box([0, 3, 0], [0.2, 0.2, 0.2], 2).labelled("lantern").labelled("bench")
+
+    whole = tessellated(concatenate([bench, floor, lamp]).placed([1, 2, 3], 30.0), 0.4)
+
+    for material, label in ((0, label_of("bench")), (1, 0), (2, label_of("lantern"))):
+        own = whole.face_labels[whole.materials == material]
+        assert len(own) >= 12 and (own == label).all()
+    assert label_of("bench") != label_of("lantern")

@@ -15,7 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from reconstruction.checks import check_array
 from reconstruction.conventions import F32
 
+from .vocabulary import VOCABULARY
+
 I32 = NDArray[np.int32]
+_LABELS = {kind: index for index, kind in enumerate(VOCABULARY)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +31,9 @@ class Mesh:
     normals: F32  # [V, 3] unit, outwards; what is shaded, so foliage may bend them
     tints: F32  # [V, 3] linear colour that multiplies the material's
     coords: F32  # [V, 3] metres in the part's own frame, where its texture is evaluated
+    labels: NDArray[np.int16] | None = (
+        None  # [T] what each triangle is part of, see `label_of`; None: nothing
+    )
 
     def __post_init__(self) -> None:
         count = check_array("vertices", self.vertices, shape=("V", 3), dtype=np.float32)["V"]
@@ -35,6 +41,18 @@ class Mesh:
         check_array("materials", self.materials, shape=(faces,), dtype=np.int16)
         for name in ("normals", "tints", "coords"):
             check_array(name, getattr(self, name), shape=(count, 3), dtype=np.float32)
+        if self.labels is not None:
+            check_array("labels", self.labels, shape=(faces,), dtype=np.int16)
+
+    @property
+    def face_labels(self) -> NDArray[np.int16]:
+        """What each triangle is part of [T], 0 for nothing that a prompt names."""
+        return np.zeros(len(self.faces), np.int16) if self.labels is None else self.labels
+
+    def labelled(self, kind: str) -> Mesh:
+        """Return the mesh as part of a kind of element; triangles that have a label keep theirs."""
+        labels = self.face_labels
+        return replace(self, labels=np.where(labels == 0, label_of(kind), labels).astype(np.int16))
 
     def tinted(self, tint: ArrayLike) -> Mesh:
         """Return the mesh with its tint multiplied by a linear colour [3] or [V, 3]."""
@@ -60,6 +78,11 @@ class Mesh:
         return self.moved(yaw_matrix(yaw_deg) * scale, position)
 
 
+def label_of(kind: str) -> int:
+    """Return the number, from 1, that stands for a kind of the vocabulary in `Mesh.labels`."""
+    return 1 + _LABELS[kind]
+
+
 def yaw_matrix(degrees: float) -> NDArray[np.float64]:
     """Return the rotation [3, 3] about +Y, counter-clockwise seen from above (+Z turns to +X)."""
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
@@ -80,6 +103,7 @@ def concatenate(meshes: Sequence[Mesh]) -> Mesh:
         np.concatenate([mesh.normals for mesh in meshes]),
         np.concatenate([mesh.tints for mesh in meshes]),
         np.concatenate([mesh.coords for mesh in meshes]),
+        np.concatenate([mesh.face_labels for mesh in meshes]),
     )
 
 
@@ -274,7 +298,8 @@ def tessellated(mesh: Mesh, edge_m: float) -> Mesh:
     shared between the new triangles.
     """
     columns = np.concatenate([mesh.vertices, mesh.normals, mesh.tints, mesh.coords], axis=1)
-    corners, materials = columns[mesh.faces], mesh.materials
+    # A triangle's material and label travel as one pair of numbers.
+    corners, materials = columns[mesh.faces], np.stack([mesh.materials, mesh.face_labels], -1)
     done_corners, done_materials = [], []
     while len(corners):
         edges = np.linalg.norm(corners[:, [1, 2, 0], :3] - corners[:, :, :3], axis=2)
@@ -291,5 +316,6 @@ def tessellated(mesh: Mesh, edge_m: float) -> Mesh:
     flat = np.concatenate(done_corners).reshape(-1, 12).astype(np.float32)
     vertices, normals, tints, coords = (np.ascontiguousarray(flat[:, i : i + 3]) for i in (0, 3, 6, 9))
     faces = np.arange(len(flat), dtype=np.int32).reshape(-1, 3)
-    whole = Mesh(vertices, faces, np.concatenate(done_materials), normals, tints, coords)
+    kept = np.ascontiguousarray(np.concatenate(done_materials).T)
+    whole = Mesh(vertices, faces, kept[0], normals, tints, coords, kept[1])
     return whole.with_normals(normals)

@@ -192,7 +192,9 @@ class _Painter:
 def _solid(world: World) -> Mesh:
     """Return the mesh that light meets, its triangles numbered as in the whole."""
     mesh, end = world.mesh, world.shadeless_face
-    return replace(mesh, faces=mesh.faces[:end], materials=mesh.materials[:end])
+    return replace(
+        mesh, faces=mesh.faces[:end], materials=mesh.materials[:end], labels=mesh.face_labels[:end]
+    )
 
 
 def _parameters(world: World) -> NDArray[np.float64]:
