@@ -11,6 +11,7 @@ from immersive.brief import Detail, Element, SceneBrief, Season, Size, TimeOfDay
 from immersive.generation.brief_relations import relate
 from immersive.generation.brief_rules import (
     ANY_ROOM,
+    COLOUR_OF_WORD,
     COMPOUND_SETTINGS,
     ENTERABLE,
     GRANTED,
@@ -18,6 +19,7 @@ from immersive.generation.brief_rules import (
     ROOM_OF_ELEMENT,
     SETTING_AS_ELEMENT,
     SETTING_OF_ELEMENT,
+    SETTING_WITH_ELEMENT,
     STAND_IN_INDOORS,
     STAND_IN_OUTDOORS,
     STYLE_OUTDOORS,
@@ -71,6 +73,9 @@ class _Assembly:
             self._settle_setting()
         for mention in self._reading.things:
             self._settle(mention)
+        for (setting, kind), particular in SETTING_WITH_ELEMENT.items():
+            if self._setting == setting and kind in self._elements and self._elements[kind].count != 0:
+                self._setting = particular
         self._relate()
         for negation, word in self._reading.absent:
             self._understood.append(f"{negation} {word} -> none is built")
@@ -321,6 +326,9 @@ class _Assembly:
                 kept.append(item)
             else:
                 self._left_out.append(f"{item.text} (of the {mention.item.text})")
+        own_colour = COLOUR_OF_WORD.get(mention.item.text.casefold())
+        if own_colour in kind.attributes and not attributes:
+            attributes.append(own_colour)
         count = 1 if mention.is_one and kind.most > 1 else None
         if mention.number is not None:
             asked = mention.number.number * self._tables_of(mention)
@@ -394,7 +402,7 @@ class _Assembly:
         is_frozen = any("frozen" in element.attributes for element in self._elements.values())
         is_snowy = is_frozen or self._facts.get("weather") == "snow" or self._setting == "snow_field"
         defaults = {
-            "time": "day",
+            "time": "night" if "aurora" in self._elements else "day",
             "weather": "clear",
             "season": "winter" if is_snowy else "summer",
         }

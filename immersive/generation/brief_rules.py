@@ -26,7 +26,16 @@ SETTING_AS_ELEMENT = {
     "lake_shore": "lake",
     "beach": "lake",
     "mountain": "mountains",
+    "village_street": "house",
+    "ruins": "ruin",
+    "canyon": "cliff",
+    "jungle": "broadleaf",
+    "farm": "cabin",
+    "japanese_garden": "cherry_tree",
 }
+
+# A setting that another element makes a more particular one.
+SETTING_WITH_ELEMENT = {("mountain", "lake"): "alpine_lake"}
 
 # The setting that an outdoor prompt without one has in mind; the first that is mentioned decides.
 SETTING_OF_ELEMENT = {
@@ -44,6 +53,18 @@ SETTING_OF_ELEMENT = {
     "grass": "meadow",
     "broadleaf": "meadow",
     "windmill": "meadow",
+    **dict.fromkeys(("ruin", "column", "arch"), "ruins"),
+    **dict.fromkeys(("torii", "pagoda", "bamboo", "cherry_tree", "stone_lantern"), "japanese_garden"),
+    **dict.fromkeys(
+        ("building", "kiosk", "neon_sign", "telephone_box", "street_lamp", "fountain"), "city_square"
+    ),
+    **dict.fromkeys(("market_stall", "church", "shop"), "village_street"),
+    **dict.fromkeys(("pumpkin", "scarecrow", "hay_bale", "haystack", "cow"), "farm"),
+    **dict.fromkeys(("sheep", "horse", "picnic_table", "swing", "slide", "beehive", "castle"), "meadow"),
+    **dict.fromkeys(("snowman", "sledge", "aurora"), "snow_field"),
+    **dict.fromkeys(("camel", "pyramid", "rocket"), "desert"),
+    **dict.fromkeys(("cliff", "waterfall"), "mountain"),
+    "parasol": "beach",
 }
 
 ROOM_OF_ELEMENT = {
@@ -65,10 +86,13 @@ ANY_ROOM = frozenset({"room", "rooms", "interior", "indoors", "home interior", "
 # Kinds that the worlds do not model are built as their nearest relative, and the user is told.
 STAND_IN_OUTDOORS = {
     "sea": "lake",
-    "river": "lake",
     "fireplace": "campfire",
     "floor_lamp": "lantern",
     "plant": "bush",
+    "chair": "garden_chair",
+    "dining_table": "picnic_table",
+    "sculpture": "statue",
+    "wall": "stone_wall",
 }
 STAND_IN_INDOORS = {
     "campfire": "fireplace",
@@ -79,13 +103,33 @@ STAND_IN_INDOORS = {
     "palm": "plant",
     "statue": "sculpture",
     "bench": "bench_seat",
+    "flower_pot": "plant",
+    "street_lamp": "floor_lamp",
+    "cherry_tree": "plant",
+    "bamboo": "plant",
 }
 
 # A plain word means what is usual in the place.
-KIND_IN_SETTING = {("cafe", "dining_table"): "cafe_table", ("gallery", "chair"): "bench_seat"}
+KIND_IN_SETTING = {
+    ("cafe", "dining_table"): "cafe_table",
+    ("gallery", "chair"): "bench_seat",
+    ("village_street", "cabin"): "house",
+    ("city_square", "cabin"): "house",
+    ("city_square", "lantern"): "street_lamp",
+    ("village_street", "lantern"): "street_lamp",
+    ("japanese_garden", "lantern"): "stone_lantern",
+}
 
-TREES = ("pine", "birch", "broadleaf", "palm", "dead_tree")
-TREE_OF_SETTING = {"meadow": "broadleaf", "lake_shore": "birch", "beach": "palm", "desert": "dead_tree"}
+TREES = ("pine", "birch", "broadleaf", "palm", "dead_tree", "cherry_tree")
+TREE_OF_SETTING = {
+    **dict.fromkeys(("meadow", "village_street", "city_square", "ruins", "farm"), "broadleaf"),
+    "japanese_garden": "cherry_tree",
+    "jungle": "palm",
+    "canyon": "dead_tree",
+    "lake_shore": "birch",
+    "beach": "palm",
+    "desert": "dead_tree",
+}
 
 # What a room's windows show when the prompt names something that only exists outdoors.
 VIEW_OF = {
@@ -96,6 +140,12 @@ VIEW_OF = {
     "desert": "desert",
     "snow_field": "snow",
 }
+
+# What a word says of colour besides naming a thing.
+COLOUR_OF_WORD = {
+    "poppy": "red", "poppies": "red", "lavender": "purple", "bluebell": "blue", "bluebells": "blue", "sunflower": "yellow",
+    "sunflowers": "yellow", "daisy": "white", "daisies": "white", "rose": "red", "roses": "red", "violets": "purple",
+}  # fmt: skip
 
 # Descriptions that a place fulfils by being what it is.
 GRANTED = {
@@ -131,6 +181,38 @@ GRANTED = {
     "bottle": {"glass"},
     "sculpture": {"stone", "white"},
     "window": {"glass"},
+    "village_street": {"stone", "wooden"},
+    "city_square": {"stone"},
+    "canyon": {"red", "stone", "sandy"},
+    "jungle": {"lush", "green"},
+    "ruins": {"stone", "mossy"},
+    "ruin": {"stone"},
+    "column": {"stone"},
+    "arch": {"stone"},
+    "tower": {"stone"},
+    "castle": {"stone"},
+    "statue": {"stone"},
+    "fountain": {"stone"},
+    "stone_lantern": {"stone"},
+    "stone_wall": {"stone"},
+    "pyramid": {"stone"},
+    "cliff": {"stone", "tall", "overhanging"},
+    "waterfall": {"tall"},
+    "torii": {"wooden"},
+    "pagoda": {"wooden"},
+    "cherry_tree": {"pink"},
+    "pumpkin": {"orange"},
+    "bamboo": {"green"},
+    "market_stall": {"wooden"},
+    "crate": {"wooden"},
+    "barrel": {"wooden"},
+    "cart": {"wooden"},
+    "sledge": {"wooden"},
+    "beehive": {"wooden"},
+    "picnic_table": {"wooden"},
+    "garden_chair": {"wooden"},
+    "path": {"stone"},
+    "cabin": {"wooden"},
 }
 
 # Moods of the open air, as things the world builds; `styles` indoors are palettes of the room instead.
@@ -157,7 +239,11 @@ TABLE_TOPS = frozenset(
 
 # Things that share a relation when they are named in one breath.
 FAMILIES = (
-    frozenset({*TREES, "bush", "flower", "reed", "grass", "cherry_tree"}),
+    frozenset({*TREES, "bush", "flower", "reed", "grass", "bamboo"}),
+    frozenset({"cabin", "house", "shop", "church", "tower"}),
+    frozenset({"sheep", "cow", "horse", "deer", "camel", "dog", "cat"}),
+    frozenset({"crate", "barrel", "pumpkin", "hay_bale", "flower_pot"}),
+    frozenset({"lantern", "street_lamp", "stone_lantern"}),
     frozenset({"sofa", "armchair", "chair", "bench_seat", "bench"}),
     frozenset({"rock", "boulder", "log", "stump"}),
     frozenset({"floor_lamp", "table_lamp"}),

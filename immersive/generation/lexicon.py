@@ -39,8 +39,7 @@ _TABLE: dict[str, dict[str, str]] = {
             "shore of a lake, edge of a lake, banks of a lake, fjord"
         ),
         "desert": (
-            "a sandy desert with dunes | desert, dune, sahara, wasteland, badlands, canyon, mars, martian"
-            " landscape, savanna"
+            "a sandy desert with dunes | desert, dune, sahara, wasteland, mars, martian, martian landscape, savanna"
         ),
         "mountain": (
             "high rocky mountains | mountain, alps, peak, summit, alpine valley, mountain valley, "
@@ -89,7 +88,7 @@ _TABLE: dict[str, dict[str, str]] = {
         "birch": "birch trees | birch, birch tree, aspen",
         "broadleaf": (
             "oak and maple trees | broadleaf, oak, maple, beech, oak tree, maple tree, broadleaf tree, "
-            "linden, poplar, willow, elm, apple tree, cherry tree, fruit tree, deciduous tree, beech tree"
+            "linden, poplar, willow, elm, apple tree, fruit tree, deciduous tree, beech tree"
         ),
         "dead_tree": "a dead bare tree | dead tree, bare tree, snag, leafless tree",
         "tree": "trees | tree, sapling",
@@ -112,29 +111,32 @@ _TABLE: dict[str, dict[str, str]] = {
         "log": "fallen logs | log, fallen tree, driftwood, fallen log, tree trunk",
         "stump": "tree stumps | stump, tree stump",
         "cabin": (
-            "a wooden cabin hut | cabin, log cabin, hut, shack, lodge, chalet, cottage, house, home, "
-            "farmhouse, barn, bungalow, log house, homestead, croft, hunting lodge, boathouse, shed"
+            "a wooden cabin hut | cabin, log cabin, hut, shack, lodge, chalet, farmhouse, barn, log house, "
+            "homestead, croft, hunting lodge, boathouse, shed"
         ),
         "tower": "a tall stone tower | tower, watchtower, turret, keep, bell tower",
         "lighthouse": "a lighthouse | lighthouse, beacon",
         "windmill": "a windmill | windmill, mill",
         "castle": "a medieval castle with towers | castle, fortress, citadel, stronghold",
-        "ruin": ("ancient stone ruins and columns | ruin, column, pillar, temple, ruined temple, old temple"),
-        "bridge": "a bridge over water | bridge, footbridge, stone bridge, wooden bridge",
+        "ruin": (
+            "ancient ruins of stone | ruin, temple, ruined temple, old temple, abbey, ruined abbey, ruined castle, "
+            "ruined church, ruined tower"
+        ),
+        "house": (
+            "a dwelling house | house, cottage, home, bungalow, villa, town house, terraced house, farm house, saloon"
+        ),
+        "bridge": "a bridge over water | bridge, footbridge, suspension bridge",
         "dock": "a wooden jetty on the water | dock, jetty, pier, landing stage, boardwalk, wharf",
         "fence": "a wooden fence | fence, railing, picket fence, paling",
         "bench": "a wooden bench | bench, park bench",
         "boat": "a rowing boat | boat, rowboat, canoe, rowing boat, dinghy, skiff",
         "tent": "a camping tent | tent, campsite, camp, teepee, tipi, yurt",
         "campfire": "a campfire with flames | campfire, bonfire, camp fire, firepit, fire pit",
-        "lantern": (
-            "street lamps and lanterns | lantern, street lamp, streetlight, lamp post, lamppost, stone "
-            "lantern, paper lantern"
-        ),
-        "torii": "a japanese torii gate | torii, torii gate, shrine",
+        "lantern": ("lanterns on posts | lantern, paper lantern, oil lantern"),
+        "torii": "a japanese torii gate | torii, torii gate, shrine gate",
         "well": "a stone well | well, stone well, wishing well",
         "signpost": "a wooden signpost | signpost, sign, signboard, waymarker",
-        "statue": "a statue | statue, sculpture, monument, obelisk",
+        "statue": "a statue | statue, sculpture, monument",
         "path": "a footpath | path, trail, track, footpath, walkway, lane, dirt road, road",
         "lake": "a lake | lake, tarn, loch, pond, reservoir, water, pool, mere, oasis",
         "river": "a flowing river or brook | river, stream, brook, creek, rivulet, canal",
@@ -209,8 +211,7 @@ _TABLE: dict[str, dict[str, str]] = {
         ),
         "night": (
             "night with stars and moonlight | night, midnight, moonlight, moonlit, starry, star, moon, "
-            "after dark, milky way, starlight, starlit, nocturnal, night sky, full moon, northern lights,"
-            " aurora"
+            "after dark, milky way, starlight, starlit, nocturnal, night sky, full moon"
         ),
     },
     "weather": {
@@ -295,6 +296,9 @@ _TABLE: dict[str, dict[str, str]] = {
         "mossy": "covered with moss | mossy, moss covered, moss",
         "grassy": "covered with grass | grassy, turfed",
         "persian": "persian or oriental pattern | persian, oriental, patterned",
+        "rope": "made of ropes | rope",
+        "broken": "broken in pieces | broken, crumbling, shattered, headless",
+        "overhanging": "leaning out over what is below | overhanging, sheer, steep",
         "frozen": "frozen to ice | frozen, icy, ice, ice covered, iced over, frozen over",
     },
     "colour": {
@@ -416,6 +420,7 @@ FUNCTION_WORDS = frozenset(
         "which",
         "who",
         "whose",
+        "after",
         "as",
         "like",
         "than",
@@ -717,6 +722,8 @@ def entries() -> dict[tuple[str, ...], Concept]:
                 found.setdefault(words[:LONGEST_ENTRY], concept)
         # A canyon that can be built is no longer a kind of desert.
         own = tuple(singular(word) for word in name.split("_"))
+        if " ".join(name.split("_")) not in phrases:  # "an alpine lake" is a lake, too
+            continue
         known = found.setdefault(own, concept)
         if tuple(singular(word) for word in known.name.split("_")) != own:
             found[own] = concept

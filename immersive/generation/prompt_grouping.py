@@ -235,6 +235,9 @@ class _Grouping:
         self._is_negation_used = self._negation is not None
         if is_compound:
             self._replace_target(mention)
+            if mention.slot in ("setting", "room") and self._last is not None:
+                # "A pumpkin field" has many pumpkins.
+                mention.is_one, self._last.is_one = mention.is_one or self._last.is_one, False
         if negation is None:
             self._relate(mention)
             if not (self._is_part and mention.name in _PARTS):

@@ -114,11 +114,11 @@ def _openings(half_width: float, half_depth: float) -> list[Mesh]:
     spots = [([sign * front, half_depth + 0.02], 0.0) for sign in (-1, 1)]
     spots += [([sign * (half_width + 0.02), 0.0], sign * 90.0) for sign in (-1, 1)]
     spots.append(([0.0, -half_depth - 0.02], 180.0))
-    parts += [_window().placed([x, 0.0, z], yaw) for (x, z), yaw in spots]
+    parts += [window().placed([x, 0.0, z], yaw) for (x, z), yaw in spots]
     return parts
 
 
-def _window() -> Mesh:
+def window() -> Mesh:
     """Return a window that looks towards +Z, its pane at z = 0."""
     width, height = _WINDOW
     y = _SILL_M + height / 2

@@ -14,8 +14,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from immersive.brief import Element, SceneBrief
 
-from .noise import fractal
+from .sites import (
+    FOOTPRINTS,
+    SQUARE_HALF_M,
+    VILLAGE_SQUARE_HALF_M,
+    Site,
+    along_street,
+    around_square,
+    beside_walk,
+    extended,
+    order_by_relation,
+)
 from .vocabulary import SETTINGS
+from .waters import Lake, Points, Water, line_distance, river_beside
 from .world import Extent
 
 WALK_RADIUS_M = 13.0  # cameras stay within; terrain is finest here
@@ -23,66 +34,29 @@ _TRAIL_LENGTH_M = 26.0
 
 
 @dataclass(frozen=True, slots=True)
-class Lake:
-    """Still water at y = 0 around a middle, inside a wavering shore."""
-
-    x: float
-    z: float
-    radius: float
-    seed: int
-    is_frozen: bool = False
-
-    @property
-    def is_sea(self) -> bool:
-        """Whether the far shore is out of sight."""
-        return self.radius > 100
-
-    def shore_distance(self, x: ArrayLike, z: ArrayLike) -> NDArray[np.float64]:
-        """Return metres from the shore line, negative over the water."""
-        x, z = np.asarray(x, np.float64), np.asarray(z, np.float64)
-        dx, dz = x - self.x, z - self.z
-        distance = np.hypot(dx, dz)
-        angle_x, angle_z = dx / np.maximum(distance, 1e-9), dz / np.maximum(distance, 1e-9)
-        # A wave of a fixed length, not of a fixed angle, or the sea's shore would be straight.
-        waver = max(1.6, self.radius / 9.0)
-        wobble = fractal(angle_x * waver + 7.0, angle_z * waver, 3, self.seed)
-        return distance - self.radius - min(0.22 * self.radius, 4.0) * wobble
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A level place for a building."""
-
-    x: float
-    z: float
-    yaw_deg: float  # 0: the door looks along +Z, towards the walk's start
-    half_width: float  # metres, along the front
-    half_depth: float
-
-
-@dataclass(frozen=True, slots=True)
 class Layout:
     """The plan of a place."""
 
     seed: int
-    trail: tuple[tuple[float, float], ...]  # (x, z) points of the walk, start first
+    trail: Points  # the walk, start first
     has_path: bool  # the trail is trodden and shows
     extent: Extent
-    lake: Lake | None = None
+    lake: Water | None = None
     sites: tuple[Site, ...] = ()
     relief: float = 1.0  # how hilly, 1 for rolling ground
     has_mountains: bool = True
     elements: dict[str, Element] = field(default_factory=dict)
+    street: Points | None = None  # what is trodden or paved, where it goes on beyond the walk
+    square: tuple[float, float, float] | None = None  # x, z and half the side of a paved square
+    gorge: Points | None = None  # rock rises on both sides of this line
 
     def trail_distance(self, x: ArrayLike, z: ArrayLike) -> NDArray[np.float64]:
         """Return metres from the trail's centre line."""
-        x, z = np.asarray(x, np.float64), np.asarray(z, np.float64)
-        best = np.full(np.broadcast(x, z).shape, np.inf)
-        for (ax, az), (bx, bz) in zip(self.trail[:-1], self.trail[1:], strict=True):
-            ux, uz = bx - ax, bz - az
-            along = np.clip(((x - ax) * ux + (z - az) * uz) / (ux * ux + uz * uz), 0, 1)
-            best = np.minimum(best, np.hypot(x - ax - along * ux, z - az - along * uz))
-        return best
+        return line_distance(self.trail, x, z)
+
+    def path_distance(self, x: ArrayLike, z: ArrayLike) -> NDArray[np.float64]:
+        """Return metres from the middle of the path or street."""
+        return line_distance(self.street or self.trail, x, z)
 
 
 def wanted_elements(brief: SceneBrief) -> dict[str, Element]:
@@ -97,56 +71,119 @@ def _ruled_out(brief: SceneBrief, kind: str) -> bool:
     return any(element.kind == kind and element.count == 0 for element in brief.elements)
 
 
+_RELIEF = {
+    "mountain": 1.5, "alpine_lake": 1.4, "beach": 0.5, "desert": 0.9, "lake_shore": 0.8, "meadow": 0.8, "village_street": 0.25,
+    "japanese_garden": 0.45, "city_square": 0.04, "ruins": 0.7, "canyon": 0.7, "jungle": 0.9, "farm": 0.5,
+}  # fmt: skip
+# Where the horizon is low or hidden, no peaks stand unless they are asked for.
+_WITHOUT_MOUNTAINS = ("beach", "city_square", "jungle", "farm")
+_HOUSES = ("house", "shop", "building", "church", "cabin", "tower", "pagoda", "greenhouse")
+
+
 def plan(brief: SceneBrief, rng: Generator) -> Layout:
     """Draw the plan of an outdoor brief."""
     elements = wanted_elements(brief)
     side = 1.0 if rng.random() < 0.5 else -1.0
     half = {"small": 0.8, "medium": 1.0, "large": 1.2}[brief.size] * _TRAIL_LENGTH_M / 2
     bend, phase = rng.uniform(0.9, 1.8), rng.uniform(0, 6.28)
+    if brief.setting in ("village_street", "city_square"):
+        bend *= 0.5
     steps = np.linspace(half, -half, 14)
     sway = (
         bend * (np.sin(steps / 5.2 + phase) - np.sin(phase)) * np.clip(1.1 - np.abs(steps) / half * 0.3, 0, 1)
     )
     trail = tuple((float(x), float(z)) for x, z in zip(sway, steps, strict=True))
     reach = half * 0.85
-    lake = _lake(brief, elements, rng, side, half)
-    sites = []
-    cabins = elements.get("cabin")
-    for index in range(0 if cabins is None else cabins.count or 1):
-        sites.append(_site(index, -side, trail, rng, "small" in cabins.attributes))
-    relief = {"mountain": 1.5, "beach": 0.5, "desert": 0.9, "lake_shore": 0.8, "meadow": 0.8}.get(
-        brief.setting, 1.0
-    )
+    lake = _water(brief, elements, rng, side, half, trail)
+    street = square = gorge = None
+    if brief.setting == "village_street":
+        street = extended(trail, 40.0, 7.0, rng)
+        # The street widens on one side: a place for a well, a fountain or stalls.
+        square = (float(trail[7][0] + side * 3.6), trail[7][1] - 1.0, VILLAGE_SQUARE_HALF_M)
+    elif brief.setting == "canyon":
+        gorge = extended(trail, 78.0, 34.0, rng)
+    elif brief.setting == "city_square":
+        square = (0.0, 0.0, SQUARE_HALF_M)
     return Layout(
         seed=int(rng.integers(1, 60_000)),
         trail=trail,
         has_path="path" in elements,
         extent=Extent(-reach, reach, -reach, reach),
         lake=lake,
-        sites=tuple(sites),
-        relief=relief,
+        sites=_sites(brief, elements, rng, side, trail, street, square, lake),
+        relief=_RELIEF.get(brief.setting, 1.0),
         has_mountains=not _ruled_out(brief, "mountains")
-        and (brief.setting != "beach" or "mountains" in elements),
+        and (brief.setting not in _WITHOUT_MOUNTAINS or "mountains" in elements),
         elements=elements,
+        street=street,
+        square=square,
+        gorge=gorge,
     )
 
 
-def _lake(
-    brief: SceneBrief, elements: dict[str, Element], rng: Generator, side: float, half: float
-) -> Lake | None:
-    element = elements.get("lake")
+def _count(elements: dict[str, Element], kind: str) -> int:
+    element = elements.get(kind)
+    return 0 if element is None else element.count or (2 if kind == "ruin" else 1)
+
+
+def _sites(
+    brief: SceneBrief,
+    elements: dict[str, Element],
+    rng: Generator,
+    side: float,
+    trail: Points,
+    street: Points | None,
+    square: tuple[float, float, float] | None,
+    water: Water | None,
+) -> tuple[Site, ...]:
+    wanted = [kind for kind in FOOTPRINTS if kind in elements]
+    if wanted == ["cabin"] and elements["cabin"].relation is None and brief.setting != "village_street":
+        cabin = elements["cabin"]
+        return tuple(
+            _site(index, -side, trail, rng, "small" in cabin.attributes) for index in range(cabin.count or 1)
+        )
+    lined = [kind for kind in wanted if kind in _HOUSES]
+    named = [
+        kind
+        for kind in lined
+        for _ in range(_count(elements, kind))
+        if elements[kind].count or kind not in ("house", "building")
+    ]
+    sites: list[Site] = []
+    if street is not None:
+        assert square is not None
+        sites = along_street(street, square, named, rng)
+    elif brief.setting == "city_square":
+        sites = around_square(named, rng)
+    else:
+        lined = []
+    rest = order_by_relation([kind for kind in wanted if kind not in lined], elements)
+    counted = [(kind, _count(elements, kind)) for kind in rest]
+    far = 14.0 if sites else 26.0
+    return (*sites, *beside_walk(counted, elements, trail, water, -side, sites, rng, far))
+
+
+def _water(
+    brief: SceneBrief, elements: dict[str, Element], rng: Generator, side: float, half: float, trail: Points
+) -> Water | None:
+    element = elements.get("lake", elements.get("river"))
     if element is None:
         return None
     # The prompt's own "frozen" wins; else deep winter freezes still water, but not the sea.
     is_cold = brief.season == "winter" or brief.weather == "snow" or brief.setting == "snow_field"
     is_frozen = "frozen" in element.attributes or (is_cold and brief.setting != "beach")
+    room = 9.5 if _stands_before_water(elements) else 0.0  # a building between the walk and the water
+    if element.kind == "river":
+        half_width = 2.1 if "small" in element.attributes else rng.uniform(2.8, 3.6)
+        return river_beside(trail, side, 4.4 + room, half_width, rng, is_frozen)
     seed = int(rng.integers(1, 60_000))
     if brief.setting == "beach":
         radius, gap = 150.0, 7.0
-    elif "small" in element.attributes:
+    elif "small" in element.attributes or brief.setting in ("japanese_garden", "ruins", "farm", "jungle"):
         radius, gap = rng.uniform(4.5, 6.0), 4.2
     else:
-        radius, gap = rng.uniform(17.0, 24.0), 5.0 if brief.setting == "lake_shore" else 6.5
+        radius, gap = rng.uniform(17.0, 24.0), 5.0 if brief.setting in ("lake_shore", "alpine_lake") else 6.5
+    gap += room
     away = np.radians(rng.uniform(-28, 4) if radius < 100 else rng.uniform(-8, 8))
     distance = radius + gap
     return Lake(
@@ -156,6 +193,15 @@ def _lake(
         seed,
         is_frozen,
     )
+
+
+def _stands_before_water(elements: dict[str, Element]) -> bool:
+    """Return whether water is said to lie behind a building."""
+    for kind in ("lake", "river"):
+        relation = elements[kind].relation if kind in elements else None
+        if relation is not None and relation.kind == "behind" and relation.to in FOOTPRINTS:
+            return True
+    return False
 
 
 def _site(

@@ -37,7 +37,7 @@ _LEAVES, _ROCK, _GROUND, _WATER = (
     int(Texture.WATER),
 )
 _SNOW, _SHINGLES, _METAL = int(Texture.SNOW), int(Texture.SHINGLES), int(Texture.METAL)
-_STONES, _MOUNTAIN = int(Texture.STONES), int(Texture.MOUNTAIN)
+_STONES, _MOUNTAIN, _STRATA = int(Texture.STONES), int(Texture.MOUNTAIN), int(Texture.STRATA)
 
 # Columns of the table that `pack_materials` makes.
 BASE, ACCENT, EMISSION, SCALE, CONTRAST, TEXTURE, FOLIAGE, MIRROR = 0, 3, 6, 9, 10, 11, 12, 13
@@ -64,9 +64,9 @@ def pack_materials(materials: Sequence[Material]) -> NDArray[np.float64]:
 
 
 def pack_ground(cover: GroundCover) -> NDArray[np.float64]:
-    """Return the terrain palette [8, 3]: grass to snow as in `GroundCover`, then (snow, grass, 0) amounts."""
+    """Return the terrain palette [8, 3]: grass to snow as in `GroundCover`, then (snow, paving, strata)."""
     colours = [cover.grass, cover.grass_dry, cover.litter, cover.path, cover.shore, cover.rock, cover.snow]
-    return np.array([*colours, (cover.snow_amount, cover.grass_amount, 0.0)], np.float64)
+    return np.array([*colours, (cover.snow_amount, cover.paving, cover.strata)], np.float64)
 
 
 @inlined
@@ -94,6 +94,13 @@ def _seams(along, across, length, width, seed, footprint):
 
 
 @kernel
+def _beds(x, y, z, footprint):
+    """Return how light the layer of rock at a height is, -1..1: beds of uneven thickness, a little bent."""
+    bent = y + 0.5 * fractal2(x * 0.12, z * 0.12, 2, footprint * 0.12, 31)
+    return fractal2(bent * 1.1, 7.0, 3, footprint * 1.1, 33)
+
+
+@kernel
 def _ground(cover, x, y, z, up, path, shore, litter, contrast, footprint):
     broad = fractal2(x / 5.0, z / 5.0, 3, footprint / 5.0, 5)
     patch = fractal2(x * 0.9, z * 0.9, 3, footprint * 0.9, 6)
@@ -108,6 +115,18 @@ def _ground(cover, x, y, z, up, path, shore, litter, contrast, footprint):
     stone = smoothstep(0.2, 0.38, 1.0 - up + 0.08 * patch)
     snow = cover[7, 0] * smoothstep(0.55, 0.85, up + 0.1 * patch)
     snow *= smoothstep(0.0, 0.35, cover[7, 0] * 1.25 + 0.35 * broad + 0.25 * patch) * (1.0 - 0.75 * path)
+    paved, joint = 1.0, 0.0
+    if cover[7, 1] > 0.0:
+        first, _, joint = _seams(
+            x + 0.06 * gradient2(x * 3.0, z * 3.0, 3),
+            z + 0.06 * gradient2(x * 3.0, z * 3.0, 4),
+            1.4 * cover[7, 1],
+            cover[7, 1],
+            6,
+            footprint,
+        )
+        paved = (0.78 + 0.42 * first) * (1.0 - 0.45 * joint)
+    layered = 1.0 + 0.5 * cover[7, 2] * _beds(x, y, z, footprint)
     gritty = 1.0 + contrast * (0.1 * broad + 0.16 * patch + 0.28 * fine + 0.28 * blades)
     smooth = 1.0 + contrast * (0.06 * broad + 0.08 * patch + 0.1 * fine)
     r, g, b = 0.0, 0.0, 0.0
@@ -115,8 +134,8 @@ def _ground(cover, x, y, z, up, path, shore, litter, contrast, footprint):
         c = _mix(cover[0, k], cover[1, k], dry) * grain
         c = _mix(c, cover[2, k] * gritty, litter)
         c = _mix(c, cover[4, k] * smooth, shore)
-        c = _mix(c, cover[3, k] * gritty, path)
-        c = _mix(c, cover[5, k] * gritty, stone)
+        c = _mix(c, cover[3, k] * (gritty if cover[7, 1] == 0.0 else paved * smooth), path)
+        c = _mix(c, cover[5, k] * gritty * layered, stone)
         c = _mix(c, cover[6, k] * smooth, snow)
         if k == 0:
             r = c
@@ -223,6 +242,10 @@ def albedo(m, cover, cx, cy, cz, ox, oy, oz, up, tr, tg, tb, footprint):
         crust = fractal3(cx * 2.5, cy * 2.5, cz * 2.5, 4, footprint * 2.5, 6)
         gain = 1.0 + 0.45 * contrast * crust
         mix = smoothstep(0.45, 0.8, up + 0.35 * crust + 0.8 * (scale - 1.0))
+    elif texture == _STRATA:
+        crust = fractal3(cx * 1.8, cy * 1.8, cz * 1.8, 3, footprint * 1.8, 6)
+        gain = 1.0 + contrast * (0.3 * crust + 0.4 * _beds(cx, cy / scale, cz, footprint))
+        mix = smoothstep(0.5, 0.85, up + 0.3 * crust)
     elif texture == _WATER:
         band = fractal2(cx * 0.10, cz * 0.34, 3, footprint * 0.34, 21)
         mix = smoothstep(0.0, 0.6, band)

@@ -10,7 +10,8 @@ NAMES = (
     "ground", "mountain", "water", "bark", "birch_bark", "needles", "leaves", "birch_leaves",
     "bush", "grass", "reed", "petal", "stem", "rock", "log_wood", "plank_wood", "roof", "stones",
     "trim", "door", "window", "metal", "canvas", "ember", "flame", "cactus", "frond", "cap", "snow",
-    "plaster", "dead_wood", "core",
+    "plaster", "dead_wood", "core", "paint", "pale_stone", "brick", "sandstone", "cliff", "straw", "blossom",
+    "bamboo", "pane", "dark_glass", "beacon", "neon_red", "neon_blue", "basin_water", "foam",
 )  # fmt: skip
 SLOT = {name: index for index, name in enumerate(NAMES)}
 
@@ -56,10 +57,56 @@ _GROUND: dict[str, GroundCover] = {
         rock=(0.3, 0.16, 0.09),
         grass_amount=0.05,
     ),
+    "alpine_lake": GroundCover(
+        grass=(0.08, 0.105, 0.036), grass_dry=(0.14, 0.12, 0.06), litter=(0.16, 0.15, 0.135)
+    ),
+    "village_street": GroundCover(
+        grass=(0.085, 0.115, 0.035), path=(0.21, 0.195, 0.175), litter=(0.13, 0.115, 0.075), paving=0.34
+    ),
+    "japanese_garden": GroundCover(
+        grass=(0.05, 0.1, 0.025),
+        grass_dry=(0.075, 0.115, 0.03),
+        litter=(0.06, 0.095, 0.025),
+        path=(0.36, 0.34, 0.3),
+        shore=(0.24, 0.22, 0.19),
+    ),
+    "city_square": GroundCover(
+        grass=(0.08, 0.1, 0.035), path=(0.25, 0.24, 0.225), litter=(0.12, 0.11, 0.09), paving=0.5
+    ),
+    "ruins": GroundCover(
+        grass=(0.09, 0.13, 0.035),
+        grass_dry=(0.14, 0.14, 0.05),
+        path=(0.27, 0.25, 0.2),
+        litter=(0.13, 0.125, 0.06),
+    ),
+    "canyon": GroundCover(
+        grass=(0.36, 0.18, 0.09),
+        grass_dry=(0.42, 0.23, 0.12),
+        litter=(0.3, 0.14, 0.07),
+        path=(0.42, 0.25, 0.14),
+        shore=(0.34, 0.2, 0.11),
+        rock=(0.4, 0.165, 0.08),
+        grass_amount=0.05,
+        strata=1.0,
+    ),
+    "jungle": GroundCover(
+        grass=(0.055, 0.105, 0.022),
+        grass_dry=(0.085, 0.11, 0.03),
+        litter=(0.075, 0.06, 0.03),
+        path=(0.13, 0.085, 0.05),
+    ),
+    "farm": GroundCover(
+        grass=(0.09, 0.125, 0.03),
+        grass_dry=(0.16, 0.14, 0.05),
+        litter=(0.14, 0.105, 0.06),
+        path=(0.2, 0.145, 0.09),
+    ),
     "snow_field": GroundCover(
         grass=(0.14, 0.13, 0.085), litter=(0.13, 0.1, 0.07), snow_amount=1.0, grass_amount=0.15
     ),
 }
+# Where sand and rock lie in place of grass.
+_BARREN = ("beach", "desert", "canyon")
 _SEASON_TINT: dict[str, RGB] = {
     "spring": (1.0, 1.12, 1.0),
     "summer": (1.0, 1.0, 1.0),
@@ -87,9 +134,9 @@ def ground_cover(brief: SceneBrief) -> GroundCover:
             b * wet * (tint[2] if is_green else 1.0),
         )
 
-    is_green = brief.setting not in ("beach", "desert")
+    is_green = brief.setting not in _BARREN
     snow = 0.0
-    if is_snowy(brief) and brief.setting not in ("beach", "desert"):
+    if is_snowy(brief) and brief.setting not in _BARREN:
         snow = 1.0
     elif brief.weather == "snow":
         snow = 0.6
@@ -103,6 +150,8 @@ def ground_cover(brief: SceneBrief) -> GroundCover:
         snow=cover.snow,
         snow_amount=snow,
         grass_amount=cover.grass_amount * (0.35 if snow else 1.0),
+        paving=cover.paving,
+        strata=cover.strata,
     )
 
 
@@ -127,10 +176,10 @@ def outdoor_materials(brief: SceneBrief, is_lit: bool, is_frozen: bool, cabin: s
         (0.7, 0.73, 0.78)
         if snow
         else (0.42, 0.3, 0.18)
-        if brief.setting == "desert"
+        if brief.setting in ("desert", "canyon")
         else (0.075, 0.105, 0.03)
     )
-    stone = (0.34, 0.19, 0.11) if brief.setting == "desert" else (0.17, 0.163, 0.15)
+    stone = cover.rock if brief.setting in ("desert", "canyon") else (0.17, 0.163, 0.15)
     needle_tip = (0.5, 0.54, 0.58) if snow else (0.085, 0.13, 0.05)
     water = _water(brief, is_frozen)
     wood = {"red": (0.26, 0.05, 0.035), "white": (0.55, 0.54, 0.5), "stone": (0.2, 0.19, 0.17)}.get(
@@ -182,6 +231,28 @@ def outdoor_materials(brief: SceneBrief, is_lit: bool, is_frozen: bool, cabin: s
         "plaster": Material(Texture.PLASTER, (0.5, 0.47, 0.41)),
         "dead_wood": Material(Texture.BARK, (0.19, 0.165, 0.14)),
         "core": Material(Texture.PLAIN, (0.03, 0.025, 0.02)),
+        "paint": Material(Texture.PLAIN, (1.0, 1.0, 1.0), contrast=0.8),
+        "pale_stone": Material(Texture.ROCK, (0.44, 0.42, 0.37), moss if snow else (0.3, 0.31, 0.22), 0.75),
+        "brick": Material(Texture.BRICK, (0.3, 0.12, 0.075), (0.32, 0.29, 0.25), 0.13),
+        "sandstone": Material(Texture.STONES, (0.5, 0.36, 0.2), (0.36, 0.25, 0.14), 0.5),
+        "cliff": Material(Texture.STRATA, cover.rock, moss, 1.1),
+        "straw": Material(Texture.FABRIC, (0.46, 0.33, 0.12), scale=0.12, contrast=0.8),
+        "blossom": Material(Texture.LEAVES, (0.6, 0.27, 0.33), (0.78, 0.5, 0.54), is_foliage=True),
+        "bamboo": Material(Texture.PLAIN, (0.13, 0.19, 0.055)),
+        "pane": Material(Texture.PLAIN, (0.3, 0.38, 0.42), contrast=0.2, emission=(0.03, 0.04, 0.05)),
+        "dark_glass": Material(
+            Texture.PLAIN, (0.035, 0.045, 0.055), contrast=0.0, emission=(0.01, 0.013, 0.017)
+        ),
+        "beacon": Material(
+            Texture.PLAIN,
+            (0.4, 0.4, 0.35),
+            contrast=0.0,
+            emission=(3.2, 2.7, 1.7) if is_lit else (0.2, 0.2, 0.18),
+        ),
+        "neon_red": Material(Texture.PLAIN, (0.4, 0.05, 0.08), contrast=0.0, emission=(1.9, 0.12, 0.32)),
+        "neon_blue": Material(Texture.PLAIN, (0.05, 0.2, 0.4), contrast=0.0, emission=(0.1, 0.75, 1.7)),
+        "basin_water": Material(Texture.WATER, (0.07, 0.17, 0.2), (0.11, 0.23, 0.26)),
+        "foam": Material(Texture.PLAIN, (0.66, 0.73, 0.77), contrast=2.5),
     }
     return tuple(table[name] for name in NAMES)
 
@@ -195,7 +266,7 @@ def _water(brief: SceneBrief, is_frozen: bool) -> Material:
 
 
 def _far_forest(brief: SceneBrief) -> RGB:
-    if brief.setting == "desert":
+    if brief.setting in ("desert", "canyon"):
         return (0.3, 0.165, 0.09)
     if is_snowy(brief):
         return (0.2, 0.23, 0.24)

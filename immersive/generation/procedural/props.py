@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from .look import PAINTS, Look
 from .mesh import Mesh, box, concatenate, cylinder, flat_mesh, icosphere, prism, smooth_mesh
 from .noise import fractal_in_space
 from .palette import SLOT
@@ -185,8 +186,10 @@ def signpost(rng: Generator) -> Mesh:
     return concatenate(parts)
 
 
-def fence(points: NDArray, heights: NDArray) -> Mesh:
+def fence(points: NDArray, heights: NDArray, look: Look) -> Mesh:
     """Return a rail fence through posts at `points` [P, 2] (x, z) on ground `heights` [P]."""
+    if look.has(*PAINTS):
+        return _picket_fence(points, heights, look.colour(PAINTS["white"]))
     parts = []
     for (x, z), y in zip(points, heights, strict=True):
         parts.append(box([x, y + 0.45, z], [0.11, 1.3, 0.11], SLOT["trim"], (0.55, 0.48, 0.4)))
@@ -195,6 +198,23 @@ def fence(points: NDArray, heights: NDArray) -> Mesh:
             start = [points[first, 0], heights[first] + lift, points[first, 1]]
             end = [points[second, 0], heights[second] + lift, points[second, 1]]
             parts.append(cylinder(start, end, 0.045, 0.045, 6, SLOT["trim"], (0.6, 0.52, 0.44)))
+    return concatenate(parts)
+
+
+def _picket_fence(points: NDArray, heights: NDArray, colour: RGB) -> Mesh:
+    parts = []
+    for first in range(len(points) - 1):
+        run = points[first + 1] - points[first]
+        length = float(np.linalg.norm(run))
+        yaw = np.degrees(np.arctan2(run[0], run[1])) - 90
+        for share in np.arange(0.5, length / 0.24) * 0.24 / length:
+            x, z = points[first] + share * run
+            y = heights[first] + share * (heights[first + 1] - heights[first])
+            parts.append(box([0, 0.5, 0], [0.13, 1.0, 0.05], SLOT["paint"], colour).placed([x, y, z], yaw))
+        for lift in (0.3, 0.75):
+            start = [points[first, 0], heights[first] + lift, points[first, 1]]
+            end = [points[first + 1, 0], heights[first + 1] + lift, points[first + 1, 1]]
+            parts.append(cylinder(start, end, 0.04, 0.04, 6, SLOT["paint"], colour))
     return concatenate(parts)
 
 

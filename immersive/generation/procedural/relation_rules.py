@@ -7,15 +7,27 @@ from __future__ import annotations
 
 from immersive.brief import Relation, RelationKind
 
+from .outdoor_vocabulary import SITE_KINDS, THING_KINDS, TREE_KINDS
+
 _Rules = dict[RelationKind, tuple[tuple[str, str], ...]]  # subjects and targets, words apart
 
+_WATERS = "lake river"
 _OUTDOORS: _Rules = {
-    "on": (("boat dock reed", "lake"),),
-    "beside": (("dock boat reed", "lake"),),
-    "around": (("reed", "lake"),),
-    "along": (("reed", "lake"),),
-    "inside": (("boat", "lake"),),
+    "on": (("boat dock reed", _WATERS), ("bridge", _WATERS), (" ".join(SITE_KINDS), "mountains")),
+    "above": (("bridge", _WATERS), ("mountains", "*"), ("aurora", "*")),
+    "beside": (("dock boat reed", _WATERS), ("flower grass fence", "path"), ("mountains", "*")),
+    "around": (("reed", _WATERS), ("mountains flower grass", "*")),
+    "along": (("reed bridge", _WATERS), ("flower grass fence", "path")),
+    "inside": (("boat", _WATERS),),
+    "behind": ((_WATERS, " ".join(SITE_KINDS)), ("mountains", "*")),
+    "in_front_of": (("*", "mountains"),),
+    "facing": (("*", "mountains"),),
+    "under": (
+        ("*", "mountains"),
+        (" ".join(THING_KINDS), " ".join((*TREE_KINDS, "cliff", "parasol", "arch"))),
+    ),
 }
+_BY_THINGS = ("beside", "in_front_of", "behind", "around", "facing")
 # What stands with its back to a wall wherever it stands.
 _AT_WALLS = "bookshelf wardrobe desk sideboard counter fireplace bed sofa picture"
 _ON_FLOOR = "sofa armchair chair rug floor_lamp plant bookshelf wardrobe desk bed nightstand sculpture"
@@ -80,8 +92,26 @@ _INDOORS: _Rules = {
 
 def is_built(kind: str, relation: Relation, *, is_indoor: bool) -> bool:
     """Return whether a thing of this kind really stands where the relation says."""
+    if not is_indoor and _stands_by(kind, relation):
+        return True
     rules = (_INDOORS if is_indoor else _OUTDOORS).get(relation.kind, ())
     return any(_names(subjects, kind) and _names(targets, relation.to) for subjects, targets in rules)
+
+
+def _stands_by(kind: str, relation: Relation) -> bool:
+    """Return whether the outdoor world places one by the other, whichever of them is placed first."""
+    small = (*THING_KINDS, *TREE_KINDS, "bush", "rock", "mushroom")
+    if kind in small and relation.to in (*small, *SITE_KINDS, "bridge", "fence"):
+        return relation.kind in _BY_THINGS
+    if kind in SITE_KINDS and relation.to in (*small, *SITE_KINDS):
+        return relation.kind in _BY_THINGS
+    if kind in small and relation.to in (*_WATERS.split(), "path"):
+        return relation.kind in ("beside", "along", "around")
+    return (
+        kind in SITE_KINDS
+        and relation.to in (*_WATERS.split(), "path")
+        and relation.kind in ("beside", "along")
+    )
 
 
 def _names(kinds: str, kind: str) -> bool:

@@ -21,12 +21,12 @@ def sky_table(lighting: Lighting) -> F32:
     direction = np.array(sun.direction if sun else (0.0, 1.0, 0.0))
     palette = np.array([sky.zenith, sky.horizon, sky.opposite, sky.glow, sky.cloud, sky.ground], np.float64)
     table = np.empty((_HEIGHT, _WIDTH, 3), np.float32)
-    _fill(table, palette, direction, sky.cloud_cover, sky.stars, sky.seed % 65_536)
+    _fill(table, palette, direction, sky.cloud_cover, sky.stars, sky.aurora, sky.seed % 65_536)
     return table
 
 
 @kernel
-def _fill(table, palette, sun, cover, stars, seed):
+def _fill(table, palette, sun, cover, stars, aurora, seed):
     height, width = table.shape[0], table.shape[1]
     flat_sun = math.hypot(sun[0], sun[2]) + 1e-6
     for row in range(height):
@@ -62,10 +62,26 @@ def _fill(table, palette, sun, cover, stars, seed):
                     dx = (int(column * max(level, 0.15)) % 5) - 2.0
                     bright = hash01(row_cell, column_cell, 4, seed + 9)
                     star = math.exp(-1.3 * (dx * dx + dy * dy)) * (0.03 + 0.3 * bright**4) * (1.0 - cloud)
+            glow = 0.0
+            if aurora > 0.0 and y > 0.05:
+                # Two curtains that wave over the sky, sharp below and fading upwards.
+                for curtain in range(2):
+                    px, pz = math.cos(azimuth), math.sin(azimuth)
+                    foot = 0.15 + 0.2 * curtain
+                    foot += 0.13 * fractal2(1.2 * px + 4.0 * curtain, 1.2 * pz, 3, 0.0, seed + 70)
+                    above = elevation - foot
+                    ray = 0.65 + 0.5 * fractal2(6.0 * px, 6.0 * pz + 3.0 * curtain, 2, 0.0, seed + 73)
+                    part = smoothstep(-0.02, 0.05, above) * math.exp(-max(above, 0.0) * (4.5 - curtain))
+                    sweep = smoothstep(-0.9, 0.5, math.cos(azimuth + 1.57 - 0.9 * curtain))
+                    glow += part * max(ray, 0.0) * (0.25 + 0.75 * sweep) * (1.0 - 0.4 * curtain)
+                glow *= aurora
             for k in range(3):
                 haze = palette[1, k] * (1.0 - side) + palette[2, k] * side
                 value = haze * (1.0 - climb) + palette[0, k] * climb + palette[3, k] * halo
                 value += star
+                if glow > 0.0:
+                    high = smoothstep(0.35, 0.95, elevation)
+                    value += glow * ((0.02, 0.3, 0.13)[k] * (1.0 - high) + (0.16, 0.06, 0.2)[k] * high)
                 value = value * (1.0 - 0.9 * cloud) + palette[4, k] * shade * 0.9 * cloud
                 below = smoothstep(0.0, -0.12, y)
                 table[row, column, k] = value * (1.0 - below) + palette[5, k] * below

@@ -15,12 +15,14 @@ from .layout import WALK_RADIUS_M, Layout
 from .mesh import Mesh, concatenate, smooth_mesh
 from .noise import fractal, ramp, ridges
 from .palette import SLOT
+from .waters import line_distance
 from .world import GroundCover
 
 _HALF_M = 230.0
 _GRID = 300  # vertices per side: 0.25 m apart on the walk, metres apart at the rim
 _LAND_M = 1.15  # usual height of land above the water
 _PATH_HALF_WIDTH_M = 0.85
+_STREET_HALF_WIDTH_M = 2.2
 
 
 class Terrain:
@@ -28,15 +30,18 @@ class Terrain:
 
     def __init__(self, layout: Layout, cover: GroundCover) -> None:
         self._layout, self._cover = layout, cover
-        self._levels = [float(self._raw(site.x, site.z)) for site in layout.sites]
+        self._levels = [float(self._floor(site.x, site.z)) + site.lift_m for site in layout.sites]
 
     def height(self, x: ArrayLike, z: ArrayLike) -> NDArray[np.float64]:
         """Return y of the ground under (x, z), metres."""
         x, z = np.asarray(x, np.float64), np.asarray(z, np.float64)
         y = self._raw(x, z)
         for site, level in zip(self._layout.sites, self._levels, strict=True):
-            reach = np.hypot(site.half_width, site.half_depth)
-            flat = 1 - ramp(reach + 0.8, reach + 4.5, np.hypot(x - site.x, z - site.z))
+            skirt = 3.7 + 3.6 * site.lift_m
+            away = np.hypot(x - site.x, z - site.z)
+            flat = 1 - ramp(site.reach + 0.8, site.reach + 0.8 + skirt, away)
+            if self._layout.street is not None:  # houses stand wall to wall: each levels its own ground only
+                flat = np.where(away < site.reach + 0.8, flat, 0.35 * flat)
             y = y * (1 - flat) + level * flat
         return y
 
@@ -49,6 +54,13 @@ class Terrain:
         return np.degrees(np.arctan(np.hypot(along_x, along_z)))
 
     def _raw(self, x: ArrayLike, z: ArrayLike) -> NDArray[np.float64]:
+        """Return the ground before sites level it."""
+        y = self._floor(x, z)
+        if self._layout.gorge is None:
+            return y
+        return y + self._walls(np.asarray(x, np.float64), np.asarray(z, np.float64))
+
+    def _floor(self, x: ArrayLike, z: ArrayLike) -> NDArray[np.float64]:
         layout, seed = self._layout, self._layout.seed
         x, z = np.asarray(x, np.float64), np.asarray(z, np.float64)
         from_walk = np.hypot(x, z)
@@ -69,12 +81,30 @@ class Terrain:
             y = np.where(shore > 0, y * bank + 0.05 * (1 - bank), np.maximum(-1.6, 0.22 * shore) + 0.05)
         return y
 
+    def _walls(self, x: NDArray, z: NDArray) -> NDArray[np.float64]:
+        """Return how high the rock of a gorge rises above its floor."""
+        layout = self._layout
+        assert layout.gorge is not None
+        away = line_distance(layout.gorge, x, z)
+        if layout.lake is not None:
+            away = np.minimum(away, np.maximum(layout.lake.shore_distance(x, z) + 4.0, 0.0))
+        foot = 9.0 + 2.0 * fractal(x / 9.0, z / 9.0, 3, layout.seed + 60)
+        tall = 15.0 + 5.0 * fractal(x / 24.0, z / 24.0, 2, layout.seed + 61)
+        # Two steps with a ledge between them, as layers of hard and soft rock weather.
+        rise = 0.55 * ramp(foot, foot + 2.6, away) + 0.45 * ramp(foot + 4.6, foot + 7.0, away)
+        return tall * rise
+
     def layers(self, x: ArrayLike, z: ArrayLike, y: NDArray) -> NDArray[np.float32]:
         """Return the weights [..., 3] of path, shore and litter that `Texture.GROUND` paints."""
         layout = self._layout
         path = np.zeros_like(y)
         if layout.has_path:
-            path = 1 - ramp(_PATH_HALF_WIDTH_M - 0.35, _PATH_HALF_WIDTH_M + 0.45, layout.trail_distance(x, z))
+            half = _PATH_HALF_WIDTH_M if layout.street is None else _STREET_HALF_WIDTH_M
+            path = 1 - ramp(half - 0.35, half + 0.45, layout.path_distance(x, z))
+        if layout.square is not None:
+            mx, mz, half = layout.square
+            out = np.maximum(np.abs(x - mx), np.abs(z - mz))
+            path = np.maximum(path, 1 - ramp(half - 0.2, half + 0.4, out))
         shore = np.zeros_like(y)
         if layout.lake is not None:
             shore = 1 - ramp(0.12, 0.65, y)

@@ -69,7 +69,7 @@ def _fans(
     return mesh.with_normals(0.45 * np.abs(mesh.normals) * [0, 1, 0] + rounded)
 
 
-def broadleaf(rng: Generator, height: float, level: int) -> Mesh:
+def broadleaf(rng: Generator, height: float, level: int, leaves: str = "leaves") -> Mesh:
     """Return a round-crowned tree: oak, maple, apple."""
     crown = np.array([0.0, 0.64 * height, 0.0])
     radii = np.array([0.36, 0.34, 0.36]) * height * rng.uniform(0.9, 1.1)
@@ -82,7 +82,36 @@ def broadleaf(rng: Generator, height: float, level: int) -> Mesh:
         SLOT["bark"],
     )
     limbs = _limbs(rng, crown, radii, 0.34 * height, 0.016 * height, SLOT["bark"], 6 if level == 0 else 0)
-    return concatenate([wood, *limbs, *_crown(rng, crown, radii, level, "leaves", 13)])
+    return concatenate([wood, *limbs, *_crown(rng, crown, radii, level, leaves, 13)])
+
+
+def cherry(rng: Generator, height: float, level: int) -> Mesh:
+    """Return a round-crowned tree in pink blossom."""
+    return broadleaf(rng, height, level, "blossom")
+
+
+def bamboo(rng: Generator, height: float, level: int) -> Mesh:
+    """Return a clump of stems with leaves above."""
+    parts = []
+    for _ in range((9, 6, 4)[level]):
+        foot = rng.normal(0, 0.22, 2)
+        tall = height * rng.uniform(0.75, 1.1)
+        lean = foot * 1.6 + rng.normal(0, 0.12, 2)
+        tint = rng.uniform(0.8, 1.25)
+        parts.append(
+            cylinder(
+                [foot[0], -0.2, foot[1]],
+                [lean[0], tall, lean[1]],
+                0.045,
+                0.025,
+                6,
+                SLOT["bamboo"],
+                (tint, tint, tint),
+            )
+        )
+        crown = np.array([lean[0], 0.8 * tall, lean[1]])
+        parts += _crown(rng, crown, np.array([0.3, 0.24 * tall, 0.3]), max(level, 1), "bush", 3)
+    return concatenate(parts)
 
 
 def birch(rng: Generator, height: float, level: int) -> Mesh:

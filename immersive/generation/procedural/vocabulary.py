@@ -5,144 +5,8 @@ Understanding reads these tables and the builders implement them; a test holds b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A kind of place."""
-
-    name: str
-    is_indoor: bool
-    usual: tuple[str, ...]  # elements that appear unless the prompt rules them out
-    words: tuple[str, ...]  # what people call it
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of element."""
-
-    name: str
-    settings: tuple[str, ...]  # where it makes sense; () is every setting of its side of the door
-    is_indoor: bool
-    words: tuple[str, ...]  # what people call it, singular and lower case
-    most: int = 1  # more than this many are not built, and the user is told
-    attributes: tuple[str, ...] = ()  # adjectives that change how it is built
-
-
-OUTDOOR_SETTINGS = (
-    Setting(
-        "forest",
-        False,
-        ("pine", "birch", "rock", "grass", "path"),
-        ("forest", "woods", "woodland", "pine forest", "taiga", "grove", "wilderness"),
-    ),
-    Setting(
-        "meadow",
-        False,
-        ("broadleaf", "grass", "flower", "rock", "path"),
-        ("meadow", "field", "pasture", "countryside", "prairie", "valley", "park", "garden"),
-    ),
-    Setting(
-        "lake_shore",
-        False,
-        ("lake", "pine", "birch", "rock", "grass", "path", "reed"),
-        ("lake shore", "lakeside", "lakeshore", "waterside", "riverbank", "fjord"),
-    ),
-    Setting(
-        "mountain",
-        False,
-        ("pine", "rock", "boulder", "grass", "path", "mountains"),
-        ("mountain", "alps", "alpine", "highlands", "peaks", "summit", "mountainside"),
-    ),
-    Setting(
-        "beach",
-        False,
-        ("lake", "palm", "rock", "path"),
-        ("beach", "coast", "seaside", "seashore", "shore", "tropical island", "island"),
-    ),
-    Setting(
-        "desert",
-        False,
-        ("cactus", "rock", "boulder", "path", "mountains"),
-        ("desert", "dunes", "canyon", "badlands", "wasteland", "mars", "savanna"),
-    ),
-    Setting(
-        "snow_field",
-        False,
-        ("pine", "rock", "path", "mountains"),
-        ("snow field", "tundra", "arctic", "snowscape", "winter landscape", "glacier"),
-    ),
-)
-
-_GREEN = ("forest", "meadow", "lake_shore", "mountain")
-_COLD = (*_GREEN, "snow_field")
-
-OUTDOOR_KINDS = (
-    Kind(
-        "pine",
-        _COLD,
-        False,
-        ("pine", "fir", "spruce", "conifer", "evergreen", "tree", "redwood", "cedar"),
-        most=160,
-        attributes=("tall", "small", "old"),
-    ),
-    Kind("birch", _COLD, False, ("birch", "aspen"), most=80, attributes=("tall", "small")),
-    Kind(
-        "broadleaf",
-        _GREEN,
-        False,
-        ("broadleaf", "oak", "maple", "beech", "elm", "willow", "apple tree", "cherry tree"),
-        most=80,
-        attributes=("tall", "small", "old", "red", "golden"),
-    ),
-    Kind("palm", ("beach", "desert"), False, ("palm", "palm tree", "coconut tree"), most=40),
-    Kind("dead_tree", (), False, ("dead tree", "bare tree", "snag"), most=40),
-    Kind("stump", _COLD, False, ("stump", "tree stump"), most=20),
-    Kind("log", (), False, ("log", "fallen tree", "fallen log", "driftwood"), most=20),
-    Kind("bush", (), False, ("bush", "shrub", "undergrowth", "hedge", "fern"), most=120),
-    Kind("cactus", ("desert",), False, ("cactus", "saguaro"), most=60),
-    Kind("grass", _GREEN, False, ("grass", "tall grass", "tuft"), most=4000),
-    Kind("reed", _GREEN, False, ("reed", "cattail", "rushes"), most=400),
-    Kind(
-        "flower",
-        _GREEN,
-        False,
-        ("flower", "wildflower", "poppy", "daisy", "lavender", "bluebell"),
-        most=1500,
-        attributes=("red", "blue", "yellow", "white", "purple", "pink"),
-    ),
-    Kind("mushroom", _COLD, False, ("mushroom", "toadstool"), most=60, attributes=("red", "brown")),
-    Kind("rock", (), False, ("rock", "stone", "pebble"), most=200, attributes=("mossy",)),
-    Kind("boulder", (), False, ("boulder", "big rock", "standing stone", "megalith"), most=24),
-    Kind(
-        "cabin",
-        (),
-        False,
-        ("cabin", "hut", "cottage", "house", "lodge", "shack", "chalet", "barn", "farmhouse"),
-        most=3,
-        attributes=("wooden", "log", "stone", "red", "white", "small", "old"),
-    ),
-    Kind("tent", (), False, ("tent", "campsite"), most=4, attributes=("red", "blue", "orange", "green")),
-    Kind("campfire", (), False, ("campfire", "bonfire", "fire pit", "firepit", "fire"), most=3),
-    Kind("fence", (), False, ("fence", "railing", "paddock"), most=1),
-    Kind("bench", (), False, ("bench",), most=6),
-    Kind("lantern", (), False, ("lantern", "lamp post", "street lamp", "lamppost"), most=10),
-    Kind("well", (), False, ("well", "wishing well"), most=1),
-    Kind("signpost", (), False, ("signpost", "sign"), most=2),
-    Kind(
-        "lake",
-        (),
-        False,
-        ("lake", "pond", "tarn", "water", "sea", "ocean", "lagoon", "oasis", "river", "stream", "brook"),
-        most=1,
-        attributes=("frozen", "small"),
-    ),
-    Kind("dock", (), False, ("dock", "pier", "jetty", "boardwalk"), most=1),
-    Kind("boat", (), False, ("boat", "rowboat", "canoe", "rowing boat"), most=3, attributes=("red", "blue")),
-    Kind("path", (), False, ("path", "trail", "track", "footpath", "road", "lane"), most=1),
-    Kind("mountains", (), False, ("mountains", "hills", "mountain range", "peaks"), most=1),
-)
+from .kinds import COLOURS, Kind, Setting
+from .outdoor_vocabulary import OUTDOOR_KINDS, OUTDOOR_SETTINGS
 
 _SEATING = ("sofa", "armchair", "coffee_table", "rug", "floor_lamp", "window", "curtain", "plant", "picture")
 
@@ -204,12 +68,6 @@ INDOOR_SETTINGS = (
         ("desk", "chair", "bookshelf", "pendant_lamp", "picture", "window", "plant", "door"),
         ("workshop", "studio", "atelier"),
     ),
-)
-
-# Every colour that fabrics, walls and painted wood are mixed in.
-COLOURS = (
-    *("red", "orange", "yellow", "green", "teal", "blue", "purple", "pink"),
-    *("brown", "white", "cream", "grey", "black"),
 )
 
 INDOOR_KINDS = (

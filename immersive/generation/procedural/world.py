@@ -46,6 +46,7 @@ class Texture(IntEnum):
     METAL = 18  # base, faint brushing along x
     STONES = 19  # rough masonry, `scale` metres a stone, accent mortar
     MOUNTAIN = 20  # forest, rock and snow by height; `scale` is the height of the snow line
+    STRATA = 21  # layered rock: base in beds `scale` metres thick, accent moss on what faces up
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class Sky:
     stars: float = 0.0  # 0 none .. 1
     ground: RGB = (0.08, 0.08, 0.07)  # below the horizon, where no terrain was built
     seed: int = 0
+    aurora: float = 0.0  # 0 none .. 1 curtains of green light
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,8 @@ class GroundCover:
     snow: RGB = (0.72, 0.75, 0.8)
     snow_amount: float = 0.0  # 0 bare .. 1 covered
     grass_amount: float = 1.0  # 0 bare .. 1 lush
+    paving: float = 0.0  # metres a stone of the path; 0 is trodden earth
+    strata: float = 0.0  # how clearly steep rock shows its layers, 0..1
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,3 +202,4 @@ class World:
     # Triangles from this one on are seen but let light pass: the painted view outside windows, and flat
     # things on walls, whose shade would show as dark spots at the vertices behind them.
     shadeless_face: int | None = None
+    unkept: tuple[str, ...] = ()  # relations of the brief for which no place was found, in words
