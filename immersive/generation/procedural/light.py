@@ -25,6 +25,7 @@ from .world import Lamp, Portal, Sun, World
 _CHUNK = 32_768  # vertices; the rays of a chunk stay within the processor's cache
 _LIFT_M = 0.02  # how far rays start off the surface, so that they do not hit it
 _LAMP_RAYS = 6
+_LEAST_IRRADIANCE = 6e-3  # of a lamp, where exposure is about 1
 _PORTAL_RAYS = 7  # per side of the grid over an opening
 # Outdoors, surfaces that rays meet are themselves lit by about this share of the open sky.
 _SHADED_SKY = 0.4
@@ -150,9 +151,13 @@ class _Surface:
     def add_lamp(self, lamp: Lamp, number: int, light: F32) -> None:
         """Add a lamp's irradiance to `light` [V, 3], with soft shade."""
         centre, power = np.array(lamp.position, np.float32), np.array(lamp.power, np.float32)
-        squares = np.maximum(((centre - self.origins) ** 2).sum(axis=1), 0.04)
-        # Beyond this a lamp adds less than anyone can see.
-        near = np.flatnonzero(squares < power.max() / 2e-3)
+        between = centre - self.origins
+        squares = np.maximum((between**2).sum(axis=1), 0.04)
+        # Light fades to nothing where it would add less than anyone can see, and no edge shows.
+        reach = power.max() / _LEAST_IRRADIANCE
+        fade = np.maximum(1 - (squares / reach) ** 2, 0.0) ** 2
+        turned = (between * self.normals).sum(axis=1) > -lamp.radius
+        near = np.flatnonzero((squares < reach) & (turned | self.is_leaf))
         spots = np.random.default_rng(number).normal(size=(_LAMP_RAYS, 3))
         spots *= lamp.radius / np.linalg.norm(spots, axis=1, keepdims=True)
 
@@ -168,7 +173,7 @@ class _Surface:
             return total / _LAMP_RAYS
 
         for index, share in self._over_parts(near, shine):
-            light[index] += (share / squares[index])[:, None] * power
+            light[index] += (share * fade[index] / squares[index])[:, None] * power
 
     def add_portal(self, portal: Portal, table: F32, gain: float, light: F32) -> None:
         """Add what the sky sends through an opening to `light` [V, 3]."""
