@@ -17,7 +17,7 @@ from reconstruction.frames import FrameSequence, Provenance
 from reconstruction.video import read_shots
 
 from .clip_services import LumaService, OmniService, RunwayService, VeoService, VideosService
-from .jobs import ClipOrder, ClipProvider, make_clip
+from .jobs import ClipOrder, Provider, make_ordered
 from .paid_jobs import PaidJobs
 from .transport import Transport
 
@@ -36,7 +36,7 @@ class HostedFamily:
     seconds: int  # near what lifting wants; the service offers it
     usd_per_s: float | None
     header: Callable[[str], Mapping[str, str]]
-    build: Callable[[Transport, str, float | None, Mapping[str, str]], ClipProvider]
+    build: Callable[[Transport, str, float | None, Mapping[str, str]], Provider]
     is_keyless: bool = False  # a server of one's own may need none
 
 
@@ -44,7 +44,7 @@ def _bearer(key: str) -> Mapping[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-def _veo(transport: Transport, name: str, usd: float | None, environment: Mapping[str, str]) -> ClipProvider:
+def _veo(transport: Transport, name: str, usd: float | None, environment: Mapping[str, str]) -> Provider:
     project = environment.get("GOOGLE_CLOUD_PROJECT", "")
     if not project:
         raise MissingBackendError(name, "needs a project", "Set GOOGLE_CLOUD_PROJECT.")
@@ -124,7 +124,7 @@ class HostedGenerator:
     def __init__(
         self,
         name: str,
-        provider: ClipProvider,
+        provider: Provider,
         order: ClipOrder,
         settings: BackendSettings,
         sleep: Callable[[float], None] = time.sleep,
@@ -145,10 +145,11 @@ class HostedGenerator:
             raise InvalidInputError("a hosted backend needs a folder for its journal, got none")
         journal = PaidJobs(self._settings.journal)
         try:
-            clip = make_clip(
+            clip = make_ordered(
                 self._provider,
                 order,
                 journal,
+                suffix=".mp4",
                 most_cost_usd=self._settings.most_cost_usd,
                 progress=progress,
                 sleep=self._sleep,
