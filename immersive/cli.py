@@ -78,7 +78,10 @@ def create(
         typer.Option(help="Metres from the ground to the camera of footage; sets the scene's size."),
     ] = None,
     backend: Annotated[
-        str, typer.Option(help="What makes a prompt's pictures: procedural, or a video model's NAME[=MODEL].")
+        str,
+        typer.Option(
+            help="What makes a prompt's place: procedural, or a video or world model's NAME[=MODEL]."
+        ),
     ] = "procedural",
     max_cost: Annotated[
         float | None, typer.Option(help="US dollars that a hosted backend may cost; refused before beyond.")

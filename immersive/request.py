@@ -87,11 +87,13 @@ class CreateRequest:
         self._check_backend()
 
     def _check_backend(self) -> None:
-        from .generation.backend import DEFAULT_BACKEND, is_paid, parse_backend
+        from .generation.backend import DEFAULT_BACKEND, is_paid, makes_splats, parse_backend
 
         name, _ = parse_backend(self.backend)
         if self.backend != DEFAULT_BACKEND and self.prompt is None:
             raise InvalidInputError("a backend is for a prompt, footage has its pictures already")
+        if makes_splats(name) and (self.budget_s is not None or self.enough_db is not None):
+            raise InvalidInputError(f"a budget is for fitting, and what {name} makes is fitted already")
         if self.most_cost_usd is not None:
             if not 0 <= self.most_cost_usd <= 10_000:
                 raise InvalidInputError(f"a cost limit must be from 0 to 10,000, got {self.most_cost_usd:g}")

@@ -164,7 +164,8 @@ def _doorways(asset: SplatAsset, count: int) -> Sequence[Doorway]:
     from streaming.assemble import collider_mesh
 
     found = collider_mesh(asset)
-    assert found is not None  # every scene that is made has one
+    if found is None:
+        raise UnliftableInputError(f"in {asset.manifest.title!r} nobody can walk, so no doorway has a place")
     vertices, faces = found
     spawn = asset.manifest.spawn
     try:

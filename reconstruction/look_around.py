@@ -31,6 +31,8 @@ _KEEP_AWAY_M = 0.7  # from what is in the way
 _APART_M = 1.8  # places nearer than this show the same
 _MOST_STOPS = 10
 _ROUNDS = 2
+_BELOW_PX = 48  # about the middle: 22 degrees off straight down, where walls are seldom seen
+_EYES_M = (0.3, 4.0)  # heights over the ground that an eye may have
 _GROUND_RADIUS_M = 0.8  # ground is known where it is seen this close
 _STEP_M = 1.2  # ground that differs by more from where one comes from is not walked to
 
@@ -65,19 +67,24 @@ def height_over_ground(see: See) -> float | None:
     eye = np.zeros(3)
     viewmat = look_at_viewmat(eye, np.array([0.0, -1.0, 0.0]), np.array([0.0, 0.0, -1.0]))
     cameras = _cameras([viewmat])
-    depths = see(cameras)[0]
+    rows, columns = (slice(size // 2 - _BELOW_PX, size // 2 + _BELOW_PX) for size in (_HEIGHT_PX, _WIDTH_PX))
+    depths = see(cameras)[0, rows, columns]
     depths = depths[np.isfinite(depths) & (depths > 0)]
-    return float(np.median(depths)) if len(depths) else None
+    # A high quantile: what stands on the ground is nearer than it.
+    return float(np.quantile(depths, 0.75)) if len(depths) else None
 
 
 def look_around(see: See, *, reach_m: float = 12.0) -> tuple[Cameras, F32]:
     """Return views from places in the open around the origin, and their depths [F, H, W].
 
     Args:
-        see: Draws the scene, in metres, +Y up; the origin is at the height of eyes.
+        see: Draws the scene, in metres, +Y up; the origin is an eye.
         reach_m: Places are looked for up to here from the origin.
     """
-    stops = [np.zeros(3)]
+    below_m = height_over_ground(see)
+    # Eyes that are lower or higher than a person's are brought to where a person's are.
+    lift_m = EYE_HEIGHT_M - below_m if below_m is not None and _EYES_M[0] < below_m < _EYES_M[1] else 0.0
+    stops = [np.array([0.0, lift_m, 0.0])]
     viewmats = _views_from(stops[0])
     depths = [see(_cameras(viewmats))]
     fresh = stops

@@ -102,7 +102,8 @@ class Transport:
             self._client = None
 
     def _absolute(self, path: str) -> str:
-        return path if "://" in path else urljoin(self.base_url.rstrip("/") + "/", path.lstrip("/"))
+        # No urljoin: it would take the colon of `worlds:generate` for a scheme's.
+        return path if "://" in path else f"{self.base_url.rstrip('/')}/{path.lstrip('/')}"
 
     def _json(
         self,
