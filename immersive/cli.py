@@ -26,6 +26,12 @@ app = typer.Typer(
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+Moderation = Annotated[
+    str | None,
+    typer.Option(
+        help="Who looks at prompt and pictures: off, words or http. Not given: words with --lan, else off."
+    ),
+]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")]
 Lan = Annotated[bool, typer.Option("--lan", help="Serve phones and headsets on this network, with TLS.")]
 SceneId = Annotated[str, typer.Argument(help="A scene's id, or the beginning of it (see `immersive list`).")]
@@ -86,6 +92,7 @@ def create(
     max_cost: Annotated[
         float | None, typer.Option(help="US dollars that a hosted backend may cost; refused before beyond.")
     ] = None,
+    moderation: Moderation = None,
     explain: Annotated[
         bool,
         typer.Option(
@@ -126,6 +133,8 @@ def create(
         camera_height_m=camera_height,
         backend=backend,
         most_cost_usd=max_cost,
+        moderation=moderation,
+        is_shared=lan,
     )
     if explain:
         explain_and_stop(request, out=out, as_json=as_json)
@@ -142,6 +151,7 @@ def story(
     quality: Annotated[str, typer.Option(help="draft, standard or high.")] = "draft",
     budget: Annotated[str | None, typer.Option(help="CPU time for fitting each place, or dB.")] = None,
     splats: Annotated[int | None, typer.Option(help="Most splats of each place.")] = None,
+    moderation: Moderation = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the story when it is done.")] = False,
     lan: Lan = False,
     port: Port = DEFAULT_PORT,
@@ -160,6 +170,8 @@ def story(
         budget_s=budget_s,
         enough_db=enough_db,
         splats=splats,
+        moderation=moderation,
+        is_shared=lan,
     )
     story_and_show(text, request, title=title, serve=serve, lan=lan, port=port, as_json=as_json)
 

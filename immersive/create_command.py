@@ -37,8 +37,10 @@ def create_and_show(
     if out is not None:
         check_target(out)
     if request.prompt is not None:
+        from .moderating import moderate_prompt
         from .summary import show_brief
 
+        moderate_prompt(request)  # before a language model is asked
         # What is shown is what is built: the request carries this very brief from here on.
         request = replace(request, brief=_brief_of(request))
         assert request.brief is not None

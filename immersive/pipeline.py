@@ -26,6 +26,7 @@ from streaming.asset import SoundLoop, SplatAsset
 from .brief import SceneBrief
 from .catalog import Catalog, SceneRecord
 from .home import home_folder
+from .moderating import moderate_prompt, sees_pictures
 from .pictures import write_pairs
 from .progress import Reporter, Silent
 from .request import CreateRequest
@@ -140,12 +141,16 @@ def plan_scene(runner: StageRunner, request: CreateRequest) -> SceneRecipe:
 
     Raises:
         InvalidInputError: The prompt, file or folder cannot be used.
+        RefusedError: Moderation refuses the prompt.
     """
     from .fitting_plan import plan_for  # torch comes with it
 
     plan = plan_for(request)
+    moderate_prompt(request)
     planned = runner.run("understand", "Understanding", lambda update: plan_source(request, runner.store))
-    digest = stage_digest("scene", planned.digest, asdict(plan), request.title)
+    # A scene whose pictures nobody looked at is no answer to a request that wants them looked at.
+    looked_at = ["looked at"] if sees_pictures(request) else []
+    digest = stage_digest("scene", planned.digest, asdict(plan), request.title, *looked_at)
     return SceneRecipe(request, planned, plan, digest)
 
 

@@ -40,6 +40,8 @@ class CreateRequest:
     splats: int | None = None  # most splats; None: what the quality allows
     camera_height_m: float | None = None  # of footage, above the ground; None: the size is guessed
     depth: str | None = None  # a learned depth source for footage, NAME or NAME=WEIGHTS; None: stereo
+    moderation: str | None = None  # off, words or http; None: IMMERSIVE_MODERATION, else as `is_shared` says
+    is_shared: bool = False  # made for others than whoever runs this: somebody looks at it by default
 
     def __post_init__(self) -> None:
         if self.brief is not None:
@@ -85,6 +87,9 @@ class CreateRequest:
         if self.depth is not None:
             self._check_depth()
         self._check_backend()
+        from .generation.moderation import check_moderation
+
+        check_moderation(self.moderation)
 
     def _check_backend(self) -> None:
         from .generation.backend import DEFAULT_BACKEND, is_paid, makes_splats, parse_backend

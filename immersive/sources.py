@@ -18,6 +18,7 @@ from reconstruction.frames import FrameSequence
 from reconstruction.posed_frames import PosedFrames
 
 from .brief import SceneBrief
+from .moderating import moderate_frames, moderate_world
 from .request import CreateRequest
 from .stage_results import arrays_from_frames, frames_from_arrays
 from .stage_runner import StageRunner, Update
@@ -103,7 +104,9 @@ def _generate(
         most_splats=plan_for(request).lift.splat_count,
     )
     if makes_splats(name):
-        return read_world(name, settings, brief, title, digest, runner)
+        made = read_world(name, settings, brief, title, digest, runner)
+        moderate_world(request, runner, digest, made.world)
+        return made
 
     def film(update: Update) -> tuple[FrameSequence, tuple[str, ...]]:
         generator = load_generator(name, settings)
@@ -112,6 +115,7 @@ def _generate(
     frames, notes = runner.run_kept(
         "frames", "Rendering frames", digest, film, _arrays_from_film, _film_from_arrays
     )
+    moderate_frames(request, runner, digest, frames)
     if frames.depths is not None:
         return Source(frames.in_world_frame(), None, None, brief.is_indoor, title, brief, notes)
     # Kept apart from the frames: a clip that was waited or paid for is not lost when it cannot be lifted.
@@ -151,6 +155,7 @@ def _read_footage(path: Path, request: CreateRequest, digest: str, runner: Stage
         _take_apart,
         _put_together,
     )
+    moderate_frames(request, runner, digest, posed.frames)
     return Source(
         frames=posed.frames,
         points=posed.points,

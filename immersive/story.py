@@ -17,6 +17,7 @@ from .brief import SceneBrief
 from .catalog import Catalog, SceneRecord
 from .generation.storyboard import Storyboard, plan_story
 from .home import home_folder
+from .moderating import moderate_text
 from .pipeline import BuiltScene, build_scene, find_scene, plan_scene, publish_scene
 from .progress import Reporter, Silent
 from .request import CreateRequest
@@ -54,6 +55,7 @@ def create_story(
         ImmersiveError: The text is no story, or a place cannot be made; `.hint` says what to do.
     """
     request = CreateRequest(prompt="a place", **options)
+    moderate_text("\n".join([text] if isinstance(text, str) else [*text]) + f"\n{title or ''}", request)
     story = plan_story(text, title=title, seed=request.seed, size=request.size, detail=request.quality)
     return make_story(story, request, home=home or home_folder())
 

@@ -104,6 +104,13 @@ def look_around(see: See, *, reach_m: float = 12.0) -> tuple[Cameras, F32]:
     return _cameras(viewmats), np.concatenate(depths)
 
 
+def views_around() -> Cameras:
+    """Return four level views from the origin, to all sides."""
+    eye = np.zeros(3)
+    ahead = [np.array([0.0, 0.0, -1.0]), np.array([1.0, 0.0, 0.0])]
+    return _cameras([look_at_viewmat(eye, way) for way in (*ahead, *(-way for way in ahead))])
+
+
 def _places_from(stop: NDArray, points: NDArray, known: list[NDArray], reach_m: float) -> list[NDArray]:
     """Return eyes in the open that one gets to straight from `stop`, the farthest first."""
     offset = points[:, [0, 2]] - stop[[0, 2]]
