@@ -54,6 +54,9 @@ def create(
     images: Annotated[
         Path | None, typer.Option(help="A folder of photos instead, with or without poses.")
     ] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="A picture that the prompt's place begins with; not for procedural.")
+    ] = None,
     brief: Annotated[
         Path | None, typer.Option(help="A TOML file instead: a prompt, or a whole brief from --explain.")
     ] = None,
@@ -122,6 +125,7 @@ def create(
         brief=given,
         video=video,
         images=images,
+        image=image,
         seed=0 if seed is None else seed,
         size=size or "medium",  # type: ignore[arg-type]
         quality=quality or "draft",  # type: ignore[arg-type]

@@ -26,13 +26,18 @@ Pictures = list[NDArray[np.uint8]]
 
 
 def moderate_prompt(request: CreateRequest) -> None:
-    """Return if a scene may be made of the prompt and the title of a request.
+    """Return if a scene may be made of prompt, title and first picture of a request.
 
     Raises:
         RefusedError: It may not.
         HostedError: Nobody could look.
     """
     moderate_text("\n".join(part for part in (request.prompt, request.title) if part), request)
+    moderator = _moderator(request)
+    if request.image is not None and moderator is not None and moderator.sees_pictures:
+        from .generation.start_picture import read_start
+
+        moderator.check_pictures([read_start(request.image)])
 
 
 def moderate_text(text: str, request: CreateRequest) -> None:

@@ -87,14 +87,16 @@ def create(prompt: str | None = None, *, home: Path | None = None, **options: An
     """Make a scene and return its record; the one call for programs.
 
     Args:
-        prompt: One or more sentences. Give `video=` or `images=` (a path) instead for footage.
+        prompt: One or more sentences. Give `video=` or `images=` (a path) instead for footage, or `image=`
+            with it, a picture that the place begins with.
         home: Where scenes live. None: `IMMERSIVE_HOME`, else `~/.immersive`.
         options: Fields of `request.CreateRequest`: `seed`, `size`, `quality`, `title`.
 
     Raises:
         ImmersiveError: The input cannot become a scene; `.hint` says what to do.
     """
-    request = CreateRequest(prompt=prompt, **options)
+    paths = {name: Path(options[name]) for name in ("video", "images", "image") if options.get(name)}
+    request = CreateRequest(prompt=prompt, **options | paths)
     return create_scene(request, home=home or home_folder()).record
 
 

@@ -72,7 +72,9 @@ def plan_source(request: CreateRequest, store: StageStore | None = None) -> Plan
             environment=os.environ,
             store=store,
         )
-        digest = stage_digest("frames", brief.digest(), immersive.__version__, *_backend(request))
+        digest = stage_digest(
+            "frames", brief.digest(), immersive.__version__, *_backend(request), *_image(request)
+        )
         return PlannedSource(digest, brief, lambda runner: _generate(brief, request, digest, runner))
     path = request.video or request.images
     assert path is not None  # CreateRequest takes exactly one source
@@ -101,6 +103,7 @@ def _generate(
         model,
         request.most_cost_usd,
         journal=runner.store.folder.parent / "paid",
+        image=request.image,
         most_splats=plan_for(request).lift.splat_count,
     )
     if makes_splats(name):
@@ -216,6 +219,13 @@ def _backend(request: CreateRequest) -> tuple[str, ...]:
     is_folder = model is not None and Path(model).exists()
     named = name, _content_digest(Path(model)) if is_folder and model else str(model)
     return (*named, f"at most {request.splats} splats") if makes_splats(name) and request.splats else named
+
+
+def _image(request: CreateRequest) -> tuple[str, ...]:
+    """Return what names the picture to begin with in a digest: its bytes, whatever it is called."""
+    if request.image is None:
+        return ()
+    return ("begins with", hashlib.sha256(request.image.read_bytes()).hexdigest())
 
 
 def _depth(request: CreateRequest) -> tuple[str, ...]:

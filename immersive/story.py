@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reconstruction.errors import UnliftableInputError
+from reconstruction.errors import InvalidInputError, UnliftableInputError
 from streaming.asset import Portal, SplatAsset
 from streaming.limits import MAX_TITLE_CHARACTERS
 
@@ -76,6 +76,8 @@ def make_story(
     Raises:
         ImmersiveError: A place cannot be made, or has no room for its doorways; none is published then.
     """
+    if request.image is not None:
+        raise InvalidInputError("a picture begins one place, and a story has several", hint="Leave it out.")
     runner = StageRunner(StageStore(home / "stages"), _Numbered(reporter or Silent(), len(story.briefs)))
     recipes = []
     for brief in story.briefs:

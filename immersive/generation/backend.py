@@ -57,6 +57,7 @@ class BackendSettings:
     most_cost_usd: float | None = None  # hosted: refuse before a call that would cost more; None: ask nothing
     journal: Path | None = None  # folder in which paid jobs are noted, so that a resumed call pays once
     device: str | None = None  # "cuda", "cpu", ...; None: the best there is
+    image: Path | None = None  # a picture to begin with
     most_splats: int | None = None  # of a backend that makes splats and offers several sizes
 
 
@@ -65,14 +66,21 @@ class _Backend:
     module: str  # has `create(name, settings) -> Generator`; imported only when asked for
     is_paid: bool = False
     makes_splats: bool = False  # a `WorldGenerator`
+    takes_image: bool = False  # can begin with a user's picture; of diffusion, some models can
 
 
 _HOSTED = "immersive.generation.hosted.generator"
 _BACKENDS: dict[str, _Backend] = {
     "procedural": _Backend("immersive.generation.procedural.generator"),
-    "diffusion": _Backend("immersive.generation.diffusion.generator"),
-    **{name: _Backend(_HOSTED, True) for name in ("videos", "gemini-omni", "veo", "runway", "luma")},
-    "worlds": _Backend("immersive.generation.hosted.worlds", is_paid=True, makes_splats=True),
+    "diffusion": _Backend("immersive.generation.diffusion.generator", takes_image=True),
+    **{
+        name: _Backend(_HOSTED, is_paid=True, takes_image=True)
+        for name in ("videos", "gemini-omni", "veo", "runway")
+    },
+    "luma": _Backend(_HOSTED, is_paid=True),  # wants a picture's public address, which we have not
+    "worlds": _Backend(
+        "immersive.generation.hosted.worlds", is_paid=True, makes_splats=True, takes_image=True
+    ),
 }
 DEFAULT_BACKEND = "procedural"
 
@@ -108,6 +116,16 @@ def is_paid(name: str) -> bool:
 def makes_splats(name: str) -> bool:
     """Whether this backend is a `WorldGenerator`; the others are `Generator`s."""
     return _BACKENDS[name].makes_splats
+
+
+def check_takes_image(name: str) -> None:
+    """Raise InvalidInputError unless this backend can begin with a user's picture."""
+    if not _BACKENDS[name].takes_image:
+        others = ", ".join(other for other in _BACKENDS if _BACKENDS[other].takes_image)
+        raise InvalidInputError(
+            f"{name} makes places of words alone, it takes no picture to begin with",
+            hint=f"Choose --backend {others}; or give a folder of photos of one place with --images.",
+        )
 
 
 def load_generator(name: str, settings: BackendSettings | None = None) -> Generator:

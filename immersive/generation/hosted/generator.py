@@ -11,6 +11,7 @@ from immersive.brief import SceneBrief
 from immersive.errors import HostedError
 from immersive.generation.backend import BackendSettings, Progress
 from immersive.generation.liftable_prompt import negative, positive
+from immersive.generation.start_picture import cut_to, jpeg_of, read_start
 from reconstruction.clip_audio import read_audio
 from reconstruction.errors import InvalidInputError, MissingBackendError
 from reconstruction.frames import FrameSequence, Provenance
@@ -140,7 +141,13 @@ class HostedGenerator:
             InvalidInputError: It would cost more than is allowed.
             HostedError: The service refused, failed, or sent something that is no clip.
         """
-        order = replace(self._order, prompt=positive(brief), negative=negative(), seed=brief.seed % 2**31)
+        order = replace(
+            self._order,
+            prompt=positive(brief),
+            negative=negative(),
+            seed=brief.seed % 2**31,
+            image=_first_frame(self._settings, self._order),
+        )
         if self._settings.journal is None:
             raise InvalidInputError("a hosted backend needs a folder for its journal, got none")
         journal = PaidJobs(self._settings.journal)
@@ -168,6 +175,14 @@ class HostedGenerator:
         self.notes = clip.notes
         provenance = Provenance(self.name, is_generated=True, detail=detail)
         return replace(frames, provenance=provenance, audio=read_audio(clip.path))
+
+
+def _first_frame(settings: BackendSettings, order: ClipOrder) -> bytes | None:
+    return (
+        None
+        if settings.image is None
+        else jpeg_of(cut_to(read_start(settings.image), order.width, order.height))
+    )
 
 
 def create(

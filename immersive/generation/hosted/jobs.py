@@ -43,6 +43,7 @@ class ClipOrder:
     height: int
     seed: int
     model: str
+    image: bytes | None = None  # JPEG of the first frame, at the clip's size
 
     @property
     def told(self) -> str:

@@ -5,6 +5,7 @@ Source: World Labs, public API v1 (docs.worldlabs.ai/api, read 2026-11) and clie
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import re
@@ -32,6 +33,7 @@ class WorldOrder:
     prompt: str
     seed: int
     model: str
+    image: bytes | None = None  # JPEG of what is seen first
 
     @property
     def told(self) -> str:
@@ -57,6 +59,10 @@ class WorldsService:
             "seed": order.seed,
             "permission": {"public": False},
         }
+        if order.image is not None:
+            text = base64.b64encode(order.image).decode()
+            picture = {"source": "data_base64", "data_base64": text, "extension": "jpg"}
+            body["world_prompt"] |= {"type": "image", "image_prompt": picture}
         if order.model:
             body["model"] = order.model
         found = self.transport.order("worlds:generate", key=key, json=body).get("operation_id")

@@ -16,6 +16,7 @@ from immersive.brief import SceneBrief
 from immersive.errors import HostedError
 from immersive.generation.backend import BackendSettings, Progress
 from immersive.generation.made_world import MadeWorld
+from immersive.generation.start_picture import jpeg_of, read_start
 from reconstruction.conventions import F32
 from reconstruction.errors import InvalidInputError, MissingBackendError
 from reconstruction.frames import Provenance
@@ -71,7 +72,8 @@ class HostedWorldGenerator:
         """
         if self._settings.journal is None:
             raise InvalidInputError("a hosted backend needs a folder for its journal, got none")
-        order = replace(self._order, prompt=brief.prompt, seed=brief.seed % 2**31)
+        image = None if self._settings.image is None else jpeg_of(read_start(self._settings.image))
+        order = replace(self._order, prompt=brief.prompt, seed=brief.seed % 2**31, image=image)
         try:
             fetched = make_ordered(
                 self._provider,
