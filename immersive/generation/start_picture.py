@@ -34,6 +34,11 @@ def cut_to(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.ui
     return np.asarray(image, np.uint8)
 
 
+def with_origin(detail: str, image: Path | None) -> str:
+    """Return a provenance's detail that also says whether a user's picture was the beginning."""
+    return detail if image is None else f"{detail}, begun with a picture"
+
+
 def jpeg_of(picture: NDArray[np.uint8], long_edge_px: int = _LONG_EDGE_PX) -> bytes:
     """Return a picture as JPEG, shrunk to `long_edge_px`; it carries no EXIF."""
     data = io.BytesIO()

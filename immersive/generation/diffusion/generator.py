@@ -17,7 +17,7 @@ from immersive.brief import SceneBrief
 from immersive.generation.backend import BackendSettings, Progress
 from immersive.generation.glide import plan_glide
 from immersive.generation.liftable_prompt import negative, positive
-from immersive.generation.start_picture import cut_to, read_start
+from immersive.generation.start_picture import cut_to, read_start, with_origin
 from reconstruction.audio import AudioTrack
 from reconstruction.cameras import Cameras
 from reconstruction.conventions import F32
@@ -74,7 +74,8 @@ class DiffusionGenerator:
         self.notes = (f"filmed by {kind}: {len(images)} frames of {images.shape[2]}x{images.shape[1]}",)
         if first_frame is not None and family.needs == "path":
             self.notes += ("the picture is taken to be seen through the lens that the model was told",)
-        frames = FrameSequence(images, Provenance("diffusion", is_generated=True, detail=self._model))
+        detail = with_origin(self._model, start)
+        frames = FrameSequence(images, Provenance("diffusion", is_generated=True, detail=detail))
         if family.has_audio:
             frames = replace(frames, audio=_audio_of(output, self._pipeline))
         if stage is None or family.needs == "image":

@@ -11,7 +11,7 @@ from immersive.brief import SceneBrief
 from immersive.errors import HostedError
 from immersive.generation.backend import BackendSettings, Progress
 from immersive.generation.liftable_prompt import negative, positive
-from immersive.generation.start_picture import cut_to, jpeg_of, read_start
+from immersive.generation.start_picture import cut_to, jpeg_of, read_start, with_origin
 from reconstruction.clip_audio import read_audio
 from reconstruction.errors import InvalidInputError, MissingBackendError
 from reconstruction.frames import FrameSequence, Provenance
@@ -171,7 +171,8 @@ class HostedGenerator:
                 f"what {self.name} sent is no clip that can be read: {error}",
                 hint="Run the same command again: it is fetched anew, nothing is ordered twice.",
             ) from error
-        detail = " ".join(part for part in (self.name, self._order.model) if part)
+        model = " ".join(part for part in (self.name, self._order.model) if part)
+        detail = with_origin(model, self._settings.image)
         self.notes = clip.notes
         provenance = Provenance(self.name, is_generated=True, detail=detail)
         return replace(frames, provenance=provenance, audio=read_audio(clip.path))

@@ -16,7 +16,7 @@ from immersive.brief import SceneBrief
 from immersive.errors import HostedError
 from immersive.generation.backend import BackendSettings, Progress
 from immersive.generation.made_world import MadeWorld
-from immersive.generation.start_picture import jpeg_of, read_start
+from immersive.generation.start_picture import jpeg_of, read_start, with_origin
 from reconstruction.conventions import F32
 from reconstruction.errors import InvalidInputError, MissingBackendError
 from reconstruction.frames import Provenance
@@ -87,7 +87,8 @@ class HostedWorldGenerator:
         finally:
             self._provider.close()
         progress(0.97, "reading the world")
-        detail = " ".join(part for part in (self.name, order.model) if part)
+        model = " ".join(part for part in (self.name, order.model) if part)
+        detail = with_origin(model, self._settings.image)
         try:
             world, notes = _read(fetched.path, self._frame, Provenance(self.name, True, detail))
         except AssetFormatError as error:
