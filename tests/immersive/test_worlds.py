@@ -15,6 +15,10 @@ import pytest
 from immersive.brief import SceneBrief
 from immersive.errors import HostedError
 from immersive.generation.backend import BackendSettings, load_world_generator
+from immersive.generation.hosted.jobs import make_ordered
+from immersive.generation.hosted.paid_jobs import PaidJobs
+from immersive.generation.hosted.transport import Transport
+from immersive.generation.hosted.world_service import WorldOrder, WorldsService
 from immersive.generation.hosted.worlds import create, missing_variables
 from immersive.generation.made_world import MadeWorld
 from immersive.pipeline import create_scene
@@ -322,3 +326,48 @@ def test_a_world_without_a_collider_is_walked_on_its_splats(tmp_path: Path, monk
     assert scene.record.walkability is not None and scene.record.walkability.verdict != "poor"
     assert scene.record.walkability.reachable_m2 == pytest.approx(25, rel=0.2)
     assert "people walk on a collider that was made of what the splats show" in scene.notes
+
+
+def test_a_world_that_is_never_finished_is_given_up_and_kept(
+    service: FakeWorldService, tmp_path: Path
+) -> None:
+    service.polls_until_done = 10**9
+    thousands = iter(range(100))
+    transport = Transport("worlds", f"{service.url}/marble/v1", {}, "X", thing="world")
+    provider = WorldsService(transport, "worlds", None, 500_000)
+
+    with pytest.raises(HostedError, match=r"^worlds has not finished within 45 minutes$") as caught:
+        make_ordered(
+            provider,
+            WorldOrder("a room", 0, ""),
+            PaidJobs(tmp_path / "paid"),
+            suffix=".spz",
+            most_cost_usd=None,
+            progress=lambda share, phrase: None,
+            clock=lambda: next(thousands) * 1_000.0,
+            sleep=[].append,
+        )
+    provider.close()
+
+    assert "waiting for the same world" in (caught.value.hint or "")
+    assert [path.suffix for path in (tmp_path / "paid").iterdir()] == [".json"]
+
+
+def test_an_order_that_is_not_answered_is_not_sent_again() -> None:
+    sent: list[str] = []
+
+    def silent(request: httpx.Request) -> httpx.Response:
+        sent.append(request.url.path)
+        raise httpx.ReadTimeout("no answer", request=request)
+
+    transport = Transport("worlds", "http://127.0.0.1:1/marble/v1", {}, "X", sleep=[].append, thing="world")
+    transport._client = httpx.Client(transport=httpx.MockTransport(silent))
+    service = WorldsService(transport, "worlds", None, 500_000)
+
+    with pytest.raises(HostedError, match=r"^worlds took too long or broke off$") as caught:
+        service.order(WorldOrder("a room", 0, ""), "key")
+    assert sent == ["/marble/v1/worlds:generate"] and "may have been taken" in (caught.value.hint or "")
+    with pytest.raises(HostedError, match=r"^worlds took too long or broke off$"):
+        service.state("op-1")
+    service.close()
+    assert len(sent) == 1 + 6  # a look costs nothing, so it is repeated
