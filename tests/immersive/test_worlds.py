@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from rich.console import Console
 
 from immersive.brief import SceneBrief
 from immersive.errors import HostedError
@@ -24,6 +26,7 @@ from immersive.generation.made_world import MadeWorld
 from immersive.pipeline import create_scene
 from immersive.request import CreateRequest
 from immersive.server.run import start_in_thread
+from immersive.summary import as_json_object, show_report
 from reconstruction.errors import CancelledError, InvalidInputError, MissingBackendError
 from streaming.assemble import finest_cloud
 from streaming.pack import read_asset
@@ -291,10 +294,18 @@ def test_a_hosted_world_becomes_a_scene_behind_a_link(tmp_path: Path, monkeypatc
         for name, value in environment(service).items():  # type: ignore[arg-type]
             monkeypatch.setenv(name, value)
         request = CreateRequest("a living room with a pillar", backend="worlds=tiny-1")
+        service.truncate = True
+        with pytest.raises(HostedError, match="the world of worlds did not come whole"):
+            create_scene(request, home=tmp_path)
+        assert not (tmp_path / "stages").exists() and not list(tmp_path.rglob("pack.bin"))
+        service.truncate = False
         scene = create_scene(request, home=tmp_path)
         again = create_scene(request, home=tmp_path)
 
-    record = scene.record
+    record, shown = scene.record, StringIO()
+    show_report(Console(file=shown, width=100), scene)
+    assert "Walkable" in shown.getvalue() and "Quality" not in shown.getvalue()
+    assert as_json_object(scene, "link")["quality"] is None
     assert len(service.orders) == 1 and again.record.id == record.id
     assert (record.backend, record.is_generated, record.quality) == ("worlds", True, None)
     assert record.walkability is not None and record.walkability.verdict == "good"
