@@ -26,6 +26,12 @@ app = typer.Typer(
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+Moderation = Annotated[
+    str | None,
+    typer.Option(
+        help="Who looks at prompt and pictures: off, words or http. Not given: words with --lan, else off."
+    ),
+]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")]
 Lan = Annotated[bool, typer.Option("--lan", help="Serve phones and headsets on this network, with TLS.")]
 SceneId = Annotated[str, typer.Argument(help="A scene's id, or the beginning of it (see `immersive list`).")]
@@ -47,6 +53,9 @@ def create(
     video: Annotated[Path | None, typer.Option(help="A clip instead: mp4, mov or webm.")] = None,
     images: Annotated[
         Path | None, typer.Option(help="A folder of photos instead, with or without poses.")
+    ] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="A picture that the prompt's place begins with; not for procedural.")
     ] = None,
     brief: Annotated[
         Path | None, typer.Option(help="A TOML file instead: a prompt, or a whole brief from --explain.")
@@ -78,11 +87,15 @@ def create(
         typer.Option(help="Metres from the ground to the camera of footage; sets the scene's size."),
     ] = None,
     backend: Annotated[
-        str, typer.Option(help="What makes a prompt's pictures: procedural, or a video model's NAME[=MODEL].")
+        str,
+        typer.Option(
+            help="What makes a prompt's place: procedural, or a video or world model's NAME[=MODEL]."
+        ),
     ] = "procedural",
     max_cost: Annotated[
         float | None, typer.Option(help="US dollars that a hosted backend may cost; refused before beyond.")
     ] = None,
+    moderation: Moderation = None,
     explain: Annotated[
         bool,
         typer.Option(
@@ -112,6 +125,7 @@ def create(
         brief=given,
         video=video,
         images=images,
+        image=image,
         seed=0 if seed is None else seed,
         size=size or "medium",  # type: ignore[arg-type]
         quality=quality or "draft",  # type: ignore[arg-type]
@@ -123,6 +137,8 @@ def create(
         camera_height_m=camera_height,
         backend=backend,
         most_cost_usd=max_cost,
+        moderation=moderation,
+        is_shared=lan,
     )
     if explain:
         explain_and_stop(request, out=out, as_json=as_json)
@@ -139,6 +155,7 @@ def story(
     quality: Annotated[str, typer.Option(help="draft, standard or high.")] = "draft",
     budget: Annotated[str | None, typer.Option(help="CPU time for fitting each place, or dB.")] = None,
     splats: Annotated[int | None, typer.Option(help="Most splats of each place.")] = None,
+    moderation: Moderation = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the story when it is done.")] = False,
     lan: Lan = False,
     port: Port = DEFAULT_PORT,
@@ -157,6 +174,8 @@ def story(
         budget_s=budget_s,
         enough_db=enough_db,
         splats=splats,
+        moderation=moderation,
+        is_shared=lan,
     )
     story_and_show(text, request, title=title, serve=serve, lan=lan, port=port, as_json=as_json)
 

@@ -37,8 +37,10 @@ def create_and_show(
     if out is not None:
         check_target(out)
     if request.prompt is not None:
+        from .moderating import moderate_prompt
         from .summary import show_brief
 
+        moderate_prompt(request)  # before a language model is asked
         # What is shown is what is built: the request carries this very brief from here on.
         request = replace(request, brief=_brief_of(request))
         assert request.brief is not None
@@ -152,7 +154,7 @@ def import_and_show(file: Path, *, title: str | None, frame: str, as_json: bool)
     """Make a scene of an existing splat file; it has no truth to be measured against."""
     from reconstruction.frames import Provenance
     from streaming.assemble import build_asset
-    from streaming.validate import Frame, read_splats
+    from streaming.validate import Frame, is_labelled_generated, read_splats
 
     from .serve_command import DEFAULT_BASE, show_link
 
@@ -163,7 +165,7 @@ def import_and_show(file: Path, *, title: str | None, frame: str, as_json: bool)
         cloud,
         title=title or file.stem.replace("_", " "),
         recipe={"source": "import", "file": file.name},
-        provenance=Provenance("import", is_generated=False, detail=file.name),
+        provenance=Provenance("import", is_generated=is_labelled_generated(file), detail=file.name),
     )
     catalog = Catalog(home_folder())
     record = catalog.publish(asset, backend="import")

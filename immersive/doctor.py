@@ -38,6 +38,7 @@ def examine(home: Path) -> list[Finding]:
         _embedding(),
         _depth_models(),
         _video_models(),
+        _world_models(),
         _cuda(),
         _chromium(),
         _disk(home),
@@ -108,6 +109,14 @@ def _video_models() -> Finding:
     return Finding(
         "video models", bool(ready), False, detail, "Set, for " + "; for ".join(wanting) if wanting else ""
     )
+
+
+def _world_models() -> Finding:
+    from .generation.hosted.worlds import missing_variables
+
+    missing = missing_variables()
+    detail = "no address is set: places come from pictures" if missing else "--backend worlds"
+    return Finding("world models", not missing, False, detail, f"Set {missing[0]}." if missing else "")
 
 
 def _cuda() -> Finding:

@@ -59,6 +59,12 @@ class RevokedLinkError(LinkError):
     code = "link_revoked"
 
 
+class RefusedError(ImmersiveError, PermissionError):
+    """Moderation does not let this be made; nothing of it was kept."""
+
+    code = "refused"
+
+
 class ServerError(ImmersiveError, OSError):
     """The server cannot listen where it was told to."""
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import immersive
-from reconstruction.frames import FrameSequence
+from reconstruction.audio import AudioTrack
+from reconstruction.frames import FrameSequence, Landmark, Provenance
 from reconstruction.reports import QualityReport
 from reconstruction.splats import SplatCloud
 from reconstruction.walkable_space import WalkableSpace, WalkSettings
@@ -25,6 +26,7 @@ from streaming.asset import SoundLoop, SplatAsset
 from .brief import SceneBrief
 from .catalog import Catalog, SceneRecord
 from .home import home_folder
+from .moderating import moderate_prompt, sees_pictures
 from .pictures import write_pairs
 from .progress import Reporter, Silent
 from .request import CreateRequest
@@ -39,6 +41,7 @@ from .stage_results import (
 )
 from .stage_runner import StageRunner, StageTime, Update
 from .stages import StageStore, stage_digest
+from .world_source import WorldSource, make_walkable
 
 if TYPE_CHECKING:
     from .fitting_plan import FittingPlan
@@ -84,14 +87,16 @@ def create(prompt: str | None = None, *, home: Path | None = None, **options: An
     """Make a scene and return its record; the one call for programs.
 
     Args:
-        prompt: One or more sentences. Give `video=` or `images=` (a path) instead for footage.
+        prompt: One or more sentences. Give `video=` or `images=` (a path) instead for footage, or `image=`
+            with it, a picture that the place begins with.
         home: Where scenes live. None: `IMMERSIVE_HOME`, else `~/.immersive`.
         options: Fields of `request.CreateRequest`: `seed`, `size`, `quality`, `title`.
 
     Raises:
         ImmersiveError: The input cannot become a scene; `.hint` says what to do.
     """
-    request = CreateRequest(prompt=prompt, **options)
+    paths = {name: Path(options[name]) for name in ("video", "images", "image") if options.get(name)}
+    request = CreateRequest(prompt=prompt, **options | paths)
     return create_scene(request, home=home or home_folder()).record
 
 
@@ -138,12 +143,16 @@ def plan_scene(runner: StageRunner, request: CreateRequest) -> SceneRecipe:
 
     Raises:
         InvalidInputError: The prompt, file or folder cannot be used.
+        RefusedError: Moderation refuses the prompt.
     """
     from .fitting_plan import plan_for  # torch comes with it
 
     plan = plan_for(request)
+    moderate_prompt(request)
     planned = runner.run("understand", "Understanding", lambda update: plan_source(request, runner.store))
-    digest = stage_digest("scene", planned.digest, asdict(plan), request.title)
+    # A scene whose pictures nobody looked at is no answer to a request that wants them looked at.
+    looked_at = ["looked at"] if sees_pictures(request) else []
+    digest = stage_digest("scene", planned.digest, asdict(plan), request.title, *looked_at)
     return SceneRecipe(request, planned, plan, digest)
 
 
@@ -159,16 +168,60 @@ def build_scene(runner: StageRunner, recipe: SceneRecipe) -> BuiltScene:
     Raises:
         ImmersiveError: The input cannot become a scene.
     """
+    from streaming.assemble import build_asset
+
     request, planned, plan = recipe.request, recipe.planned, recipe.plan
     source = planned.read(runner)
+    if isinstance(source, WorldSource):
+        return _build_of_world(runner, recipe, source)
     fitted = _fit(runner, planned.digest, source, plan)
     cloud = fitted.cloud
     quality, pairs = runner.run("quality", "Checking quality", lambda update: _assess(fitted, source.frames))
     space = _make_walkable(runner, planned.digest, source, cloud, plan)
-    facts = _facts(request, planned, source)
-    sounds = runner.run("sound", "Making sounds", lambda update: _sounds(source))
-    asset = runner.run("pack", "Packing", lambda update: _pack(source, cloud, space, quality, facts, sounds))
-    return BuiltScene(asset, pairs, source.frames.provenance.source, request.prompt, source.notes)
+    frames = source.frames
+    facts = _facts(request, planned, frames.provenance)
+    sounds = runner.run(
+        "sound", "Making sounds", lambda update: _sounds(source.brief, frames.audio, frames.landmarks)
+    )
+    asset = runner.run(
+        "pack",
+        "Packing",
+        lambda update: build_asset(
+            cloud,
+            title=source.title,
+            walkable=space,
+            quality=quality,
+            recipe=facts,
+            provenance=frames.provenance,
+            camera_path=_camera_path(frames),
+            sounds=sounds,
+        ),
+    )
+    return BuiltScene(asset, pairs, frames.provenance.source, request.prompt, source.notes)
+
+
+def _build_of_world(runner: StageRunner, recipe: SceneRecipe, source: WorldSource) -> BuiltScene:
+    """Make a scene of splats that came as such: there is no truth to measure them against."""
+    from streaming.assemble import build_asset
+
+    world, planned = source.world, recipe.planned
+    space, path, told = make_walkable(runner, planned.digest, source)
+    facts = _facts(recipe.request, planned, world.provenance)
+    sounds = runner.run("sound", "Making sounds", lambda update: _sounds(source.brief, None, ()))
+    asset = runner.run(
+        "pack",
+        "Packing",
+        lambda update: build_asset(
+            world.cloud,
+            title=source.title,
+            walkable=space,
+            recipe=facts,
+            provenance=world.provenance,
+            camera_path=path,
+            sounds=sounds,
+        ),
+    )
+    return BuiltScene(asset, [], world.provenance.source, recipe.request.prompt, (*source.notes, *told))
 
 
 def publish_scene(
@@ -253,10 +306,10 @@ def _make_walkable(
     )
 
 
-def _facts(request: CreateRequest, planned: PlannedSource, source: Source) -> dict[str, Any]:
+def _facts(request: CreateRequest, planned: PlannedSource, provenance: Provenance) -> dict[str, Any]:
     return {
         "source": request.kind,
-        "backend": source.frames.provenance.source,
+        "backend": provenance.source,
         "prompt": request.prompt,
         "seed": request.seed,
         "size": request.size,
@@ -267,37 +320,17 @@ def _facts(request: CreateRequest, planned: PlannedSource, source: Source) -> di
     }
 
 
-def _sounds(source: Source) -> tuple[SoundLoop, ...]:
+def _sounds(
+    brief: SceneBrief | None, audio: AudioTrack | None, landmarks: tuple[Landmark, ...]
+) -> tuple[SoundLoop, ...]:
     """Return what is heard: a clip's own sound where it has one, else what the brief lets one expect."""
     from .sound.ambience import bed_of_clip, make_loops, plan_sounds
 
-    if source.frames.audio is not None:
-        return (bed_of_clip(source.frames.audio),)
-    if source.brief is None:
+    if audio is not None:
+        return (bed_of_clip(audio),)
+    if brief is None:
         return ()
-    return make_loops(plan_sounds(source.brief, source.frames.landmarks), source.brief.seed)
-
-
-def _pack(
-    source: Source,
-    cloud: SplatCloud,
-    space: WalkableSpace,
-    quality: QualityReport,
-    recipe: dict[str, Any],
-    sounds: tuple[SoundLoop, ...],
-) -> SplatAsset:
-    from streaming.assemble import build_asset
-
-    return build_asset(
-        cloud,
-        title=source.title,
-        walkable=space,
-        quality=quality,
-        recipe=recipe,
-        provenance=source.frames.provenance,
-        camera_path=_camera_path(source.frames),
-        sounds=sounds,
-    )
+    return make_loops(plan_sounds(brief, landmarks), brief.seed)
 
 
 def _camera_path(frames: FrameSequence) -> list[tuple[float, float, float, float]]:

@@ -29,6 +29,7 @@ class CreateRequest:
     brief: SceneBrief | None = None
     video: Path | None = None
     images: Path | None = None
+    image: Path | None = None  # a picture that a prompt's place begins with, where the backend takes one
     seed: int = 0
     size: Size = "medium"
     quality: Detail = "draft"
@@ -40,6 +41,8 @@ class CreateRequest:
     splats: int | None = None  # most splats; None: what the quality allows
     camera_height_m: float | None = None  # of footage, above the ground; None: the size is guessed
     depth: str | None = None  # a learned depth source for footage, NAME or NAME=WEIGHTS; None: stereo
+    moderation: str | None = None  # off, words or http; None: IMMERSIVE_MODERATION, else as `is_shared` says
+    is_shared: bool = False  # made for others than whoever runs this: somebody looks at it by default
 
     def __post_init__(self) -> None:
         if self.brief is not None:
@@ -85,18 +88,38 @@ class CreateRequest:
         if self.depth is not None:
             self._check_depth()
         self._check_backend()
+        from .generation.moderation import check_moderation
+
+        check_moderation(self.moderation)
 
     def _check_backend(self) -> None:
-        from .generation.backend import DEFAULT_BACKEND, is_paid, parse_backend
+        from .generation.backend import DEFAULT_BACKEND, is_paid, makes_splats, parse_backend
 
         name, _ = parse_backend(self.backend)
         if self.backend != DEFAULT_BACKEND and self.prompt is None:
             raise InvalidInputError("a backend is for a prompt, footage has its pictures already")
+        if makes_splats(name) and (self.budget_s is not None or self.enough_db is not None):
+            raise InvalidInputError(f"a budget is for fitting, and what {name} makes is fitted already")
+        if self.image is not None:
+            self._check_image(name)
         if self.most_cost_usd is not None:
             if not 0 <= self.most_cost_usd <= 10_000:
                 raise InvalidInputError(f"a cost limit must be from 0 to 10,000, got {self.most_cost_usd:g}")
             if not is_paid(name):
                 raise InvalidInputError(f"a cost limit is for hosted backends, {name} costs nothing")
+
+    def _check_image(self, backend: str) -> None:
+        from reconstruction.photos import picture_size
+
+        from .generation.backend import check_takes_image
+
+        if self.prompt is None:
+            raise InvalidInputError(
+                "a picture to begin with needs a prompt", hint="Say in a few words what the place is."
+            )
+        check_takes_image(backend)
+        if self.image is not None:
+            picture_size(self.image)
 
     def _check_depth(self) -> None:
         from reconstruction.learned.sources import depth_source_names

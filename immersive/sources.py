@@ -18,10 +18,12 @@ from reconstruction.frames import FrameSequence
 from reconstruction.posed_frames import PosedFrames
 
 from .brief import SceneBrief
+from .moderating import moderate_frames, moderate_world
 from .request import CreateRequest
 from .stage_results import arrays_from_frames, frames_from_arrays
 from .stage_runner import StageRunner, Update
 from .stages import StageStore, stage_digest
+from .world_source import WorldSource, read_world
 
 # Footage is told apart by its bytes; a folder by those of every picture in it.
 _HASH_BLOCK = 1 << 20
@@ -46,7 +48,7 @@ class PlannedSource:
 
     digest: str
     brief: SceneBrief | None
-    read: Callable[[StageRunner], Source]
+    read: Callable[[StageRunner], Source | WorldSource]
 
 
 def plan_source(request: CreateRequest, store: StageStore | None = None) -> PlannedSource:
@@ -70,7 +72,9 @@ def plan_source(request: CreateRequest, store: StageStore | None = None) -> Plan
             environment=os.environ,
             store=store,
         )
-        digest = stage_digest("frames", brief.digest(), immersive.__version__, *_backend(request))
+        digest = stage_digest(
+            "frames", brief.digest(), immersive.__version__, *_backend(request), *_image(request)
+        )
         return PlannedSource(digest, brief, lambda runner: _generate(brief, request, digest, runner))
     path = request.video or request.images
     assert path is not None  # CreateRequest takes exactly one source
@@ -86,12 +90,26 @@ def plan_source(request: CreateRequest, store: StageStore | None = None) -> Plan
     return PlannedSource(digest, None, lambda runner: _read_footage(path, request, digest, runner))
 
 
-def _generate(brief: SceneBrief, request: CreateRequest, digest: str, runner: StageRunner) -> Source:
-    from .generation.backend import BackendSettings, load_generator, parse_backend
+def _generate(
+    brief: SceneBrief, request: CreateRequest, digest: str, runner: StageRunner
+) -> Source | WorldSource:
+    from .fitting_plan import plan_for
+    from .generation.backend import BackendSettings, load_generator, makes_splats, parse_backend
     from .generation.clip import pose_generated
 
     name, model = parse_backend(request.backend)
-    settings = BackendSettings(model, request.most_cost_usd, journal=runner.store.folder.parent / "paid")
+    title = request.title or _title(brief.prompt)
+    settings = BackendSettings(
+        model,
+        request.most_cost_usd,
+        journal=runner.store.folder.parent / "paid",
+        image=request.image,
+        most_splats=plan_for(request).lift.splat_count,
+    )
+    if makes_splats(name):
+        made = read_world(name, settings, brief, title, digest, runner)
+        moderate_world(request, runner, digest, made.world)
+        return made
 
     def film(update: Update) -> tuple[FrameSequence, tuple[str, ...]]:
         generator = load_generator(name, settings)
@@ -100,7 +118,7 @@ def _generate(brief: SceneBrief, request: CreateRequest, digest: str, runner: St
     frames, notes = runner.run_kept(
         "frames", "Rendering frames", digest, film, _arrays_from_film, _film_from_arrays
     )
-    title = request.title or _title(brief.prompt)
+    moderate_frames(request, runner, digest, frames)
     if frames.depths is not None:
         return Source(frames.in_world_frame(), None, None, brief.is_indoor, title, brief, notes)
     # Kept apart from the frames: a clip that was waited or paid for is not lost when it cannot be lifted.
@@ -140,6 +158,7 @@ def _read_footage(path: Path, request: CreateRequest, digest: str, runner: Stage
         _take_apart,
         _put_together,
     )
+    moderate_frames(request, runner, digest, posed.frames)
     return Source(
         frames=posed.frames,
         points=posed.points,
@@ -192,13 +211,21 @@ def _title(text: str) -> str:
 
 def _backend(request: CreateRequest) -> tuple[str, ...]:
     """Return what names a backend other than the usual in a digest, and the bytes of its own weights."""
-    from .generation.backend import DEFAULT_BACKEND, parse_backend
+    from .generation.backend import DEFAULT_BACKEND, makes_splats, parse_backend
 
     name, model = parse_backend(request.backend)
     if name == DEFAULT_BACKEND:
         return ()
     is_folder = model is not None and Path(model).exists()
-    return name, _content_digest(Path(model)) if is_folder and model else str(model)
+    named = name, _content_digest(Path(model)) if is_folder and model else str(model)
+    return (*named, f"at most {request.splats} splats") if makes_splats(name) and request.splats else named
+
+
+def _image(request: CreateRequest) -> tuple[str, ...]:
+    """Return what names the picture to begin with in a digest: its bytes, whatever it is called."""
+    if request.image is None:
+        return ()
+    return ("begins with", hashlib.sha256(request.image.read_bytes()).hexdigest())
 
 
 def _depth(request: CreateRequest) -> tuple[str, ...]:

@@ -55,6 +55,10 @@ class StageStore:
             shutil.rmtree(fresh, ignore_errors=True)
         self._make_room(keep=digest)
 
+    def forget(self, digest: str) -> None:
+        """Remove a stage's result, if it is there."""
+        shutil.rmtree(self.folder / digest, ignore_errors=True)
+
     def _make_room(self, keep: str) -> None:
         entries = []
         for facts in self.folder.glob("*/facts.json"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reconstruction.errors import UnliftableInputError
+from reconstruction.errors import InvalidInputError, UnliftableInputError
 from streaming.asset import Portal, SplatAsset
 from streaming.limits import MAX_TITLE_CHARACTERS
 
@@ -17,6 +17,7 @@ from .brief import SceneBrief
 from .catalog import Catalog, SceneRecord
 from .generation.storyboard import Storyboard, plan_story
 from .home import home_folder
+from .moderating import moderate_text
 from .pipeline import BuiltScene, build_scene, find_scene, plan_scene, publish_scene
 from .progress import Reporter, Silent
 from .request import CreateRequest
@@ -54,6 +55,7 @@ def create_story(
         ImmersiveError: The text is no story, or a place cannot be made; `.hint` says what to do.
     """
     request = CreateRequest(prompt="a place", **options)
+    moderate_text("\n".join([text] if isinstance(text, str) else [*text]) + f"\n{title or ''}", request)
     story = plan_story(text, title=title, seed=request.seed, size=request.size, detail=request.quality)
     return make_story(story, request, home=home or home_folder())
 
@@ -74,6 +76,8 @@ def make_story(
     Raises:
         ImmersiveError: A place cannot be made, or has no room for its doorways; none is published then.
     """
+    if request.image is not None:
+        raise InvalidInputError("a picture begins one place, and a story has several", hint="Leave it out.")
     runner = StageRunner(StageStore(home / "stages"), _Numbered(reporter or Silent(), len(story.briefs)))
     recipes = []
     for brief in story.briefs:
@@ -164,7 +168,8 @@ def _doorways(asset: SplatAsset, count: int) -> Sequence[Doorway]:
     from streaming.assemble import collider_mesh
 
     found = collider_mesh(asset)
-    assert found is not None  # every scene that is made has one
+    if found is None:
+        raise UnliftableInputError(f"in {asset.manifest.title!r} nobody can walk, so no doorway has a place")
     vertices, faces = found
     spawn = asset.manifest.spawn
     try:

@@ -30,10 +30,13 @@ def story_and_show(
 ) -> None:
     """Create a story; with `serve`, keep serving until interrupted. One text is a paragraph to be cut."""
     from .generation.storyboard import plan_story
+    from .moderating import moderate_text
     from .serve_command import show_link, tell_owner_token, wait_for_interrupt
     from .summary import show_brief
 
     home = home_folder()
+    # As a whole: what is refused may be spread over several places.
+    moderate_text("\n".join([*text, title or ""]), request)
     given = text[0] if len(text) == 1 else text
     story = plan_story(given, title=title, seed=request.seed, size=request.size, detail=request.quality)
     if not as_json:

@@ -65,6 +65,17 @@ def read_splats(path: Path, *, frame: Frame = "auto") -> SplatCloud:
     return _read(kind, data, path, frame)
 
 
+def is_labelled_generated(path: Path) -> bool:
+    """Return whether a file or asset folder says of itself that it is AI-made; most formats cannot.
+
+    Raises as `read_splats`.
+    """
+    kind, data = _open(path)
+    if kind == "asset":
+        return read_asset(path).manifest.is_generated
+    return kind == "glTF" and _is_labelled(gltf.decode(data))
+
+
 def write_splats(cloud: SplatCloud, path: Path) -> None:
     """Write splats in the format that the name ends in: .ply, .spz (version 3), .splat or .glb.
 
@@ -157,12 +168,11 @@ def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, 
         case "glTF":
             document = gltf.decode(data)
             problems = khr_gaussian_splatting.problems(document)
-            packets = str(document.document.get("extensions", {}).get(XMP_EXTENSION, ""))
             report = replace(
                 report,
                 version=str(document.document["asset"]["version"]),
                 has_collider=any(n.get("name") == "collider" for n in document.items("nodes")),
-                is_labelled_generated="lgorithmicMedia" in packets,
+                is_labelled_generated=_is_labelled(document),
             )
         case "SPZ":
             version, is_antialiased, states_frame = spz.describe(data)
@@ -178,6 +188,10 @@ def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, 
         case "PLY" | "compressed PLY":
             report = replace(report, version=f"1.0 {ply.read_header(data).format}")
     return report, problems
+
+
+def _is_labelled(document: gltf.Gltf) -> bool:
+    return "lgorithmicMedia" in str(document.document.get("extensions", {}).get(XMP_EXTENSION, ""))
 
 
 def _cloud_problems(cloud: SplatCloud) -> list[str]:

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from immersive.brief import SceneBrief
 from reconstruction.errors import InvalidInputError
 from reconstruction.frames import FrameSequence
+
+from .made_world import MadeWorld
 
 # Called with the share done, 0..1, and one short phrase for the terminal. Raises CancelledError to stop.
 Progress = Callable[[float, str], None]
@@ -36,6 +38,17 @@ class Generator(Protocol):
         ...
 
 
+class WorldGenerator(Protocol):
+    """Turns a brief into splats at once; no pictures are filmed and nothing is fitted."""
+
+    name: str
+    notes: tuple[str, ...]  # as above
+
+    def make_world(self, brief: SceneBrief, progress: Progress) -> MadeWorld:
+        """Return a place in metres and the world frame, seen from an eye at the origin."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class BackendSettings:
     """What a backend may be told; the procedural one needs none of it."""
@@ -44,19 +57,30 @@ class BackendSettings:
     most_cost_usd: float | None = None  # hosted: refuse before a call that would cost more; None: ask nothing
     journal: Path | None = None  # folder in which paid jobs are noted, so that a resumed call pays once
     device: str | None = None  # "cuda", "cpu", ...; None: the best there is
+    image: Path | None = None  # a picture to begin with
+    most_splats: int | None = None  # of a backend that makes splats and offers several sizes
 
 
 @dataclass(frozen=True, slots=True)
 class _Backend:
     module: str  # has `create(name, settings) -> Generator`; imported only when asked for
     is_paid: bool = False
+    makes_splats: bool = False  # a `WorldGenerator`
+    takes_image: bool = False  # can begin with a user's picture; of diffusion, some models can
 
 
 _HOSTED = "immersive.generation.hosted.generator"
 _BACKENDS: dict[str, _Backend] = {
     "procedural": _Backend("immersive.generation.procedural.generator"),
-    "diffusion": _Backend("immersive.generation.diffusion.generator"),
-    **{name: _Backend(_HOSTED, True) for name in ("videos", "gemini-omni", "veo", "runway", "luma")},
+    "diffusion": _Backend("immersive.generation.diffusion.generator", takes_image=True),
+    **{
+        name: _Backend(_HOSTED, is_paid=True, takes_image=True)
+        for name in ("videos", "gemini-omni", "veo", "runway")
+    },
+    "luma": _Backend(_HOSTED, is_paid=True),  # wants a picture's public address, which we have not
+    "worlds": _Backend(
+        "immersive.generation.hosted.worlds", is_paid=True, makes_splats=True, takes_image=True
+    ),
 }
 DEFAULT_BACKEND = "procedural"
 
@@ -89,6 +113,21 @@ def is_paid(name: str) -> bool:
     return _BACKENDS[name].is_paid
 
 
+def makes_splats(name: str) -> bool:
+    """Whether this backend is a `WorldGenerator`; the others are `Generator`s."""
+    return _BACKENDS[name].makes_splats
+
+
+def check_takes_image(name: str) -> None:
+    """Raise InvalidInputError unless this backend can begin with a user's picture."""
+    if not _BACKENDS[name].takes_image:
+        others = ", ".join(other for other in _BACKENDS if _BACKENDS[other].takes_image)
+        raise InvalidInputError(
+            f"{name} makes places of words alone, it takes no picture to begin with",
+            hint=f"Choose --backend {others}; or give a folder of photos of one place with --images.",
+        )
+
+
 def load_generator(name: str, settings: BackendSettings | None = None) -> Generator:
     """Import and construct the backend called `name`.
 
@@ -96,6 +135,21 @@ def load_generator(name: str, settings: BackendSettings | None = None) -> Genera
         InvalidInputError: No backend has that name.
         MissingBackendError: Its packages are not installed.
     """
-    parse_backend(name)
-    generator: Generator = import_module(_BACKENDS[name].module).create(name, settings or BackendSettings())
+    generator: Generator = _load(name, settings)
     return generator
+
+
+def load_world_generator(name: str, settings: BackendSettings | None = None) -> WorldGenerator:
+    """Import and construct the backend called `name`, one that makes splats.
+
+    Raises:
+        InvalidInputError: No backend has that name.
+        MissingBackendError: Something that it needs is not set or installed.
+    """
+    generator: WorldGenerator = _load(name, settings)
+    return generator
+
+
+def _load(name: str, settings: BackendSettings | None) -> Any:
+    parse_backend(name)
+    return import_module(_BACKENDS[name].module).create(name, settings or BackendSettings())

@@ -262,10 +262,11 @@ def test_a_job_that_never_ends_is_given_up_and_kept(service: FakeService, tmp_pa
 
     order = jobs.ClipOrder("p", "", 8, 64, 64, 0, "m")
     with pytest.raises(HostedError, match="has not finished within 45 minutes"):
-        jobs.make_clip(
+        jobs.make_ordered(
             Endless(),  # type: ignore[arg-type]
             order,
             jobs.PaidJobs(tmp_path / "paid"),
+            suffix=".mp4",
             most_cost_usd=None,
             progress=lambda share, phrase: None,
             clock=lambda: next(hours) * 1_000.0,

@@ -17,6 +17,7 @@ from immersive.brief import SceneBrief
 from immersive.generation.backend import BackendSettings, Progress
 from immersive.generation.glide import plan_glide
 from immersive.generation.liftable_prompt import negative, positive
+from immersive.generation.start_picture import cut_to, read_start, with_origin
 from reconstruction.audio import AudioTrack
 from reconstruction.cameras import Cameras
 from reconstruction.conventions import F32
@@ -61,16 +62,20 @@ class DiffusionGenerator:
         size = family.sized(family.width, family.height, family.frames, family.steps)
         kind = type(self._pipeline).__name__
         progress(0.0, f"{kind}: {size['num_frames']} frames of {size['width']}x{size['height']}")
-        stage = None
-        if family.needs != "text":
+        stage, start = None, self._settings.image
+        first_frame = None if start is None else cut_to(read_start(start), size["width"], size["height"])
+        if family.needs in ("path", "depth") or (family.needs == "image" and first_frame is None):
             stage = _stage(brief, size, progress, with_depths=family.needs == "depth")
-        arguments = {"prompt": positive(brief), **size, **family.extra, **_inputs(family, stage)}
+        arguments = {"prompt": positive(brief), **size, **family.extra, **_inputs(family, stage, first_frame)}
         if family.has_negative:
             arguments["negative_prompt"] = negative()
         output = self._run(arguments, brief.seed, _watch(progress, size["num_inference_steps"]))
         images = _frames_of(output.frames, family)
         self.notes = (f"filmed by {kind}: {len(images)} frames of {images.shape[2]}x{images.shape[1]}",)
-        frames = FrameSequence(images, Provenance("diffusion", is_generated=True, detail=self._model))
+        if first_frame is not None and family.needs == "path":
+            self.notes += ("the picture is taken to be seen through the lens that the model was told",)
+        detail = with_origin(self._model, start)
+        frames = FrameSequence(images, Provenance("diffusion", is_generated=True, detail=detail))
         if family.has_audio:
             frames = replace(frames, audio=_audio_of(output, self._pipeline))
         if stage is None or family.needs == "image":
@@ -124,18 +129,23 @@ def _stage(brief: SceneBrief, size: dict[str, int], progress: Progress, *, with_
     return _Stage(cameras, images[0], depths if with_depths else None)
 
 
-def _inputs(family: Family, stage: _Stage | None) -> dict[str, Any]:
-    if stage is None:
-        return {}
+def _inputs(
+    family: Family, stage: _Stage | None, first_frame: NDArray[np.uint8] | None = None
+) -> dict[str, Any]:
+    """Return what a family wants besides words; a `first_frame` [H, W, 3] takes the place of the world's."""
     from PIL import Image
 
+    if stage is None:
+        return {} if first_frame is None else {"image": Image.fromarray(first_frame)}
     if family.needs == "depth":
         assert stage.depths is not None
         # Near is bright, as depth controls are trained.
         bright = np.clip(1.0 - np.minimum(stage.depths, _FAR_M) / _FAR_M, 0.0, 1.0)
         pictures = np.repeat(np.rint(255 * bright).astype(np.uint8)[..., None], 3, axis=3)
         return {"video": [Image.fromarray(picture) for picture in pictures]}
-    inputs: dict[str, Any] = {"image": Image.fromarray(stage.first_frame)}
+    inputs: dict[str, Any] = {
+        "image": Image.fromarray(stage.first_frame if first_frame is None else first_frame)
+    }
     if family.needs == "path":
         K = stage.cameras.Ks[0]
         c2w = np.linalg.inv(stage.cameras.viewmats.astype(np.float64))
@@ -205,7 +215,13 @@ def create(name: str, settings: BackendSettings) -> DiffusionGenerator:
             f"{settings.model!r} cannot be loaded as a video model: {said}",
             hint="Name a folder with model_index.json, or a model of the hub that this machine can reach.",
         ) from error
-    _family_of(pipeline)  # before gigabytes move
+    family = _family_of(pipeline)  # before gigabytes move
+    if settings.image is not None and family.needs not in ("image", "path"):
+        led = "words" if family.needs == "text" else "words and depths"
+        raise InvalidInputError(
+            f"a {type(pipeline).__name__} films from {led}, it takes no picture to begin with",
+            hint="Name image-to-video weights, or leave out --image.",
+        )
     pipeline.set_progress_bar_config(disable=True)
     if device == "cpu":
         return DiffusionGenerator(pipeline, settings.model, settings)

@@ -68,7 +68,9 @@ class VideosService(_Service):
         if order.model:
             fields["model"] = order.model
         # As the protocol's own client sends it: every field a part of its own.
-        files = {name: (None, value) for name, value in fields.items()}
+        files: dict[str, Any] = {name: (None, value) for name, value in fields.items()}
+        if order.image is not None:
+            files["input_reference"] = ("first.jpg", order.image, "image/jpeg")
         return self._id(self.transport.order("videos", key=key, files=files))
 
     def state(self, job: str) -> JobState:
@@ -81,7 +83,7 @@ class VideosService(_Service):
 
 
 class RunwayService(_Service):
-    """Runway's text_to_video; one key, many models."""
+    """Runway's text_to_video and image_to_video; one key, many models."""
 
     def order(self, order: ClipOrder, key: str) -> str:
         body = {
@@ -91,7 +93,10 @@ class RunwayService(_Service):
             "duration": order.seconds,
             "seed": order.seed,
         }
-        return self._id(self.transport.order("v1/text_to_video", key=key, json=body))
+        if order.image is None:
+            return self._id(self.transport.order("v1/text_to_video", key=key, json=body))
+        body["promptImage"] = f"data:image/jpeg;base64,{_base64(order.image)}"
+        return self._id(self.transport.order("v1/image_to_video", key=key, json=body))
 
     def state(self, job: str) -> JobState:
         reply = self.transport.ask(f"v1/tasks/{quote(job, safe='')}")
@@ -136,10 +141,15 @@ class OmniService(_Service):
     """Gemini's interactions. The clip comes inside the reply, so it is kept until it is fetched."""
 
     def order(self, order: ClipOrder, key: str) -> str:
+        task = "text_to_video" if order.image is None else "image_to_video"
+        told: Any = order.prompt
+        if order.image is not None:
+            picture = {"type": "image", "mime_type": "image/jpeg", "data": _base64(order.image)}
+            told = [{"type": "text", "text": order.prompt}, picture]
         body = {
             "model": order.model,
-            "input": order.prompt,
-            "generation_config": {"video_config": {"task": "text_to_video"}},
+            "input": told,
+            "generation_config": {"video_config": {"task": task}},
             "response_format": {
                 "type": "video",
                 "aspect_ratio": "16:9",
@@ -185,7 +195,10 @@ class VeoService(_Service):
             "seed": order.seed,
             "generateAudio": False,
         }
-        body = {"instances": [{"prompt": order.prompt}], "parameters": parameters}
+        instance: dict[str, Any] = {"prompt": order.prompt}
+        if order.image is not None:
+            instance["image"] = {"bytesBase64Encoded": _base64(order.image), "mimeType": "image/jpeg"}
+        body = {"instances": [instance], "parameters": parameters}
         reply = self.transport.order(f"{self._model(order.model)}:predictLongRunning", key=key, json=body)
         return self._id(reply, "name")
 
@@ -211,6 +224,10 @@ class VeoService(_Service):
     def _model(self, model: str) -> str:
         place = f"projects/{quote(self.project, safe='')}/locations/{quote(self.location, safe='')}"
         return f"v1/{place}/publishers/google/models/{quote(model, safe='')}"
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _write_base64(name: str, text: Any, target: Path) -> None:

@@ -11,13 +11,14 @@ from immersive.brief import SceneBrief
 from immersive.errors import HostedError
 from immersive.generation.backend import BackendSettings, Progress
 from immersive.generation.liftable_prompt import negative, positive
+from immersive.generation.start_picture import cut_to, jpeg_of, read_start, with_origin
 from reconstruction.clip_audio import read_audio
 from reconstruction.errors import InvalidInputError, MissingBackendError
 from reconstruction.frames import FrameSequence, Provenance
 from reconstruction.video import read_shots
 
 from .clip_services import LumaService, OmniService, RunwayService, VeoService, VideosService
-from .jobs import ClipOrder, ClipProvider, make_clip
+from .jobs import ClipOrder, Provider, make_ordered
 from .paid_jobs import PaidJobs
 from .transport import Transport
 
@@ -36,7 +37,7 @@ class HostedFamily:
     seconds: int  # near what lifting wants; the service offers it
     usd_per_s: float | None
     header: Callable[[str], Mapping[str, str]]
-    build: Callable[[Transport, str, float | None, Mapping[str, str]], ClipProvider]
+    build: Callable[[Transport, str, float | None, Mapping[str, str]], Provider]
     is_keyless: bool = False  # a server of one's own may need none
 
 
@@ -44,7 +45,7 @@ def _bearer(key: str) -> Mapping[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-def _veo(transport: Transport, name: str, usd: float | None, environment: Mapping[str, str]) -> ClipProvider:
+def _veo(transport: Transport, name: str, usd: float | None, environment: Mapping[str, str]) -> Provider:
     project = environment.get("GOOGLE_CLOUD_PROJECT", "")
     if not project:
         raise MissingBackendError(name, "needs a project", "Set GOOGLE_CLOUD_PROJECT.")
@@ -124,7 +125,7 @@ class HostedGenerator:
     def __init__(
         self,
         name: str,
-        provider: ClipProvider,
+        provider: Provider,
         order: ClipOrder,
         settings: BackendSettings,
         sleep: Callable[[float], None] = time.sleep,
@@ -140,15 +141,22 @@ class HostedGenerator:
             InvalidInputError: It would cost more than is allowed.
             HostedError: The service refused, failed, or sent something that is no clip.
         """
-        order = replace(self._order, prompt=positive(brief), negative=negative(), seed=brief.seed % 2**31)
+        order = replace(
+            self._order,
+            prompt=positive(brief),
+            negative=negative(),
+            seed=brief.seed % 2**31,
+            image=_first_frame(self._settings, self._order),
+        )
         if self._settings.journal is None:
             raise InvalidInputError("a hosted backend needs a folder for its journal, got none")
         journal = PaidJobs(self._settings.journal)
         try:
-            clip = make_clip(
+            clip = make_ordered(
                 self._provider,
                 order,
                 journal,
+                suffix=".mp4",
                 most_cost_usd=self._settings.most_cost_usd,
                 progress=progress,
                 sleep=self._sleep,
@@ -163,10 +171,19 @@ class HostedGenerator:
                 f"what {self.name} sent is no clip that can be read: {error}",
                 hint="Run the same command again: it is fetched anew, nothing is ordered twice.",
             ) from error
-        detail = " ".join(part for part in (self.name, self._order.model) if part)
+        model = " ".join(part for part in (self.name, self._order.model) if part)
+        detail = with_origin(model, self._settings.image)
         self.notes = clip.notes
         provenance = Provenance(self.name, is_generated=True, detail=detail)
         return replace(frames, provenance=provenance, audio=read_audio(clip.path))
+
+
+def _first_frame(settings: BackendSettings, order: ClipOrder) -> bytes | None:
+    return (
+        None
+        if settings.image is None
+        else jpeg_of(cut_to(read_start(settings.image), order.width, order.height))
+    )
 
 
 def create(

@@ -1,4 +1,4 @@
-"""From an order to a clip on disk: price, order, wait, fetch; and on from where an earlier call stopped."""
+"""From an order to a file on disk: price, order, wait, fetch; and on from where an earlier call stopped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from immersive.errors import HostedError
 from immersive.generation.backend import Progress
@@ -19,9 +19,22 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S, _SLOWER = 2.0, 15.0, 1.3
 _PATIENCE_S = 45 * 60.0
 
 
+class Order(Protocol):
+    """What is ordered: a frozen dataclass, all of whose fields name the order."""
+
+    thing: ClassVar[str]  # "clip", for sentences
+
+    @property
+    def told(self) -> str:
+        """How much of it, for sentences."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ClipOrder:
     """What a clip should be; providers round it to what they offer."""
+
+    thing: ClassVar[str] = "clip"
 
     prompt: str
     negative: str
@@ -30,6 +43,12 @@ class ClipOrder:
     height: int
     seed: int
     model: str
+    image: bytes | None = None  # JPEG of the first frame, at the clip's size
+
+    @property
+    def told(self) -> str:
+        """How much of it, for sentences."""
+        return f"{self.seconds} s of video"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +61,23 @@ class JobState:
     cost_usd: float | None = None  # where the provider tells
 
 
-class ClipProvider(Protocol):
-    """A service that makes a clip of a prompt."""
+class Provider(Protocol):
+    """A service that makes something of a prompt: a clip, a world."""
 
     name: str
 
-    def about_usd(self, order: ClipOrder) -> float | None:
+    def about_usd(self, order: Any) -> float | None:
         """Return about what an order costs, rather too much than too little; None if it is not known."""
         ...
 
-    def order(self, order: ClipOrder, key: str) -> str:
-        """Order a clip and return the job's id. `key` is the same when the same order is made again."""
+    def order(self, order: Any, key: str) -> str:
+        """Place an order and return the job's id. `key` is the same when the same order is made again."""
         ...
 
     def state(self, job: str) -> JobState: ...
 
     def fetch(self, job: str, target: Path) -> None:
-        """Write the clip of a job that is done to `target`, all of it or nothing."""
+        """Write what a job that is done made to `target`, all of it or nothing."""
         ...
 
     def close(self) -> None:
@@ -67,24 +86,25 @@ class ClipProvider(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FetchedClip:
-    """A clip on disk, and what is to be told about how it came there."""
+class Fetched:
+    """A file on disk, and what is to be told about how it came there."""
 
     path: Path
     notes: tuple[str, ...]
 
 
-def make_clip(
-    provider: ClipProvider,
-    order: ClipOrder,
+def make_ordered(
+    provider: Provider,
+    order: Order,
     journal: PaidJobs,
     *,
+    suffix: str,
     most_cost_usd: float | None,
     progress: Progress,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> FetchedClip:
-    """Return the clip of an order; an order that was made before is fetched and not made again.
+) -> Fetched:
+    """Return what was ordered, as a file; an order that was made before is fetched and not made again.
 
     Stopping leaves the job at the provider and its note in the journal, so the same command goes on with it.
 
@@ -92,25 +112,27 @@ def make_clip(
         InvalidInputError: It may cost more than `most_cost_usd`, or nobody knows. Nothing was ordered.
         HostedError: The provider refused, failed, or took too long.
     """
-    key = journal.key(provider.name, asdict(order))
-    target = journal.clip(key)
+    facts = asdict(order)  # type: ignore[call-overload]
+    key = journal.key(provider.name, {name: value for name, value in facts.items() if value is not None})
+    target = journal.result(key, suffix)
+    thing = order.thing
     notes: list[str] = []
     paid = journal.find(key)
     if paid is not None and target.exists():
-        return FetchedClip(target, (f"the clip that {provider.name} made before was used again",))
+        return Fetched(target, (f"the {thing} that {provider.name} made before was used again",))
     if paid is None:
         about = provider.about_usd(order)
         _check_price(provider.name, about, most_cost_usd)
         told = "at a price that is not known" if about is None else f"for about {about:.2f} USD"
-        progress(0.0, f"ordering {order.seconds} s {told}")
-        notes.append(f"{provider.name} was asked for {order.seconds} s of video {told}")
+        progress(0.0, f"ordering {order.told} {told}")
+        notes.append(f"{provider.name} was asked for {order.told} {told}")
         paid = PaidJob(provider.name, provider.order(order, key), time.time(), about)
         journal.note(key, paid)
     else:
         notes.append(
-            f"a clip that was ordered from {provider.name} before was waited for, none was ordered anew"
+            f"a {thing} that was ordered from {provider.name} before was waited for, none was ordered anew"
         )
-    state = _wait(provider, paid.job, progress, clock, sleep)
+    state = _wait(provider, thing, paid.job, progress, clock, sleep)
     if state.status == "failed":
         journal.forget(key)
         if is_refusal(state.reason):
@@ -118,14 +140,14 @@ def make_clip(
                 f"{provider.name} refuses this prompt: {state.reason}", hint="Say it in other words."
             )
         raise HostedError(
-            f"{provider.name} could not make the clip: {state.reason or 'it does not say why'}",
+            f"{provider.name} could not make the {thing}: {state.reason or 'it does not say why'}",
             hint="Run the same command again to order it anew.",
         )
-    progress(0.95, "fetching the clip")
+    progress(0.95, f"fetching the {thing}")
     provider.fetch(paid.job, target)
     if state.cost_usd is not None:
         notes.append(f"{provider.name} charged {state.cost_usd:.2f} USD")
-    return FetchedClip(target, tuple(notes))
+    return Fetched(target, tuple(notes))
 
 
 def _check_price(name: str, about: float | None, most: float | None) -> None:
@@ -144,7 +166,8 @@ def _check_price(name: str, about: float | None, most: float | None) -> None:
 
 
 def _wait(
-    provider: ClipProvider,
+    provider: Provider,
+    thing: str,
     job: str,
     progress: Progress,
     clock: Callable[[], float],
@@ -159,7 +182,7 @@ def _wait(
         if clock() - began > _PATIENCE_S:
             raise HostedError(
                 f"{provider.name} has not finished within {_PATIENCE_S / 60:.0f} minutes",
-                hint="Run the same command again later: it goes on waiting for the same clip.",
+                hint=f"Run the same command again later: it goes on waiting for the same {thing}.",
             )
         sleep(wait_s)
         wait_s = min(wait_s * _SLOWER, _LONGEST_WAIT_S)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-# Providers throw clips away within days; a note about one that is gone helps nobody.
+# Providers throw what they made away within days; a note about one that is gone helps nobody.
 _KEPT_S = 14 * 86_400.0
 
 
@@ -24,7 +24,7 @@ class PaidJob:
 
 
 class PaidJobs:
-    """Notes in one folder, one file a job; clips that were fetched lie beside them until they are stored."""
+    """Notes in one folder, one file a job; what was fetched lies beside them until it is stored."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -51,12 +51,12 @@ class PaidJobs:
 
     def forget(self, key: str) -> None:
         """Forget an order that came to nothing, so that the next call orders anew."""
-        self._note(key).unlink(missing_ok=True)
-        self.clip(key).unlink(missing_ok=True)
+        for path in self._folder.glob(f"{key}.*"):
+            path.unlink(missing_ok=True)
 
-    def clip(self, key: str) -> Path:
-        """Return where the clip of an order is put."""
-        return self._folder / f"{key}.mp4"
+    def result(self, key: str, suffix: str) -> Path:
+        """Return where what was ordered is put."""
+        return self._folder / f"{key}{suffix}"
 
     def _note(self, key: str) -> Path:
         return self._folder / f"{key}.json"

@@ -35,6 +35,7 @@ class Transport:
     headers: Mapping[str, str]  # holds the key
     key_variable: str  # which environment variable the key came from, for errors
     timeout_s: float = 60.0
+    thing: str = "clip"  # what it makes, for sentences
     sleep: Callable[[float], None] = time.sleep
     _client: httpx.Client | None = field(init=False, default=None)
 
@@ -74,19 +75,21 @@ class Transport:
                 wanted = int(reply.headers.get("content-length", -1))
                 if wanted > _MOST_CLIP_BYTES:
                     raise HostedError(
-                        f"the clip of {self.provider} must be at most 2 GB, got {wanted:,} bytes"
+                        f"the {self.thing} of {self.provider} must be at most 2 GB, got {wanted:,} bytes"
                     )
                 got = 0
                 with temporary.open("wb") as file:
                     for block in reply.iter_bytes():
                         got += len(block)
                         if got > _MOST_CLIP_BYTES:
-                            raise HostedError(f"the clip of {self.provider} must be at most 2 GB, got more")
+                            raise HostedError(
+                                f"the {self.thing} of {self.provider} must be at most 2 GB, got more"
+                            )
                         file.write(block)
             temporary.replace(target)
         except (httpx.HTTPError, httpx.StreamError) as error:
             raise HostedError(
-                f"the clip of {self.provider} did not come whole",
+                f"the {self.thing} of {self.provider} did not come whole",
                 hint="Run the same command again: what was ordered is downloaded, nothing is ordered twice.",
             ) from error
         finally:
@@ -99,7 +102,8 @@ class Transport:
             self._client = None
 
     def _absolute(self, path: str) -> str:
-        return path if "://" in path else urljoin(self.base_url.rstrip("/") + "/", path.lstrip("/"))
+        # No urljoin: it would take the colon of `worlds:generate` for a scheme's.
+        return path if "://" in path else f"{self.base_url.rstrip('/')}/{path.lstrip('/')}"
 
     def _json(
         self,
@@ -185,9 +189,9 @@ class Transport:
             403: ("does not allow this", f"Check what the key in {self.key_variable} may do."),
             404: (
                 "knows nothing of this",
-                "Check the model's name; a clip that was ordered long ago is gone.",
+                f"Check the model's name; a {self.thing} that was ordered long ago is gone.",
             ),
-            410: ("has thrown the clip away", "Order it again with another --seed."),
+            410: (f"has thrown the {self.thing} away", "Order it again with another --seed."),
             413: ("finds the request too large", None),
             429: ("is busy", "Wait, and run the same command again."),
         }
