@@ -143,9 +143,19 @@ VIEW_OF = {
 
 # What a word says of colour besides naming a thing.
 COLOUR_OF_WORD = {
-    "poppy": "red", "poppies": "red", "lavender": "purple", "bluebell": "blue", "bluebells": "blue", "sunflower": "yellow",
-    "sunflowers": "yellow", "daisy": "white", "daisies": "white", "rose": "red", "roses": "red", "violets": "purple",
-}  # fmt: skip
+    "poppy": "red",
+    "poppies": "red",
+    "lavender": "purple",
+    "bluebell": "blue",
+    "bluebells": "blue",
+    "sunflower": "yellow",
+    "sunflowers": "yellow",
+    "daisy": "white",
+    "daisies": "white",
+    "rose": "red",
+    "roses": "red",
+    "violets": "purple",
+}
 
 # Descriptions that a place fulfils by being what it is.
 GRANTED = {

@@ -39,7 +39,8 @@ _TABLE: dict[str, dict[str, str]] = {
             "shore of a lake, edge of a lake, banks of a lake, fjord"
         ),
         "desert": (
-            "a sandy desert with dunes | desert, dune, sahara, wasteland, mars, martian, martian landscape, savanna"
+            "a sandy desert with dunes | desert, dune, sahara, wasteland, mars, martian, "
+            "martian landscape, savanna"
         ),
         "mountain": (
             "high rocky mountains | mountain, alps, peak, summit, alpine valley, mountain valley, "
@@ -119,11 +120,12 @@ _TABLE: dict[str, dict[str, str]] = {
         "windmill": "a windmill | windmill, mill",
         "castle": "a medieval castle with towers | castle, fortress, citadel, stronghold",
         "ruin": (
-            "ancient ruins of stone | ruin, temple, ruined temple, old temple, abbey, ruined abbey, ruined castle, "
-            "ruined church, ruined tower"
+            "ancient ruins of stone | ruin, temple, ruined temple, old temple, abbey, ruined abbey, "
+            "ruined castle, ruined church, ruined tower"
         ),
         "house": (
-            "a dwelling house | house, cottage, home, bungalow, villa, town house, terraced house, farm house, saloon"
+            "a dwelling house | house, cottage, home, bungalow, villa, town house, "
+            "terraced house, farm house, saloon"
         ),
         "bridge": "a bridge over water | bridge, footbridge, suspension bridge",
         "dock": "a wooden jetty on the water | dock, jetty, pier, landing stage, boardwalk, wharf",

@@ -27,10 +27,17 @@ _GOAL = 0.9
 
 # Kinds that were built after the labels were written, by the nouns that the labels have for them.
 _BUILT_SINCE = {
-    "book": "book_stack", "tool": "tool_rack", "wall": "stone_wall", "cabin": "house", "ruins": "ruin",
-    "lantern": "street_lamp|stone_lantern", "chair": "garden_chair", "lake": "river", "broadleaf": "cherry_tree",
+    "book": "book_stack",
+    "tool": "tool_rack",
+    "wall": "stone_wall",
+    "cabin": "house",
+    "ruins": "ruin",
+    "lantern": "street_lamp|stone_lantern",
+    "chair": "garden_chair",
+    "lake": "river",
+    "broadleaf": "cherry_tree",
     "desert": "canyon",
-}  # fmt: skip
+}
 
 # What a brief can say; other labels name things that nobody builds.
 _NAMES = {

@@ -12,9 +12,11 @@ from scipy.ndimage import label
 from immersive.brief import Element, SceneBrief
 from immersive.generation.backend import BackendSettings
 from immersive.generation.procedural.generator import build_world, create
+from immersive.generation.procedural.mesh import label_of
 from immersive.generation.procedural.palette import NAMES, SLOT
 from immersive.generation.procedural.rays import ray_scene
 from immersive.generation.procedural.render import render
+from immersive.generation.procedural.sky import sky_table
 from immersive.generation.procedural.vocabulary import (
     OUTDOOR_KINDS,
     OUTDOOR_SETTINGS,
@@ -230,20 +232,23 @@ def _built(setting: str, elements: tuple[Element, ...]) -> World:
 @pytest.mark.parametrize("kind", OUTDOOR_KINDS, ids=lambda kind: kind.name)
 def test_every_word_of_the_vocabulary_is_built(kind: Kind) -> None:
     setting = kind.settings[0] if kind.settings else "meadow"
-    lake = (Element("lake"),) if kind.name in ("reed", "dock") else ()
-    usual = SETTINGS[setting].usual
+    lake = (Element("lake"),) if kind.name in ("reed", "dock", "bridge") else ()
+    usual = (*SETTINGS[setting].usual, "mountains")
+    none = (Element(kind.name, 0),) if kind.name in usual else ()
 
-    without = _built(
-        setting, (*lake, *((Element(kind.name, 0),) if kind.name in (*usual, "mountains") else ()))
-    )
+    without = _built(setting, (*lake, *none))
     with_it = build_world(brief_for(setting, elements=(*lake, Element(kind.name, 1))))
 
     if kind.name in ("path", "mountains"):  # drawn into the ground, not standing on it
         ground = [(world.mesh.vertices.tobytes(), world.mesh.tints.tobytes()) for world in (without, with_it)]
         assert ground[0] != ground[1]
+    elif kind.name == "aurora":
+        skies = [sky_table(world.lighting) for world in (without, with_it)]
+        assert skies[1][:200, :, 1].mean() > skies[0][:200, :, 1].mean() + 0.01
     else:
-        counts = [np.bincount(world.mesh.materials, minlength=len(NAMES)) for world in (without, with_it)]
-        assert (counts[1] > counts[0]).any()
+        own = label_of(kind.name)
+        assert not (without.mesh.face_labels == own).any()
+        assert (with_it.mesh.face_labels == own).any()
 
 
 def test_the_vocabulary_names_only_itself() -> None:

@@ -72,9 +72,20 @@ def _ruled_out(brief: SceneBrief, kind: str) -> bool:
 
 
 _RELIEF = {
-    "mountain": 1.5, "alpine_lake": 1.4, "beach": 0.5, "desert": 0.9, "lake_shore": 0.8, "meadow": 0.8, "village_street": 0.25,
-    "japanese_garden": 0.45, "city_square": 0.04, "ruins": 0.7, "canyon": 0.7, "jungle": 0.9, "farm": 0.5,
-}  # fmt: skip
+    "mountain": 1.5,
+    "alpine_lake": 1.4,
+    "beach": 0.5,
+    "desert": 0.9,
+    "lake_shore": 0.8,
+    "meadow": 0.8,
+    "village_street": 0.25,
+    "japanese_garden": 0.45,
+    "city_square": 0.04,
+    "ruins": 0.7,
+    "canyon": 0.7,
+    "jungle": 0.9,
+    "farm": 0.5,
+}
 # Where the horizon is low or hidden, no peaks stand unless they are asked for.
 _WITHOUT_MOUNTAINS = ("beach", "city_square", "jungle", "farm")
 _HOUSES = ("house", "shop", "building", "church", "cabin", "tower", "pagoda", "greenhouse")
@@ -167,6 +178,8 @@ def _water(
     brief: SceneBrief, elements: dict[str, Element], rng: Generator, side: float, half: float, trail: Points
 ) -> Water | None:
     element = elements.get("lake", elements.get("river"))
+    if element is None and "bridge" in elements:
+        element = Element("river")  # a bridge leads over something
     if element is None:
         return None
     # The prompt's own "frozen" wins; else deep winter freezes still water, but not the sea.

@@ -189,10 +189,18 @@ class OutdoorBuilder:
         if site.kind == "building":
             return buildings.city_block(rng, look, site.half_width, site.half_depth, int(rng.integers(4, 6)))
         make = {
-            "tower": towers.tower, "lighthouse": towers.lighthouse, "windmill": towers.windmill, "castle": towers.castle,
-            "church": towers.church, "pagoda": towers.pagoda, "pyramid": towers.pyramid, "ruin": stonework.ruin,
-            "greenhouse": buildings.greenhouse, "cliff": crossings.cliff, "waterfall": crossings.waterfall,
-        }[site.kind]  # fmt: skip
+            "tower": towers.tower,
+            "lighthouse": towers.lighthouse,
+            "windmill": towers.windmill,
+            "castle": towers.castle,
+            "church": towers.church,
+            "pagoda": towers.pagoda,
+            "pyramid": towers.pyramid,
+            "ruin": stonework.ruin,
+            "greenhouse": buildings.greenhouse,
+            "cliff": crossings.cliff,
+            "waterfall": crossings.waterfall,
+        }[site.kind]
         return make(rng, look)
 
     def _close_off(self, site: Site) -> None:
@@ -250,9 +258,16 @@ class OutdoorBuilder:
         places: list[Place] = related or []
         if len(places) < count:
             more = self._ground.find(
-                self._rng, count - len(places), thing.near_m, thing.far_m, thing.radius, thing.off_trail_m, 0.6, 0.6,
+                self._rng,
+                count - len(places),
+                thing.near_m,
+                thing.far_m,
+                thing.radius,
+                thing.off_trail_m,
+                0.6,
+                0.6,
                 steepest_deg=thing.steepest_deg,
-            )  # fmt: skip
+            )
             places += [(float(x), float(z), None) for x, z in more]
         look = self._look(kind)
         for index, (x, z, yaw) in enumerate(places):

@@ -20,8 +20,12 @@ from .sites import FOOTPRINTS
 Place = tuple[float, float, float | None]  # x, z, and the yaw that the relation asks for, if it does
 
 _INVERSE: dict[str, RelationKind] = {
-    "behind": "in_front_of", "in_front_of": "behind", "beside": "beside", "facing": "in_front_of", "around": "beside",
-}  # fmt: skip
+    "behind": "in_front_of",
+    "in_front_of": "behind",
+    "beside": "beside",
+    "facing": "in_front_of",
+    "around": "beside",
+}
 _WATERS = ("lake", "river")
 
 
@@ -80,7 +84,7 @@ class OutdoorRelations:
         steepest_deg: float = 24.0,
         sight_m: float = 0.0,
     ) -> list[Place] | None:
-        """Return and take `count` places that keep the relation of a kind; None if it has none or none is kept.
+        """Return and take `count` places that keep a kind's relation; None if it has none or none is kept.
 
         Args as `Ground.is_open`; what hides something else is placed only where nothing better is left.
         """

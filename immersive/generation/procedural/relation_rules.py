@@ -15,9 +15,14 @@ _WATERS = "lake river"
 _OUTDOORS: _Rules = {
     "on": (("boat dock reed", _WATERS), ("bridge", _WATERS), (" ".join(SITE_KINDS), "mountains")),
     "above": (("bridge", _WATERS), ("mountains", "*"), ("aurora", "*")),
-    "beside": (("dock boat reed", _WATERS), ("flower grass fence", "path"), ("mountains", "*")),
+    "beside": (
+        ("dock boat reed", _WATERS),
+        ("path", "river"),
+        ("flower grass fence", "path"),
+        ("mountains", "*"),
+    ),
     "around": (("reed", _WATERS), ("mountains flower grass", "*")),
-    "along": (("reed bridge", _WATERS), ("flower grass fence", "path")),
+    "along": (("reed bridge", _WATERS), ("path", "river"), ("flower grass fence", "path")),
     "inside": (("boat", _WATERS),),
     "behind": ((_WATERS, " ".join(SITE_KINDS)), ("mountains", "*")),
     "in_front_of": (("*", "mountains"),),

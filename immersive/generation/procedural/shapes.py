@@ -60,9 +60,16 @@ def slab_between(
 
 
 def gable_roof(
-    half_width: float, half_depth: float, top: float, rise: float, material: int, wall: int, tint: ArrayLike = WHITE,
-    wall_tint: ArrayLike = WHITE, overhang: float = 0.4,
-) -> Mesh:  # fmt: skip
+    half_width: float,
+    half_depth: float,
+    top: float,
+    rise: float,
+    material: int,
+    wall: int,
+    tint: ArrayLike = WHITE,
+    wall_tint: ArrayLike = WHITE,
+    overhang: float = 0.4,
+) -> Mesh:
     """Return a roof whose ridge runs along x above walls that end at y = `top`, with its two gables."""
     ridge = top + rise
     parts = []
@@ -102,7 +109,7 @@ def arch(
         box([sign * (radius + thick / 2), spring / 2 - 0.2, 0], [thick, spring + 0.4, depth], material, tint)
         for sign in (-1.0, 1.0)
     ]
-    angles = np.radians(np.linspace(0, 180, 12))
+    angles = np.radians(np.linspace(0, 180, 13))
     for first, second in pairwise(angles):
         corners = [
             [r * np.cos(a), spring + r * np.sin(a)]
@@ -138,9 +145,14 @@ def plate(outline: ArrayLike, depth: float, material: int, tint: ArrayLike = WHI
 
 
 def blob(
-    rng: Generator, centre: ArrayLike, radii: ArrayLike, material: int, tint: ArrayLike = WHITE, rough: float = 0.08,
+    rng: Generator,
+    centre: ArrayLike,
+    radii: ArrayLike,
+    material: int,
+    tint: ArrayLike = WHITE,
+    rough: float = 0.08,
     level: int = 2,
-) -> Mesh:  # fmt: skip
+) -> Mesh:
     """Return an ellipsoid with dents: bodies, sacks, heaps."""
     points, faces = icosphere(level)
     bump = rough * fractal_in_space(points * 1.7, 2, int(rng.integers(1, 60_000)))

@@ -17,10 +17,22 @@ from .waters import Points, Water, line_distance
 
 # Half width along the front and half depth of the ground that each takes, metres.
 FOOTPRINTS: dict[str, tuple[float, float]] = {
-    "cabin": (3.1, 2.5), "house": (3.2, 2.7), "shop": (3.3, 2.8), "building": (4.9, 4.0), "tower": (2.4, 2.4),
-    "lighthouse": (2.6, 2.6), "windmill": (2.5, 2.5), "castle": (9.3, 9.3), "church": (2.9, 5.6), "pagoda": (3.0, 3.0),
-    "ruin": (4.4, 2.9), "pyramid": (6.3, 6.3), "greenhouse": (1.6, 2.0), "cliff": (7.2, 3.4), "waterfall": (5.6, 3.4),
-}  # fmt: skip
+    "cabin": (3.1, 2.5),
+    "house": (3.2, 2.7),
+    "shop": (3.3, 2.8),
+    "building": (4.9, 4.0),
+    "tower": (2.4, 2.4),
+    "lighthouse": (2.6, 2.6),
+    "windmill": (2.5, 2.5),
+    "castle": (9.3, 9.3),
+    "church": (2.9, 5.6),
+    "pagoda": (3.0, 3.0),
+    "ruin": (4.4, 2.9),
+    "pyramid": (6.3, 6.3),
+    "greenhouse": (1.6, 2.0),
+    "cliff": (7.2, 3.4),
+    "waterfall": (5.6, 3.4),
+}
 _STREET_HALF_M = 2.3  # from the middle of a street to the fronts
 SQUARE_HALF_M = 17.0
 VILLAGE_SQUARE_HALF_M = 5.6
@@ -46,9 +58,15 @@ class Site:
 
 
 def beside_walk(
-    kinds: Iterable[tuple[str, int]], elements: dict[str, Element], trail: Points, water: Water | None,
-    side: float, taken: list[Site], rng: Generator, far_m: float = 26.0,
-) -> list[Site]:  # fmt: skip
+    kinds: Iterable[tuple[str, int]],
+    elements: dict[str, Element],
+    trail: Points,
+    water: Water | None,
+    side: float,
+    taken: list[Site],
+    rng: Generator,
+    far_m: float = 26.0,
+) -> list[Site]:
     """Return places for things, each where it keeps its relation, is seen from the walk and blocks nothing.
 
     Args:
@@ -79,8 +97,15 @@ def beside_walk(
 
 
 def _best(
-    kind: str, element: Element, trail: Points, water: Water | None, side: float, taken: list[Site], rng: Generator, far_m: float
-) -> Site:  # fmt: skip
+    kind: str,
+    element: Element,
+    trail: Points,
+    water: Water | None,
+    side: float,
+    taken: list[Site],
+    rng: Generator,
+    far_m: float,
+) -> Site:
     half_width, half_depth = FOOTPRINTS[kind]
     size = 0.8 if kind in ("cabin", "house") and "small" in element.attributes else 1.0
     half_width, half_depth = half_width * size, half_depth * size
@@ -145,7 +170,7 @@ def _towards(x: float, z: float, trail: Points) -> float:
 def along_street(
     street: Points, square: tuple[float, float, float], first: list[str], rng: Generator
 ) -> list[Site]:
-    """Return houses wall by wall on both sides of a street and around its square; what is named comes first."""
+    """Return houses on both sides of a street and around its square; what is named stands in the middle."""
     line = np.array(street)
     lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
     slots: list[Site] = []

@@ -15,9 +15,19 @@ _DARK: RGB = (0.03, 0.025, 0.022)
 
 
 def _animal(
-    rng: Generator, stuff: int, colour: RGB, *, high: float, long: float, thick: float, neck: float, head: float,
-    face: RGB | None = None, legs: RGB | None = None, raised: float = 0.6,
-) -> list[Mesh]:  # fmt: skip
+    rng: Generator,
+    stuff: int,
+    colour: RGB,
+    *,
+    high: float,
+    long: float,
+    thick: float,
+    neck: float,
+    head: float,
+    face: RGB | None = None,
+    legs: RGB | None = None,
+    raised: float = 0.6,
+) -> list[Mesh]:
     """Return a body on four legs with neck and head.
 
     Args:

@@ -16,7 +16,7 @@ from ..world import RGB
 
 
 def bridge(rng: Generator, look: Look, length: float) -> Mesh:
-    """Return a bridge along z around the origin, its ends at y = 0: arched and painted, of stone, or of ropes."""
+    """Return a bridge along z around the origin, its ends at y = 0: painted wood, stone or ropes."""
     if look.has("rope"):
         return _rope_bridge(rng, length)
     rise = 0.16 * length
@@ -103,7 +103,7 @@ def _rope_bridge(rng: Generator, length: float) -> Mesh:
 
 
 def cliff(rng: Generator, look: Look, half_width: float = 7.0, height: float = 9.0) -> Mesh:
-    """Return a rock face along x, 14 m wide, its foot near z = 0; it leans out over its foot towards the top."""
+    """Return a rock face along x, 14 m wide; its foot is near z = 0, and its top leans out over it."""
     seed = int(rng.integers(1, 60_000))
     across, up = 90, 48
     u, v = np.meshgrid(np.linspace(-1, 1, across), np.linspace(0, 1, up), indexing="ij")

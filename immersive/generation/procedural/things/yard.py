@@ -92,10 +92,12 @@ def haystack(rng: Generator, look: Look) -> Mesh:
 
 def hay_bale(rng: Generator, look: Look) -> Mesh:
     """Return a rolled bale lying on its side."""
-    return concatenate([
-        cylinder([-0.6, 0.62, 0], [0.6, 0.62, 0], 0.65, 0.65, 20, SLOT["straw"]),
-        cylinder([-0.62, 0.62, 0], [0.62, 0.62, 0], 0.4, 0.4, 14, SLOT["straw"], (0.8, 0.8, 0.8)),
-    ])  # fmt: skip
+    return concatenate(
+        [
+            cylinder([-0.6, 0.62, 0], [0.6, 0.62, 0], 0.65, 0.65, 20, SLOT["straw"]),
+            cylinder([-0.62, 0.62, 0], [0.62, 0.62, 0], 0.4, 0.4, 14, SLOT["straw"], (0.8, 0.8, 0.8)),
+        ]
+    )
 
 
 def mailbox(rng: Generator, look: Look) -> Mesh:
