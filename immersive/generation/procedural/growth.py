@@ -55,7 +55,8 @@ def grow_trees(brief: SceneBrief, ground: Ground, rng: Generator) -> list[Mesh]:
         parts += _forest(wild, brief, ground, rng)
     if "bush" in elements:
         count = elements["bush"].count or 26
-        parts += _copies(rng, trees.bush, ground, ground.find(rng, count, 4, 26, 0.5, 0.9, 0.4), 0.9, 0.35, 1)
+        places = ground.find(rng, count, 4, 26, 0.5, 0.9, 0.4)
+        parts += _copies("bush", rng, trees.bush, ground, places, 0.9, 0.35, 1)
     return parts
 
 
@@ -80,8 +81,8 @@ def _near_trees(kind: str, element: Element, brief: SceneBrief, ground: Ground, 
         )
     near = np.hypot(places[:, 0], places[:, 1]) < 19
     return [
-        *_copies(rng, grow, ground, places[near], height, 0.2, 0),
-        *_copies(rng, grow, ground, places[~near], height, 0.22, 1),
+        *_copies(kind, rng, grow, ground, places[near], height, 0.2, 0),
+        *_copies(kind, rng, grow, ground, places[~near], height, 0.22, 1),
     ]
 
 
@@ -111,17 +112,24 @@ def _forest(kinds: list[str], brief: SceneBrief, ground: Ground, rng: Generator)
         height = _height(ground.layout.elements[kind], usual) * 1.1
         own = places[which == index]
         far = np.hypot(own[:, 0], own[:, 1])
-        parts += _copies(rng, grow, ground, own[far < 48], height, 0.25, 1)
-        parts += _copies(rng, grow, ground, own[far >= 48], height, 0.25, 2)
+        parts += _copies(kind, rng, grow, ground, own[far < 48], height, 0.25, 1)
+        parts += _copies(kind, rng, grow, ground, own[far >= 48], height, 0.25, 2)
     return parts
 
 
 def _copies(
-    rng: Generator, grow: Grow, ground: Ground, places: NDArray, height: float, spread: float, level: int
+    kind: str,
+    rng: Generator,
+    grow: Grow,
+    ground: Ground,
+    places: NDArray,
+    height: float,
+    spread: float,
+    level: int,
 ) -> list[Mesh]:
     if len(places) == 0:
         return []
-    models = [grow(rng, height, level) for _ in range(min(_VARIANTS, len(places)))]
+    models = [grow(rng, height, level).labelled(kind) for _ in range(min(_VARIANTS, len(places)))]
     heights = ground.terrain.height(places[:, 0], places[:, 1])
     copies = []
     for index, ((x, z), y) in enumerate(zip(places, heights, strict=True)):
@@ -148,9 +156,8 @@ def grow_ground_plants(brief: SceneBrief, ground: Ground, rng: Generator, detail
         places = ground.find(rng, element.count or 9, 2.0, 9, 0.14, 0.25, 0.4, is_solid=False)
         for x, z in places:
             y = float(ground.terrain.height(x, z))
-            parts.append(
-                trees.mushroom(rng, rng.uniform(0.16, 0.26), colour).placed([x, y, z], rng.uniform(0, 360))
-            )
+            mushroom = trees.mushroom(rng, rng.uniform(0.16, 0.26), colour).labelled("mushroom")
+            parts.append(mushroom.placed([x, y, z], rng.uniform(0, 360)))
     return parts
 
 
@@ -176,7 +183,7 @@ def _grass(ground: Ground, rng: Generator, count: int, tall: float) -> list[Mesh
     if len(places) == 0:
         return []
     models = [trees.grass_tuft(rng, tall * rng.uniform(0.55, 1.1), 13) for _ in range(8)]
-    return _planted(ground, rng, places, models, 0.65, 1.25)
+    return _planted("grass", ground, rng, places, models, 0.65, 1.25)
 
 
 def _flowers(element: Element, ground: Ground, rng: Generator) -> list[Mesh]:
@@ -188,7 +195,7 @@ def _flowers(element: Element, ground: Ground, rng: Generator) -> list[Mesh]:
         share = (element.count or 320) // len(colours)
         places = _scatter(ground, rng, max(share, 1), 15.0, path, 3.0, 0.05)
         models = [trees.flower_clump(rng, 0.34, colour) for _ in range(3)]
-        parts += _planted(ground, rng, places, models, 0.75, 1.2)
+        parts += _planted("flower", ground, rng, places, models, 0.75, 1.2)
     return parts
 
 
@@ -203,11 +210,17 @@ def _reeds(ground: Ground, rng: Generator, count: int) -> list[Mesh]:
     places = np.stack([x[keep], z[keep]], -1)[:count]
     models = [trees.grass_tuft(rng, 1.0, 9, "reed") for _ in range(4)]
     # Reeds stand in the water, so their foot is the lake bed.
-    return _planted(ground, rng, places, models, 0.8, 1.3)
+    return _planted("reed", ground, rng, places, models, 0.8, 1.3)
 
 
 def _planted(
-    ground: Ground, rng: Generator, places: NDArray, models: list[Mesh], least: float, most: float
+    kind: str,
+    ground: Ground,
+    rng: Generator,
+    places: NDArray,
+    models: list[Mesh],
+    least: float,
+    most: float,
 ) -> list[Mesh]:
     """Return one mesh of all copies: thousands of small meshes would spend their time in Python."""
     heights = ground.terrain.height(places[:, 0], places[:, 1])
@@ -236,4 +249,4 @@ def _planted(
                 vertices.astype(np.float32),
             )
         )
-    return [concatenate(parts)]
+    return [concatenate(parts).labelled(kind)]

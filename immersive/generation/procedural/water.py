@@ -29,7 +29,8 @@ def water_sheet(lake: Lake) -> Mesh:
     depth = -lake.shore_distance(points[:, 0], points[:, 2])
     shallow = (1 - ramp(0.0, 4.5, depth))[:, None]
     tint = 1 + shallow * ([0.08, 0.08, 0.08] if lake.is_frozen else [0.9, 0.55, 0.35])
-    return replace(
+    sheet = replace(
         smooth_mesh(points, faces, SLOT["water"], tint.astype(np.float32)),
         normals=np.broadcast_to(np.float32([0, 1, 0]), points.shape).copy(),
     )
+    return sheet.labelled("lake")
