@@ -112,7 +112,7 @@ class _Builder:
         """Stand a thing on the ground and return the height of its foot."""
         reach = 0.8 * float(np.abs(mesh.vertices[:, [0, 2]]).max())
         y = self._ground.foot(x, z, min(reach, 1.4))
-        self.parts.append(mesh.placed([x, y, z], yaw_deg))
+        self.parts.append(mesh.placed([x, y, z], yaw_deg).labelled(kind))
         self._point(kind, x, y + look_m, z)
         return y
 
@@ -151,7 +151,8 @@ class _Builder:
         foot = start + heading * (shore - 1.0)
         length = min(7.0, 0.9 * lake.radius) + 1.0
         yaw = float(np.degrees(np.arctan2(heading[0], heading[1])))
-        self.parts.append(props.dock(length, 0.42, -1.7).placed([foot[0], 0.0, foot[1]], yaw))
+        deck = props.dock(length, 0.42, -1.7).labelled("dock")
+        self.parts.append(deck.placed([foot[0], 0.0, foot[1]], yaw))
         middle = foot + heading * length / 2
         self._ground.take_deck(float(middle[0]), float(middle[1]), yaw, 0.85, length / 2 + 0.3)
         self._point("dock", middle[0], 0.5, middle[1])
@@ -248,7 +249,7 @@ class _Builder:
             return
         posts = posts[run]
         heights = self._ground.terrain.height(posts[:, 0], posts[:, 1])
-        self.parts.append(props.fence(posts, heights))
+        self.parts.append(props.fence(posts, heights).labelled("fence"))
         for first, second in pairwise(posts):
             middle, half = (first + second) / 2, np.linalg.norm(second - first) / 2
             yaw = float(np.degrees(np.arctan2(second[0] - first[0], second[1] - first[1])))
@@ -263,7 +264,7 @@ class _Builder:
         element = self._elements["boat"]
         colours = [_COLOURS[name] for name in element.attributes if name in _COLOURS] or [(0.3, 0.2, 0.12)]
         for index in range(count):
-            make = props.boat(self._rng, colours[index % len(colours)])
+            make = props.boat(self._rng, colours[index % len(colours)]).labelled("boat")
             if lake is None or lake.is_frozen:
                 for x, z in self._ground.find(self._rng, 1, 4, 10, 1.5, 0.8, 0.5, 0.7):
                     self._add("boat", make, x, z, self._rng.uniform(0, 360), 0.3)
@@ -301,6 +302,6 @@ class _Builder:
                     ground.take_disc(px, pz, 0.4)
 
     def _stone(self, x: float, z: float, size: float) -> None:
-        stone = props.rock(self._rng, size, 3 if np.hypot(x, z) < 14 else 2)
+        stone = props.rock(self._rng, size, 3 if np.hypot(x, z) < 14 else 2).labelled("rock")
         y = float(self._ground.terrain.height(x, z)) - 0.06 * size
         self.parts.append(stone.placed([x, y, z], self._rng.uniform(0, 360)))
