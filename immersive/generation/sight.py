@@ -36,7 +36,7 @@ class View:
 
     @classmethod
     def at(cls, eye: NDArray, target: NDArray, steepest_deg: float) -> View:
-        """Return the view from `eye` [3] with `target` [3] in its middle, or as near to it as the pitch allows."""
+        """Return the view from `eye` [3] with `target` [3] in its middle, or as near to it as may be."""
         ahead = np.asarray(target, np.float64) - eye
         pitch = math.degrees(math.atan2(ahead[1], math.hypot(ahead[0], ahead[2])))
         heading = math.degrees(math.atan2(-ahead[0], -ahead[2])) % 360.0

@@ -2,7 +2,8 @@
 
 Views are chosen for what they add: from many places in the walkable area, rays find what can be seen
 there, and views are taken greedily until every such point has been seen several times. Some views are
-held out, four of them at least 0.75 m away from every training camera.
+held out, four of them at least 0.75 m away from every training camera. `showing` then sees to it that
+what the brief names is in enough of them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from scipy.ndimage import label
 from immersive.brief import Detail, SceneBrief
 from immersive.generation.procedural.rays import RayScene, ray_scene
 from immersive.generation.procedural.world import World
+from immersive.generation.showing import WORTH, Showing
 from immersive.generation.sight import Sight, View
 from reconstruction.cameras import Cameras
 from reconstruction.errors import UnliftableInputError
@@ -45,8 +47,6 @@ _CELL_M = {True: 0.2, False: 0.5}  # indoors, outdoors
 _CLEARANCE_M = 0.35  # nothing is nearer to a lens than this
 _SKY_M = 400.0  # sky counts as a surface this far away
 _SEEN_POINTS = 4_000
-# What the first, second, ... view of the same point is worth; the fifth adds little that fitting can use.
-_WORTH = np.array([1.0, 0.8, 0.55, 0.3, 0.15, 0.08, 0.04, 0.02, 0.0])
 _COVERED_VIEWS = 3
 
 
@@ -58,6 +58,7 @@ class CameraPlan:
     held_out: tuple[int, ...]
     coverage: float  # share of the walkable cells that >= 3 training views see
     walkable_m2: float
+    unseen: tuple[str, ...] = ()  # kinds that the brief names and fewer than three training views show
 
 
 def plan_path(
@@ -73,7 +74,7 @@ def plan_path(
 
     Args:
         world: The place.
-        brief: Its `detail` decides how many views there are.
+        brief: Its `detail` decides how many views there are, and what it names has to be seen.
         width: Picture width, pixels.
         height: Picture height, pixels.
         seed: Chooses among equally good plans.
@@ -82,7 +83,9 @@ def plan_path(
     Raises:
         UnliftableInputError: The world has less room to walk than cameras need.
     """
-    return _Planner(world, width, height, seed, scene or ray_scene(world.mesh)).plan(DETAIL[brief.detail])
+    planner = _Planner(world, width, height, seed, scene or ray_scene(world.mesh))
+    named = [element.kind for element in brief.elements if element.count != 0]
+    return planner.plan(DETAIL[brief.detail], named)
 
 
 def reachable_cells(world: World, cell_m: float) -> NDArray[np.float64]:
@@ -113,7 +116,7 @@ class _Planner:
                 hint="Ask for fewer things or a larger size.",
             )
 
-    def plan(self, budget: PictureBudget) -> CameraPlan:
+    def plan(self, budget: PictureBudget, named: list[str]) -> CameraPlan:
         eyes = self._clear(self._eyes(self._cells))
         off_path = self._off_path_eyes(eyes, budget)
         allowed = eyes[_distances(eyes, off_path).min(axis=1) > OFF_PATH_M + 0.05]
@@ -122,6 +125,10 @@ class _Planner:
         training = self._choose(stops, points, weights, budget.training)
         beside = self._choose(stops, points, weights, budget.held_out - len(off_path) * 2, is_between=True)
         apart = self._choose_each(off_path, points, weights)
+        showing = Showing(self._world, self._sight, allowed, [*beside, *apart])
+        ground = self._ground()
+        worth = np.concatenate([weights, np.ones(len(ground))])
+        training, unseen = showing.show(named, training, np.concatenate([points, ground]), worth)
         views = [(view, False) for view in training] + [(view, True) for view in [*beside, *apart]]
         views = self._in_order(views, stops)
         held_out = tuple(index for index, (_, is_held_out) in enumerate(views) if is_held_out)
@@ -130,6 +137,7 @@ class _Planner:
             held_out,
             self._coverage([view for view, is_held_out in views if not is_held_out]),
             float(len(self._cells) * self._cell_m**2),
+            unseen,
         )
 
     # Places.
@@ -137,6 +145,12 @@ class _Planner:
     def _eyes(self, cells: NDArray) -> NDArray:
         ground = np.asarray(self._world.ground_height(cells[:, 0], cells[:, 1]))
         return np.stack([cells[:, 0], ground + self._world.eye_height_m, cells[:, 1]], -1)
+
+    def _ground(self) -> NDArray:
+        """Return the middles [C, 3] of the walkable cells, just above the ground."""
+        ground = self._eyes(self._cells)
+        ground[:, 1] -= self._world.eye_height_m - 0.05
+        return ground
 
     def _clear(self, eyes: NDArray) -> NDArray:
         """Return the eyes that have nothing right before them: leaves and lamps are not on the ground."""
@@ -240,7 +254,7 @@ class _Planner:
             views += seen[chosen[0]]
             uses[0] += 1
         while len(chosen) < count:
-            worth = _WORTH[np.minimum(views, len(_WORTH) - 1)] * weights
+            worth = WORTH[np.minimum(views, len(WORTH) - 1)] * weights
             gains = seen_by @ worth.astype(np.float32)
             # Views from places not used yet bring parallax, which rotation alone does not.
             gains *= np.repeat(0.75**uses, per_stop)
@@ -283,8 +297,7 @@ class _Planner:
 
     def _coverage(self, views: list[View]) -> float:
         """Return the share of walkable cells whose ground >= 3 of `views` see."""
-        ground = self._eyes(self._cells)
-        ground[:, 1] -= self._world.eye_height_m - 0.05
+        ground = self._ground()
         counts = np.zeros(len(ground), np.int64)
         for view in views:
             framed = np.flatnonzero(self._sight.frames(view, ground))
