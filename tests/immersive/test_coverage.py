@@ -24,6 +24,8 @@ from immersive.generation.procedural.world import (
     Texture,
     World,
 )
+from immersive.generation.showing import Showing
+from immersive.generation.sight import Sight, View
 from immersive.generation.trajectory import DETAIL, OFF_PATH_M, CameraPlan, plan_path
 from reconstruction.cameras import Cameras, intrinsics
 from reconstruction.conventions import look_at_viewmat
@@ -157,6 +159,15 @@ def test_sky_and_unnamed_surfaces_are_part_of_nothing() -> None:
     assert coverage.shares.shape == (1, 0)
 
 
+def test_the_sky_is_not_taken_for_the_last_triangle() -> None:
+    last = box([0, 0.5, -2.0], [0.4, 1.0, 0.3], 0).labelled("globe")
+    world = _world(mesh=last)
+
+    coverage = coverage_of(world, ray_scene(world.mesh), _camera([0, 1, 1.5], [0.3, 4.0, 5.0]))
+
+    assert coverage.share_of("globe")[0] == 0
+
+
 @pytest.fixture(scope="module")
 def cornered() -> World:
     return _world(_BESIDE_THE_SHELF)
@@ -225,6 +236,41 @@ def test_views_that_show_something_keep_the_distance_from_held_out_places(corner
     for index in shown.held_out:
         difference = np.abs(_training(shown).viewmats - shown.cameras.viewmats[index]).max(axis=(1, 2))
         assert difference.min() > 0.02
+
+
+_GLOBE = np.array([1.5, 0.05, -_HALF_Z + 0.08])
+_EYES = np.array([[2.1, 1.55, -0.9], [1.95, 1.55, -0.4], [2.6, 1.55, -1.2], [-1.0, 1.55, 1.0]])
+
+
+def _show(world: World, views: list[View], held_out: list[View], eyes: np.ndarray):
+    sight = Sight(ray_scene(world.mesh), 480, 270)
+    points = np.random.default_rng(2).uniform([-3, 0, -2], [1, 2.5, 2], (50, 3))
+    return Showing(world, sight, eyes, held_out).show(["globe"], views, points, np.ones(len(points)))
+
+
+def test_the_first_view_stays_even_if_it_adds_least(cornered) -> None:
+    to_the_wall, beside_it = (View.towards(np.array([3.0, 1.55, -0.5]), turn, 0.0) for turn in (270.0, 275.0))
+    views = [
+        to_the_wall,
+        beside_it,
+        *(View.towards(_EYES[3], heading, -3.0) for heading in (20.0, 75.0, 130.0, 200.0)),
+    ]
+
+    shown, unseen = _show(cornered, views, [], _EYES[:3])
+
+    assert unseen == ()
+    assert shown[0] is to_the_wall
+    assert sum(view not in views for view in shown) == 3
+
+
+def test_no_view_is_taken_that_is_like_one_held_out(cornered) -> None:
+    views = [View.towards(_EYES[3], heading, -3.0) for heading in (20.0, 75.0, 130.0, 200.0)]
+    held_out = [View.at(eye, _GLOBE, 40.0) for eye in _EYES[:3]]
+
+    shown, unseen = _show(cornered, views, held_out, _EYES[:3])
+
+    assert unseen == ("globe",)
+    assert shown == views
 
 
 def test_the_same_brief_gives_the_same_views(cornered, shown) -> None:
