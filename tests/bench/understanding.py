@@ -26,11 +26,11 @@ _BRIEFS = Path(__file__).resolve().parents[2] / "samples" / "briefs"
 _GOAL = 0.9
 
 # Kinds that were built after the labels were written, and the plain nouns that the labels have for them.
-_LABEL_OF = {"book_stack": "book", "tool_rack": "tool"}
+LABEL_OF = {"book_stack": "book", "tool_rack": "tool"}
 
 # What a brief can say; other labels name things that nobody builds.
 _NAMES = {
-    *VOCABULARY, *SETTINGS, *_LABEL_OF.values(), *STYLES_INDOORS, *STYLE_OUTDOORS,
+    *VOCABULARY, *SETTINGS, *LABEL_OF.values(), *STYLES_INDOORS, *STYLE_OUTDOORS,
     *get_args(TimeOfDay), *get_args(Weather), *get_args(Season),
 }  # fmt: skip
 
@@ -138,7 +138,7 @@ def _things(brief: SceneBrief, labels: Labels) -> set[str]:
 
 
 def _label(kind: str) -> str:
-    return _LABEL_OF.get(kind, kind)
+    return LABEL_OF.get(kind, kind)
 
 
 def _granted(brief: SceneBrief, labels: Labels) -> set[str]:
