@@ -1,6 +1,6 @@
 """Render one picture of every sample brief into one labelled sheet: `python samples/make_contact_sheet.py`.
 
-The picture is the first of the walk, which looks at what the place is about.
+The picture is the one of the walk that shows most of what the prompt names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from immersive.brief import SceneBrief
 from immersive.brief_file import read_brief
+from immersive.generation.coverage import Coverage, coverage_of
 from immersive.generation.procedural.generator import build_world
 from immersive.generation.procedural.rays import ray_scene
 from immersive.generation.procedural.render import render
@@ -25,6 +27,7 @@ FOLDER = Path(__file__).resolve().parent
 _SIZE = (384, 216)
 _COLUMNS = 5
 _CAPTION_PX, _MARGIN_PX, _FONT_PX = 46, 8, 13
+_WELL_SHOWN = 0.03  # of a picture; more of one thing is not better
 _MOST_BYTES = 1_500_000
 _PAPER, _INK, _FAINT = (250, 249, 246), (24, 24, 24), (120, 40, 40)
 
@@ -47,13 +50,21 @@ def tile(path: Path) -> Image.Image:
     try:
         world = build_world(brief)
         scene = ray_scene(world.mesh)
-        first = plan_path(world, brief, *_SIZE, brief.seed, scene=scene).cameras.subset([0])
-        images, _ = render(world, first, lambda share: None, scene=scene)
+        views = plan_path(world, brief, *_SIZE, brief.seed, scene=scene).cameras
+        best = views.subset([_best(coverage_of(world, scene, views), brief)])
+        images, _ = render(world, best, lambda share: None, scene=scene)
         whole.paste(Image.fromarray(np.asarray(images[0])), (0, 0))
     except ImmersiveError as error:
         pen.multiline_text((10, 10), _folded(str(error), font, _SIZE[0] - 20, 6), _FAINT, font)
     pen.multiline_text((2, _SIZE[1] + 4), _folded(brief.prompt, font, _SIZE[0] - 4, 2), _INK, font)
     return whole
+
+
+def _best(coverage: Coverage, brief: SceneBrief) -> int:
+    """Return the view that shows most kinds that were named, each well enough; the first of the best."""
+    named = [element.kind for element in brief.elements if element.count != 0]
+    shown = [np.minimum(coverage.share_of(kind) / _WELL_SHOWN, 1.0) for kind in named]
+    return int(np.sum(shown, axis=0).argmax()) if shown else 0
 
 
 def _folded(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int, most: int) -> str:

@@ -82,7 +82,7 @@ def _cost(name: str) -> list[Row]:
     figure = f"{name}: gradient energy, share of the prototype's"
     prototypes = [path for pattern in _PATTERNS[name] for path in sorted(_PROTOTYPES.glob(pattern))]
     if prototypes:
-        usual = np.mean([gradient_energy(_picture(path)) for path in prototypes])
+        usual = float(np.mean([gradient_energy(_picture(path)) for path in prototypes]))
         found.append(at_least(figure, told["energy"] / usual, "", _ENERGY_GOAL))
     else:
         found.append(Row(f"{figure} (skipped: ../shared/prototypes is absent)", float("nan"), ""))
