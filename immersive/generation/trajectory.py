@@ -2,12 +2,12 @@
 
 Views are chosen for what they add: from many places in the walkable area, rays find what can be seen
 there, and views are taken greedily until every such point has been seen several times. Some views are
-held out, four of them at least 0.75 m away from every training camera.
+held out, four of them at least 0.75 m away from every training camera. `showing` then sees to it that
+what the brief names is in enough of them.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +17,9 @@ from scipy.ndimage import label
 from immersive.brief import Detail, SceneBrief
 from immersive.generation.procedural.rays import RayScene, ray_scene
 from immersive.generation.procedural.world import World
-from reconstruction.cameras import Cameras, intrinsics
-from reconstruction.conventions import look_at_viewmat
+from immersive.generation.showing import WORTH, Showing
+from immersive.generation.sight import Sight, View
+from reconstruction.cameras import Cameras
 from reconstruction.errors import UnliftableInputError
 
 
@@ -40,15 +41,12 @@ DETAIL: dict[Detail, PictureBudget] = {
 
 OFF_PATH_M = 0.75  # a held-out view off the path is at least this far from every training camera
 
-_FIELD_OF_VIEW_DEG = 70.0  # horizontal; a wide view sees more per picture, a wider one stretches its edges
 _HEADINGS = 18
 _PITCHES_DEG = (-16.0, -3.0, 10.0)  # towards the ground at one's feet, ahead, and up to tree tops or ceiling
 _CELL_M = {True: 0.2, False: 0.5}  # indoors, outdoors
 _CLEARANCE_M = 0.35  # nothing is nearer to a lens than this
 _SKY_M = 400.0  # sky counts as a surface this far away
 _SEEN_POINTS = 4_000
-# What the first, second, ... view of the same point is worth; the fifth adds little that fitting can use.
-_WORTH = np.array([1.0, 0.8, 0.55, 0.3, 0.15, 0.08, 0.04, 0.02, 0.0])
 _COVERED_VIEWS = 3
 
 
@@ -60,6 +58,7 @@ class CameraPlan:
     held_out: tuple[int, ...]
     coverage: float  # share of the walkable cells that >= 3 training views see
     walkable_m2: float
+    unseen: tuple[str, ...] = ()  # kinds that the brief names and fewer than three training views show
 
 
 def plan_path(
@@ -75,7 +74,7 @@ def plan_path(
 
     Args:
         world: The place.
-        brief: Its `detail` decides how many views there are.
+        brief: Its `detail` decides how many views there are, and what it names has to be seen.
         width: Picture width, pixels.
         height: Picture height, pixels.
         seed: Chooses among equally good plans.
@@ -84,7 +83,9 @@ def plan_path(
     Raises:
         UnliftableInputError: The world has less room to walk than cameras need.
     """
-    return _Planner(world, width, height, seed, scene or ray_scene(world.mesh)).plan(DETAIL[brief.detail])
+    planner = _Planner(world, width, height, seed, scene or ray_scene(world.mesh))
+    named = [element.kind for element in brief.elements if element.count != 0]
+    return planner.plan(DETAIL[brief.detail], named)
 
 
 def reachable_cells(world: World, cell_m: float) -> NDArray[np.float64]:
@@ -104,12 +105,10 @@ def reachable_cells(world: World, cell_m: float) -> NDArray[np.float64]:
 
 class _Planner:
     def __init__(self, world: World, width: int, height: int, seed: int, scene: RayScene) -> None:
-        self._world, self._scene = world, scene
-        self._width, self._height = width, height
+        self._world, self._sight = world, Sight(scene, width, height)
         self._rng = np.random.default_rng([seed, 0x7061_7468])
         self._cell_m = _CELL_M[world.is_indoor]
         self._cells = reachable_cells(world, self._cell_m)
-        self._focal = width / 2 / math.tan(math.radians(_FIELD_OF_VIEW_DEG) / 2)
         if len(self._cells) * self._cell_m**2 < 3.0:
             raise UnliftableInputError(
                 "a scene must have at least 3 m2 to walk on, got "
@@ -117,7 +116,7 @@ class _Planner:
                 hint="Ask for fewer things or a larger size.",
             )
 
-    def plan(self, budget: PictureBudget) -> CameraPlan:
+    def plan(self, budget: PictureBudget, named: list[str]) -> CameraPlan:
         eyes = self._clear(self._eyes(self._cells))
         off_path = self._off_path_eyes(eyes, budget)
         allowed = eyes[_distances(eyes, off_path).min(axis=1) > OFF_PATH_M + 0.05]
@@ -126,16 +125,19 @@ class _Planner:
         training = self._choose(stops, points, weights, budget.training)
         beside = self._choose(stops, points, weights, budget.held_out - len(off_path) * 2, is_between=True)
         apart = self._choose_each(off_path, points, weights)
+        showing = Showing(self._world, self._sight, allowed, [*beside, *apart])
+        ground = self._ground()
+        worth = np.concatenate([weights, np.ones(len(ground))])
+        training, unseen = showing.show(named, training, np.concatenate([points, ground]), worth)
         views = [(view, False) for view in training] + [(view, True) for view in [*beside, *apart]]
         views = self._in_order(views, stops)
-        viewmats = np.stack([view.viewmat for view, _ in views])
-        Ks = np.repeat(intrinsics(self._focal, self._width, self._height)[None], len(views), axis=0)
         held_out = tuple(index for index, (_, is_held_out) in enumerate(views) if is_held_out)
         return CameraPlan(
-            Cameras(viewmats, Ks, self._width, self._height),
+            self._sight.cameras([view for view, _ in views]),
             held_out,
             self._coverage([view for view, is_held_out in views if not is_held_out]),
             float(len(self._cells) * self._cell_m**2),
+            unseen,
         )
 
     # Places.
@@ -144,16 +146,17 @@ class _Planner:
         ground = np.asarray(self._world.ground_height(cells[:, 0], cells[:, 1]))
         return np.stack([cells[:, 0], ground + self._world.eye_height_m, cells[:, 1]], -1)
 
+    def _ground(self) -> NDArray:
+        """Return the middles [C, 3] of the walkable cells, just above the ground."""
+        ground = self._eyes(self._cells)
+        ground[:, 1] -= self._world.eye_height_m - 0.05
+        return ground
+
     def _clear(self, eyes: NDArray) -> NDArray:
         """Return the eyes that have nothing right before them: leaves and lamps are not on the ground."""
         heads = _sphere(48)
-        nearest = np.array([self._cast(eye, heads)[0].min() for eye in eyes])
+        nearest = np.array([self._sight.cast(eye, heads).min() for eye in eyes])
         return eyes[nearest > _CLEARANCE_M] if (nearest > _CLEARANCE_M).any() else eyes
-
-    def _cast(self, eye: NDArray, heads: NDArray) -> tuple[NDArray, NDArray]:
-        origins = np.ascontiguousarray(np.broadcast_to(eye, heads.shape), np.float32)
-        distances, hits, _, _ = self._scene.closest(origins, np.ascontiguousarray(heads, np.float32))
-        return distances, hits
 
     def _off_path_eyes(self, eyes: NDArray, budget: PictureBudget) -> NDArray:
         """Return places for held-out views, well inside the area; training keeps away from them."""
@@ -175,7 +178,7 @@ class _Planner:
             return int(_distances(eyes[:, [0, 2]], np.array(self._world.route[:1]))[:, 0].argmin())
         target = self._interest()
         distances = np.linalg.norm(eyes - target, axis=1)
-        sees = self._sees(eyes, target[None])[:, 0]
+        sees = self._sight.sees(eyes, target[None])[:, 0]
         # Far enough to see all of it, near enough that it fills the view.
         ideal = 3.2 if self._world.is_indoor else 9.0
         return int((np.abs(distances - ideal) + np.where(sees, 0.0, 5.0)).argmin())
@@ -206,7 +209,7 @@ class _Planner:
             heads = self._rng.normal(size=(per_place, 3))
             heads[:, 1] *= 0.7  # people look around more than up and down
             heads /= np.linalg.norm(heads, axis=1, keepdims=True)
-            distances, _ = self._cast(place, heads)
+            distances = self._sight.cast(place, heads)
             points.append(place + heads * np.minimum(distances, _SKY_M)[:, None])
         found = np.concatenate(points)
         weights = np.ones(len(found))
@@ -216,24 +219,11 @@ class _Planner:
             weights[near] += 0.3 * point.weight
         return found, weights
 
-    def _sees(self, eyes: NDArray, points: NDArray) -> NDArray[np.bool_]:
-        """Return [E, P]: nothing stands between an eye and a point."""
-        result = np.empty((len(eyes), len(points)), np.bool_)
-        for index, eye in enumerate(eyes):
-            towards = points - eye
-            lengths = np.linalg.norm(towards, axis=1)
-            heads = (towards / np.maximum(lengths, 1e-6)[:, None]).astype(np.float32)
-            origins = np.ascontiguousarray(np.broadcast_to(eye, heads.shape), np.float32)
-            # The point lies on a surface; stopping a little short keeps that surface from hiding it.
-            reach = np.maximum(lengths - np.maximum(0.06, 0.01 * lengths), 0.01).astype(np.float32)
-            result[index] = self._scene.is_free(origins, heads, reach)
-        return result
-
     # Views.
 
     def _choose(
         self, stops: NDArray, points: NDArray, weights: NDArray, count: int, is_between: bool = False
-    ) -> list[_View]:
+    ) -> list[View]:
         """Return `count` views from `stops`, each the one that adds most to those before.
 
         With `is_between`, views look between the headings that training may use.
@@ -242,15 +232,18 @@ class _Planner:
             return []
         turn = 0.5 if is_between else 0.0
         candidates = [
-            _View.towards(stop, 360.0 * (heading + turn) / _HEADINGS, pitch + (4.0 if is_between else 0.0))
+            View.towards(stop, 360.0 * (heading + turn) / _HEADINGS, pitch + (4.0 if is_between else 0.0))
             for stop in stops
             for heading in range(_HEADINGS)
             for pitch in _PITCHES_DEG
         ]
-        clear = self._sees(stops, points)
+        clear = self._sight.sees(stops, points)
         per_stop = _HEADINGS * len(_PITCHES_DEG)
         seen = np.stack(
-            [self._frames(view, points) & clear[index // per_stop] for index, view in enumerate(candidates)]
+            [
+                self._sight.frames(view, points) & clear[index // per_stop]
+                for index, view in enumerate(candidates)
+            ]
         )
         seen_by = seen.astype(np.float32)
         chosen: list[int] = []
@@ -261,7 +254,7 @@ class _Planner:
             views += seen[chosen[0]]
             uses[0] += 1
         while len(chosen) < count:
-            worth = _WORTH[np.minimum(views, len(_WORTH) - 1)] * weights
+            worth = WORTH[np.minimum(views, len(WORTH) - 1)] * weights
             gains = seen_by @ worth.astype(np.float32)
             # Views from places not used yet bring parallax, which rotation alone does not.
             gains *= np.repeat(0.75**uses, per_stop)
@@ -272,67 +265,44 @@ class _Planner:
             uses[best // per_stop] += 1
         return [candidates[index] for index in chosen]
 
-    def _choose_each(self, eyes: NDArray, points: NDArray, weights: NDArray) -> list[_View]:
+    def _choose_each(self, eyes: NDArray, points: NDArray, weights: NDArray) -> list[View]:
         """Return two views from each place, in unlike directions."""
         result = []
         for eye in eyes:
             views = self._choose(eye[None], points, weights, 1, is_between=True)
-            away = [_View.towards(eye, views[0].heading_deg + turn, -2.0) for turn in (120.0, 180.0, 240.0)]
-            clear = self._sees(eye[None], points)[0]
-            views.append(max(away, key=lambda view: float(weights[self._frames(view, points) & clear].sum())))
+            away = [View.towards(eye, views[0].heading_deg + turn, -2.0) for turn in (120.0, 180.0, 240.0)]
+            clear = self._sight.sees(eye[None], points)[0]
+            views.append(
+                max(away, key=lambda view: float(weights[self._sight.frames(view, points) & clear].sum()))
+            )
             result.extend(views)
         return result
 
-    def _first_view(self, candidates: list[_View]) -> int:
+    def _first_view(self, candidates: list[View]) -> int:
         target = self._interest()
         target[1] = candidates[0].eye[1]
         ahead = target - candidates[0].eye
         fits = [view.forward @ ahead - 0.02 * abs(view.pitch_deg + 3.0) for view in candidates]
         return int(np.argmax(fits))
 
-    def _frames(self, view: _View, points: NDArray) -> NDArray[np.bool_]:
-        """Return [P]: the point falls into the picture."""
-        cam = (points - view.eye) @ view.viewmat[:3, :3].T.astype(np.float64)
-        ahead = np.maximum(cam[:, 2], 1e-6)
-        inside = np.abs(cam[:, 0] / ahead) < 0.97 * self._width / 2 / self._focal
-        inside &= np.abs(cam[:, 1] / ahead) < 0.97 * self._height / 2 / self._focal
-        return inside & (cam[:, 2] > 0.2)
-
-    def _in_order(self, views: list[tuple[_View, bool]], stops: NDArray) -> list[tuple[_View, bool]]:
+    def _in_order(self, views: list[tuple[View, bool]], stops: NDArray) -> list[tuple[View, bool]]:
         """Return the views as a walk: stop by stop, turning one way; the first stays first."""
 
-        def place(entry: tuple[_View, bool]) -> tuple[int, float]:
+        def place(entry: tuple[View, bool]) -> tuple[int, float]:
             nearest = int(_distances(entry[0].eye[None], stops)[0].argmin())
             turn = (entry[0].heading_deg - views[0][0].heading_deg) % 360.0
             return nearest, turn
 
         return [views[0], *sorted(views[1:], key=place)]
 
-    def _coverage(self, views: list[_View]) -> float:
+    def _coverage(self, views: list[View]) -> float:
         """Return the share of walkable cells whose ground >= 3 of `views` see."""
-        ground = self._eyes(self._cells)
-        ground[:, 1] -= self._world.eye_height_m - 0.05
+        ground = self._ground()
         counts = np.zeros(len(ground), np.int64)
         for view in views:
-            framed = np.flatnonzero(self._frames(view, ground))
-            counts[framed] += self._sees(view.eye[None], ground[framed])[0]
+            framed = np.flatnonzero(self._sight.frames(view, ground))
+            counts[framed] += self._sight.sees(view.eye[None], ground[framed])[0]
         return float((counts >= _COVERED_VIEWS).mean())
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _View:
-    eye: NDArray  # [3] metres
-    heading_deg: float  # 0 looks along -Z, counter-clockwise seen from above
-    pitch_deg: float  # up is positive
-    forward: NDArray  # [3] unit
-    viewmat: NDArray  # [4, 4]
-
-    @classmethod
-    def towards(cls, eye: NDArray, heading_deg: float, pitch_deg: float) -> _View:
-        heading, pitch = math.radians(heading_deg), math.radians(pitch_deg)
-        level = math.cos(pitch)
-        forward = np.array([-level * math.sin(heading), math.sin(pitch), -level * math.cos(heading)])
-        return cls(eye, heading_deg, pitch_deg, forward, look_at_viewmat(eye, eye + forward))
 
 
 def _distances(a: NDArray, b: NDArray) -> NDArray:

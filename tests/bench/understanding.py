@@ -66,7 +66,7 @@ class Tally:
 
     def count(self, prompt: str, labels: Iterable[str], found: set[str], may: set[str] = frozenset()) -> None:  # type: ignore[assignment]
         """Add one prompt; a label such as "a|b beside c" stands for all its readings."""
-        wanted = [_readings(label) for label in labels]
+        wanted = [readings(label) for label in labels]
         lacking = [" or ".join(sorted(readings)) for readings in wanted if not readings & found]
         extra = found - set().union(*wanted) - may
         self.asked += len(wanted)
@@ -93,7 +93,7 @@ def score(prompts: Iterable[tuple[str, Labels]], *, use_sentence_meanings: bool 
         brief = understand(prompt, use_sentence_meanings=use_sentence_meanings)
         may = set(labels.may.split())
         tallies["things"].count(prompt, labels.things.split(), _things(brief, labels), may)
-        buildable = [label for label in labels.things.split() if _readings(label) & _NAMES]
+        buildable = [label for label in labels.things.split() if readings(label) & _NAMES]
         tallies["buildable things"].count(prompt, buildable, _things(brief, labels))
         kinds = [element for element in brief.elements if element.count != 0]
         relations = {f"{e.kind} {e.relation.kind} {e.relation.to}" for e in kinds if e.relation is not None}
@@ -131,7 +131,7 @@ def _things(brief: SceneBrief, labels: Labels) -> set[str]:
     )  # fmt: skip
     found = {value for name, value in facts if f"{name}: {value.replace('_', ' ')}" not in guessed}
     found |= set(brief.style)
-    asked = {reading for label in labels.things.split() for reading in _readings(label)}
+    asked = {reading for label in labels.things.split() for reading in readings(label)}
     named = " ; ".join(line.rsplit(" -> ", 1)[-1] for line in brief.understood)
     for element in brief.elements:
         if element.count == 0:
@@ -148,7 +148,7 @@ def _granted(brief: SceneBrief, labels: Labels) -> set[str]:
     for line in brief.understood:
         phrase, meaning = line.rsplit(" -> ", 1)
         for label in labels.described:
-            for reading in _readings(label):
+            for reading in readings(label):
                 kind, word = reading.split()
                 if kind.replace("_", " ") in meaning and word in phrase.split():
                     found.add(reading)
@@ -158,10 +158,10 @@ def _granted(brief: SceneBrief, labels: Labels) -> set[str]:
 def _absent(brief: SceneBrief, labels: Labels) -> set[str]:
     none = {element.kind for element in brief.elements if element.count == 0}
     is_told = any(" -> none" in line for line in brief.understood)
-    return none | {word for label in labels.absent.split() for word in _readings(label) if is_told}
+    return none | {word for label in labels.absent.split() for word in readings(label) if is_told}
 
 
-def _readings(label: str) -> set[str]:
+def readings(label: str) -> set[str]:
     """Return every way to read a label: "a|b on c" is "a on c" and "b on c"."""
     ways = [""]
     for part in label.split():

@@ -44,7 +44,7 @@ def test_the_tables_of_things_and_sites_hold_the_vocabulary() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "colour"), [("car", "blue"), ("torii", "teal"), ("beehive", "yellow"), ("wheelbarrow", "purple")]
+    ("kind", "colour"), [("car", "blue"), ("torii", "teal"), ("beehive", "yellow"), ("kiosk", "purple")]
 )
 def test_a_colour_that_is_asked_for_is_painted(kind: str, colour: str) -> None:
     painted = _make(kind, (colour,)).tints

@@ -37,7 +37,7 @@ def cabin(rng: Generator, half_width: float, half_depth: float, style: str) -> M
     parts += _openings(half_width, half_depth)
     parts += _porch(half_width, half_depth)
     parts += _chimney(rng, half_width, top + rise)
-    return concatenate(parts)
+    return concatenate(parts).labelled("cabin")
 
 
 def _log_walls(rng: Generator, half_width: float, half_depth: float) -> list[Mesh]:

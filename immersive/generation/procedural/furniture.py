@@ -62,7 +62,7 @@ def _cushion(slot: int) -> Mesh:
     pillow = rounded_box([0, 0, 0], [0.42, 0.40, 0.15], 0.07, slot)
     tilt = np.radians(-16)
     turn = [[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]]
-    return pillow.moved(turn, [0, 0, 0])
+    return pillow.moved(turn, [0, 0, 0]).labelled("cushion")
 
 
 def armchair(palette: Palette, colour: RGB, wood: RGB) -> Piece:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from immersive.brief import SceneBrief
 from immersive.generation.backend import BackendSettings, Progress
+from immersive.generation.coverage import built_kinds
 from immersive.generation.trajectory import DETAIL, plan_path
 from reconstruction.errors import InvalidInputError
 from reconstruction.frames import FrameSequence, Landmark, Provenance
@@ -11,7 +12,7 @@ from reconstruction.frames import FrameSequence, Landmark, Provenance
 from .outdoor import build_outdoor
 from .rays import ray_scene
 from .render import render
-from .vocabulary import SETTINGS
+from .vocabulary import SETTINGS, VOCABULARY
 from .world import World
 
 _BUILD_SHARE = 0.06  # of the progress bar
@@ -21,7 +22,9 @@ class ProceduralGenerator:
     """Builds the place a brief describes, plans a walk through it and renders what a visitor sees."""
 
     name = "procedural"
-    notes: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self.notes: tuple[str, ...] = ()
 
     def generate(self, brief: SceneBrief, progress: Progress) -> FrameSequence:
         """Return frames with exact cameras and depths; the same brief gives the same bytes.
@@ -44,6 +47,7 @@ class ProceduralGenerator:
         budget = DETAIL[brief.detail]
         scene = ray_scene(world.mesh)
         camera_plan = plan_path(world, brief, budget.width, budget.height, brief.seed, scene=scene)
+        self.notes = _notes_on(world, camera_plan.unseen)
         progress(_BUILD_SHARE, "setting the light")
 
         def rendering(share: float) -> None:
@@ -72,6 +76,17 @@ def build_world(brief: SceneBrief) -> World:
 
         return build_room(brief)
     return build_outdoor(brief)
+
+
+def _notes_on(world: World, unseen: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a sentence for each kind that was named and that the pictures do not show."""
+    built = built_kinds(world.mesh)
+    return tuple(
+        f"little of the {VOCABULARY[kind].words[0]} can be seen from the walk"
+        if kind in built
+        else f"no place was found for the {VOCABULARY[kind].words[0]}"
+        for kind in unseen
+    )
 
 
 def create(name: str, settings: BackendSettings) -> ProceduralGenerator:

@@ -165,7 +165,7 @@ def _sites(
         assert square is not None
         sites = along_street(street, square, named, rng)
     elif brief.setting == "city_square":
-        sites = around_square(named, rng)
+        sites = around_square(named, "building" in elements, rng)
     else:
         lined = []
     rest = order_by_relation([kind for kind in wanted if kind not in lined], elements)

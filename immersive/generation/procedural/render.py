@@ -24,7 +24,6 @@ from .rays import RayScene, ray_scene
 from .sky import sky_table
 from .world import World
 
-_THREADS = 2
 _BAKE_SHARE = 0.3  # of the progress bar
 _MIRROR_RAYS = 12
 _CENTRE = np.array([[0.5, 0.5]])
@@ -37,6 +36,7 @@ class RenderSettings:
     samples_per_side: int = 3  # 3: nine rays in a pixel at an edge or in foliage
     threshold: float = 0.05  # displayed difference to a neighbour, 0..1, from which a pixel gets them
     spread_px: float = 1.2  # width of the filter; a little over a pixel keeps edges from flickering
+    threads: int = 2  # they change no pixel
 
 
 def render(
@@ -55,10 +55,11 @@ def render(
         settings: Quality; None is the default.
         scene: Rays against `world.mesh`, if they are there already.
     """
-    with ThreadPoolExecutor(_THREADS) as pool:
+    settings = settings or RenderSettings()
+    with ThreadPoolExecutor(settings.threads) as pool:
         painter = _Painter(
             world,
-            settings or RenderSettings(),
+            settings,
             scene or ray_scene(world.mesh),
             pool,
             lambda share: progress(_BAKE_SHARE * share),

@@ -9,10 +9,10 @@ import numpy as np
 from immersive.brief import Element, SceneBrief
 from reconstruction.errors import UnliftableInputError
 
-from .mesh import concatenate, tessellated
+from .mesh import Mesh, concatenate, tessellated
 from .room_furnishing import Furnisher
 from .room_palette import DYES, Palette, Scheme, dyed, light_of, pale, scheme_of
-from .room_plan import RoomPlan
+from .room_plan import Placed, RoomPlan
 from .room_shell import WALLS, Opening, Room, build_shell, build_view, portal_of, view_colours
 from .vocabulary import SETTINGS
 from .world import Atmosphere, Extent, Lighting, Material, PointOfInterest, Sky, Sun, Texture, World
@@ -119,8 +119,8 @@ def _finish(brief: SceneBrief, wanted: dict[str, Element], furnisher: Furnisher)
         scheme = _with_door(scheme, wanted["door"])
     shell, fittings = build_shell(room, openings, palette, scheme, walls, floor)
     placed = furnisher.plan.placed
-    things = concatenate([entry.mesh for entry in placed if not entry.is_flat] + furnisher.hung)
-    flat = [entry.mesh for entry in placed if entry.is_flat]
+    things = concatenate([_named(entry) for entry in placed if not entry.is_flat] + furnisher.hung)
+    flat = [_named(entry) for entry in placed if entry.is_flat]
     solid = concatenate([shell, tessellated(things, 0.3)])
     windows = [opening for opening in openings if not opening.is_door]
     view = _view_of(brief, wanted)
@@ -160,6 +160,10 @@ def _finish(brief: SceneBrief, wanted: dict[str, Element], furnisher: Furnisher)
         eye_height_m=_EYE_M,
         shadeless_face=len(solid.faces),
     )
+
+
+def _named(entry: Placed) -> Mesh:
+    return entry.mesh.labelled(entry.piece.kind)
 
 
 def _surfaces(

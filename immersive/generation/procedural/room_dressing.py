@@ -205,7 +205,8 @@ class Dresser(Relating):
             for side in (-1, 1):
                 cloth = furniture_decor.curtain(self.palette, colour, top, 0.36)
                 parts.append(cloth.placed([o.u + side * (o.width / 2 + 0.14), 0, 0]))
-            self.hung.append(self.plan.room.against(concatenate(parts), o.wall, 0.0, 0.0, 0.02))
+            drapes = concatenate(parts).labelled("curtain")
+            self.hung.append(self.plan.room.against(drapes, o.wall, 0.0, 0.0, 0.02))
 
 
 def _small_plant(palette: Palette, rng: Generator) -> Piece:

@@ -312,7 +312,8 @@ def _seated(table: Piece, chair: Piece, seats: int, is_round: bool) -> Piece:
             spots = spots[-2:]
         elif seats == 3:
             spots = [spots[0], spots[2], spots[1]]
-    meshes = [chair.mesh.placed([x, 0, z], turn) for x, z, turn in spots[:seats]]
+    stand, seat = (piece.mesh.labelled(piece.kind) for piece in (table, chair))
+    meshes = [seat.placed([x, 0, z], turn) for x, z, turn in spots[:seats]]
     reach_x = max([half_x, *(abs(x) + 0.26 for x, _, _ in spots[:seats])])
     reach_z = max([half_z, *(abs(z) + 0.26 for _, z, _ in spots[:seats])])
-    return Piece(table.kind, concatenate([table.mesh, *meshes]), 2 * reach_x, 2 * reach_z, table.height)
+    return Piece(table.kind, concatenate([stand, *meshes]), 2 * reach_x, 2 * reach_z, table.height)

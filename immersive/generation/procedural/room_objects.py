@@ -91,7 +91,8 @@ class Keeper(Dresser):
 
     def _on_own_stand(self, piece: Piece) -> None:
         stand = furniture_storage.nightstand(self.palette, self.scheme.wood)
-        mesh = concatenate([stand.mesh, piece.mesh.placed([0, TOPS_M["nightstand"], 0])])
+        top = piece.mesh.labelled(piece.kind).placed([0, TOPS_M["nightstand"], 0])
+        mesh = concatenate([stand.mesh.labelled(stand.kind), top])
         whole = replace(stand, kind=piece.kind, mesh=mesh, height=stand.height + piece.height)
         walls = (self._far, "north", "south", self.side)
         self._miss(piece.kind, self._related(whole) or self.plan.against_wall(whole, walls, 0.5))

@@ -95,23 +95,26 @@ def build_shell(
     ceiling = palette.paint(scheme.ceiling)
     trim = palette.paint(scheme.trim)
     flat = [
-        quad([[-w, 0, d], [w, 0, d], [w, 0, -d], [-w, 0, -d]], floor),
+        quad([[-w, 0, d], [w, 0, d], [w, 0, -d], [-w, 0, -d]], floor).labelled("floor"),
         quad([[-w, h, -d], [w, h, -d], [w, h, d], [-w, h, d]], ceiling),
     ]
     details: list[Mesh] = []
     for wall in WALLS:
         here = [opening for opening in openings if opening.wall == wall]
-        flat.append(room.against(_wall(room.length(wall), h, here, walls[wall]), wall, 0.0))
-        details.append(room.against(_skirting(room, wall, here, trim), wall, 0.0))
+        face = _wall(room.length(wall), h, here, walls[wall]).labelled("wall")
+        flat.append(room.against(face, wall, 0.0))
+        details.append(room.against(_skirting(room, wall, here, trim).labelled("wall"), wall, 0.0))
         if scheme.dado is not None:
-            details.append(room.against(_panelling(room, wall, here, palette, scheme.dado), wall, 0.0))
+            panels = _panelling(room, wall, here, palette, scheme.dado).labelled("wall")
+            details.append(room.against(panels, wall, 0.0))
         for opening in here:
             fitted = (
                 _door(opening, palette, scheme, trim)
                 if opening.is_door
                 else _window(opening, palette, trim, scheme)
             )
-            details.append(room.against(fitted, wall, 0.0))
+            kind = "door" if opening.is_door else "window"
+            details.append(room.against(fitted.labelled(kind), wall, 0.0))
     if scheme.beams is not None:
         timber = palette.wood(scheme.beams)
         count = max(2, round(room.width / 1.5))
@@ -274,7 +277,8 @@ def build_view(
     azimuth = np.arctan2(towards[:, 0], -towards[:, 2])
     elevation = np.arctan2(towards[:, 1], np.hypot(towards[:, 0], towards[:, 2]))
     painted = mesh.tinted(paint_view(azimuth, elevation, view, colours, seed).astype(np.float32))
-    return room.against(painted, wall, 0.0)
+    # It is seen through windows only, so it is what a picture shows of them.
+    return room.against(painted.labelled("window"), wall, 0.0)
 
 
 def _sheet(

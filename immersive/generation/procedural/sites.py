@@ -227,8 +227,8 @@ def along_street(
     return kept
 
 
-def around_square(first: list[str], rng: Generator) -> list[Site]:
-    """Return town houses on the four sides of a square and in its corners, fronts inwards."""
+def around_square(first: list[str], is_closed: bool, rng: Generator) -> list[Site]:
+    """Return town houses on the sides and corners of a square, or only what is named, fronts inwards."""
     half_width, half_depth = FOOTPRINTS["building"]
     out = SQUARE_HALF_M + half_depth
     step = 2 * half_width + 0.3
@@ -240,7 +240,7 @@ def around_square(first: list[str], rng: Generator) -> list[Site]:
         for sx in (-1, 1)
         for sz in (-1, 1)
     ]
-    kinds = [*first, *["building"] * len(spots)]
+    kinds = [*first, *["building"] * (len(spots) if is_closed else 0)]
     sites = []
     for (x, z, yaw), kind in zip(spots, kinds, strict=False):
         sites.append(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .layout import WALK_RADIUS_M, Layout
-from .mesh import Mesh, concatenate, smooth_mesh
+from .mesh import Mesh, concatenate, label_of, smooth_mesh
 from .noise import fractal, ramp, ridges
 from .palette import SLOT
 from .waters import line_distance
@@ -125,7 +125,10 @@ class Terrain:
         )
         faces = np.concatenate([np.stack([a, b, c], -1), np.stack([a, c, d], -1)])
         ground = smooth_mesh(np.stack([x, y, z], -1).reshape(-1, 3), faces, SLOT["ground"])
-        ground = replace(ground, tints=self.layers(x, z, y).reshape(-1, 3))
+        layers = self.layers(x, z, y).reshape(-1, 3)
+        is_path = layers[faces, 0].mean(axis=1) > 0.5
+        labels = np.where(is_path, label_of("path"), 0).astype(np.int16)
+        ground = replace(ground, tints=layers, labels=labels)
         return concatenate([ground, self._ring()])
 
     def _ring(self) -> Mesh:
@@ -146,4 +149,5 @@ class Terrain:
             part.ravel() for part in (index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1])
         )
         faces = np.concatenate([np.stack([a, b, c], -1), np.stack([a, c, d], -1)])
-        return smooth_mesh(np.stack([x, y, z], -1).reshape(-1, 3), faces, SLOT["mountain"])
+        ring = smooth_mesh(np.stack([x, y, z], -1).reshape(-1, 3), faces, SLOT["mountain"])
+        return ring.labelled("mountains") if layout.has_mountains else ring
