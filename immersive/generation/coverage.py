@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from immersive.generation.procedural.mesh import Mesh, label_of
+from immersive.generation.procedural.mesh import label_of
 from immersive.generation.procedural.rays import RayScene
 from immersive.generation.procedural.vocabulary import VOCABULARY
 from immersive.generation.procedural.world import World
@@ -36,9 +36,11 @@ class Coverage:
         return np.flatnonzero(self.share_of(kind) >= share)
 
 
-def built_kinds(mesh: Mesh) -> tuple[str, ...]:
-    """Return the kinds that a mesh has triangles of, in the order of the vocabulary."""
-    counts = np.bincount(mesh.face_labels, minlength=len(VOCABULARY) + 1)
+def built_kinds(world: World) -> tuple[str, ...]:
+    """Return the kinds that a world has triangles of, or shows in its sky, in the order of the vocabulary."""
+    counts = np.bincount(world.mesh.face_labels, minlength=len(VOCABULARY) + 1)
+    if world.lighting.sky.aurora > 0:
+        counts[label_of("aurora")] += 1
     return tuple(kind for kind in VOCABULARY if counts[label_of(kind)])
 
 
@@ -59,7 +61,7 @@ def coverage_of(world: World, scene: RayScene, cameras: Cameras, columns: int = 
     pixels = np.stack([x.ravel(), y.ravel(), np.ones(columns * rows)], -1)
     # A ray that meets nothing has triangle -1, so the sky's label comes last.
     labels = np.append(world.mesh.face_labels, np.int16(0))
-    kinds = built_kinds(world.mesh)
+    kinds = built_kinds(world)
     columns_of = [label_of(kind) for kind in kinds]
     shares = np.zeros((len(cameras), len(kinds)), np.float32)
     for frame in range(len(cameras)):
@@ -70,6 +72,14 @@ def coverage_of(world: World, scene: RayScene, cameras: Cameras, columns: int = 
         hits = scene.closest(
             np.ascontiguousarray(origins, np.float32), np.ascontiguousarray(heads, np.float32)
         )[1]
-        counts = np.bincount(labels[hits], minlength=len(VOCABULARY) + 1)
+        seen = labels[hits]
+        if world.lighting.sky.aurora > 0:
+            seen = np.where((hits < 0) & _is_aurora(heads), label_of("aurora"), seen)
+        counts = np.bincount(seen, minlength=len(VOCABULARY) + 1)
         shares[frame] = counts[columns_of] / len(pixels)
     return Coverage(kinds, shares)
+
+
+def _is_aurora(heads: NDArray) -> NDArray[np.bool_]:
+    """Return which directions [R, 3] look where `sky` draws its curtains."""
+    return (heads[:, 1] > 0.12) & (heads[:, 1] < 0.6)

@@ -79,14 +79,17 @@ def _cost(name: str) -> list[Row]:
         at_most(f"{name}: {_FRAMES} pictures with their light", told["all_s"], "CPU-s", _CPU_GOAL_S[name]),
         at_most(f"{name}: peak memory", told["peak_gb"], "GB", _MEMORY_GOAL_GB),
     ]
-    figure = f"{name}: gradient energy, share of the prototype's"
-    prototypes = [path for pattern in _PATTERNS[name] for path in sorted(_PROTOTYPES.glob(pattern))]
-    if prototypes:
-        usual = float(np.mean([gradient_energy(_picture(path)) for path in prototypes]))
-        found.append(at_least(figure, told["energy"] / usual, "", _ENERGY_GOAL))
-    else:
-        found.append(Row(f"{figure} (skipped: ../shared/prototypes is absent)", float("nan"), ""))
-    return found
+    return [*found, energy_row(name, name, told["energy"])]
+
+
+def energy_row(label: str, place: str, energy: float) -> Row:
+    """Return how much there is to see in pictures, as a share of the prototype's of a place in `PLACES`."""
+    figure = f"{label}: gradient energy, share of the prototype's"
+    prototypes = [path for pattern in _PATTERNS[place] for path in sorted(_PROTOTYPES.glob(pattern))]
+    if not prototypes:
+        return Row(f"{figure} (skipped: ../shared/prototypes is absent)", float("nan"), "")
+    usual = float(np.mean([gradient_energy(_picture(path)) for path in prototypes]))
+    return at_least(figure, energy / usual, "", _ENERGY_GOAL)
 
 
 def gradient_energy(picture: NDArray[np.uint8]) -> float:

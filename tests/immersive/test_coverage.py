@@ -342,7 +342,7 @@ def furnished() -> World:
 def test_every_kind_of_a_room_has_triangles_of_its_own(furnished) -> None:
     usual = {"sofa", "armchair", "rug", "window", "curtain", "picture", "bookshelf", "cushion", "door"}
 
-    assert usual | {"dining_table", "chair", "globe", "wall", "floor"} <= set(built_kinds(furnished.mesh))
+    assert usual | {"dining_table", "chair", "globe", "wall", "floor"} <= set(built_kinds(furnished))
 
 
 def test_floor_walls_and_windows_are_where_they_should_be(furnished) -> None:
@@ -393,7 +393,7 @@ def test_water_path_and_plants_are_what_their_labels_say(shore) -> None:
     assert to_route.max() < 1.6  # between two points of the route
     foot = shore.ground_height(flowers[..., 0], flowers[..., 2])
     assert np.quantile(flowers[..., 1] - foot, 0.99) < 0.7
-    assert {"cabin", "mushroom", "pine", "birch", "reed", "grass"} <= set(built_kinds(shore.mesh))
+    assert {"cabin", "mushroom", "pine", "birch", "reed", "grass"} <= set(built_kinds(shore))
 
 
 def test_shares_of_a_whole_picture_add_up_to_what_is_labelled(shore) -> None:

@@ -79,9 +79,10 @@ def build_world(brief: SceneBrief) -> World:
 
 
 def _notes_on(world: World, unseen: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a sentence for each kind that was named and that the pictures do not show."""
-    built = built_kinds(world.mesh)
-    return tuple(
+    """Return a sentence for each kind that was named and is not shown, and each relation not kept."""
+    built = built_kinds(world)
+    unkept = tuple(f"no place was found for this: {relation}" for relation in world.unkept)
+    return unkept + tuple(
         f"little of the {VOCABULARY[kind].words[0]} can be seen from the walk"
         if kind in built
         else f"no place was found for the {VOCABULARY[kind].words[0]}"

@@ -45,6 +45,8 @@ class OutdoorBuilder:
 
     def everything(self) -> None:
         """Build all elements of the plan."""
+        if "aurora" in self._elements:
+            self._point("aurora", 0.0, 60.0, -140.0)
         self._water()
         for site in self._ground.layout.sites:
             self._site(site)
