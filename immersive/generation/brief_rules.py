@@ -13,6 +13,9 @@ COMPOUND_SETTINGS: dict[str, tuple[str, tuple[Element, ...]]] = {
     "birch_forest": ("forest", (Element("birch"), Element("pine", 0))),
     "broadleaf_forest": ("forest", (Element("broadleaf"), Element("pine", 0))),
     "garden": ("meadow", (Element("flower"), Element("bush"))),
+    "oasis": ("desert", (Element("lake", None, ("small",)), Element("palm"))),
+    "graveyard": ("meadow", (Element("tombstone"), Element("stone_wall"), Element("flower", 0))),
+    "playground": ("meadow", (Element("swing"), Element("slide"), Element("bench"))),
 }
 
 # A second setting in the same prompt is built as a part of the first.
@@ -22,6 +25,9 @@ SETTING_AS_ELEMENT = {
     "birch_forest": "birch",
     "broadleaf_forest": "broadleaf",
     "garden": "flower",
+    "oasis": "palm",
+    "graveyard": "tombstone",
+    "playground": "swing",
     "meadow": "grass",
     "lake_shore": "lake",
     "beach": "lake",
@@ -59,12 +65,14 @@ SETTING_OF_ELEMENT = {
         ("building", "kiosk", "neon_sign", "telephone_box", "street_lamp", "fountain"), "city_square"
     ),
     **dict.fromkeys(("market_stall", "church", "shop"), "village_street"),
-    **dict.fromkeys(("pumpkin", "scarecrow", "hay_bale", "haystack", "cow"), "farm"),
+    **dict.fromkeys(("pumpkin", "scarecrow", "hay_bale", "haystack", "cow", "tractor", "trough"), "farm"),
     **dict.fromkeys(("sheep", "horse", "picnic_table", "swing", "slide", "beehive", "castle"), "meadow"),
     **dict.fromkeys(("snowman", "sledge", "aurora"), "snow_field"),
     **dict.fromkeys(("camel", "pyramid", "rocket"), "desert"),
     **dict.fromkeys(("cliff", "waterfall"), "mountain"),
     "parasol": "beach",
+    "sandcastle": "beach",
+    "tombstone": "meadow",
 }
 
 ROOM_OF_ELEMENT = {

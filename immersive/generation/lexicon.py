@@ -33,6 +33,9 @@ _TABLE: dict[str, dict[str, str]] = {
             "a grassy meadow with wild flowers | meadow, grassland, prairie, field, pasture, lea, plain, "
             "steppe, countryside, hillside, moor, heath, clearing, glade, farmland, park, valley"
         ),
+        "oasis": "an oasis with palms in a desert | oasis",
+        "graveyard": "a graveyard with tombstones | graveyard, cemetery, churchyard, burial ground",
+        "playground": "a playground for children | playground, play area",
         "garden": "a garden with flowers and bushes | garden, flower garden, orchard, yard, backyard",
         "lake_shore": (
             "the shore of a lake | lake shore, lakeside, lakeshore, waterside, riverbank, riverside, "
@@ -93,7 +96,7 @@ _TABLE: dict[str, dict[str, str]] = {
         ),
         "dead_tree": "a dead bare tree | dead tree, bare tree, snag, leafless tree",
         "tree": "trees | tree, sapling",
-        "palm": "palm trees | palm, palm tree, coconut tree, coconut palm",
+        "palm": "palm trees | palm, palm tree, date palm, coconut tree, coconut palm",
         "cactus": "cactus plants | cactus, cacti, saguaro, succulent",
         "bush": "bushes and shrubs | bush, shrub, hedge, undergrowth, fern, bramble, heather",
         "grass": "grass | grass, lawn, tall grass, turf, tuft",
@@ -139,8 +142,8 @@ _TABLE: dict[str, dict[str, str]] = {
         "well": "a stone well | well, stone well, wishing well",
         "signpost": "a wooden signpost | signpost, sign, signboard, waymarker",
         "statue": "a statue | statue, sculpture, monument",
-        "path": "a footpath | path, trail, track, footpath, walkway, lane, dirt road, road",
-        "lake": "a lake | lake, tarn, loch, pond, reservoir, water, pool, mere, oasis",
+        "path": "a footpath | path, trail, track, footpath, walkway, lane, dirt road, road, street, highway",
+        "lake": "a lake | lake, tarn, loch, pond, reservoir, water, pool, mere, watering hole, waterhole",
         "river": "a flowing river or brook | river, stream, brook, creek, rivulet, canal",
         "sea": "the sea | sea, ocean, surf, wave",
         "waterfall": "a waterfall | waterfall, cascade",
@@ -598,7 +601,8 @@ FUNCTION_WORDS = frozenset(
         *("them", "itself", "themselves"),
         # Of every place, or of how many things stand in it.
         *("sky", "ground", "air", "background", "foreground", "distance", "horizon"),
-        *("row", "rows", "circle", "group", "groups", "cluster", "clusters"),
+        *("row", "rows", "circle", "group", "groups", "cluster", "clusters", "herd", "flock"),
+        *("stack", "pile", "heap", "bunch", "collection"),
     ]
 )
 

@@ -14,6 +14,10 @@ from immersive.generation.prompt_items import THINGS, Item
 
 _PRONOUNS = frozenset({"it", "them", "which", "itself"})
 _DETERMINERS = frozenset({"a", "an", "the", "this", "that", "its", "my", "our", "their", "some", "each"})
+_GATHERINGS = (
+    *("circle", "row", "group", "cluster", "herd", "flock", "stack", "pile", "heap", "bunch", "collection"),
+    *("patch", "market", "caravan", "forest", "grove"),
+)
 _PARTS = frozenset({"door", "window", "wall", "fireplace"})  # "a cabin with a red door beside a lake"
 _JOINING = frozenset({"and", "or", "of", "very", "quite", "so"})  # words that separate nothing
 
@@ -162,6 +166,8 @@ class _Grouping:
         if word in _DETERMINERS:
             self._is_one, self._is_known = word in ("a", "an"), word == "the"
             self._end_phrase()
+        if word in _GATHERINGS:
+            self._is_one = False  # "a herd of sheep"
         if word in ("each", "every"):
             self._is_each = True
         if word == "and":
@@ -219,7 +225,8 @@ class _Grouping:
             item,
             list(self._pending),
             self._number,
-            self._is_one and not word.endswith(("s", "circle")),  # "a stone circle" is many
+            self._is_one
+            and not (word.endswith("s") or word.split()[-1] in _GATHERINGS),  # "a stone circle" is many
             self._is_known,
             negation,
             self._styles,

@@ -62,6 +62,9 @@ class Layout:
 def wanted_elements(brief: SceneBrief) -> dict[str, Element]:
     """Return what is to be built, by kind: the setting's usual things, as the prompt changes them."""
     wanted = {kind: Element(kind) for kind in SETTINGS[brief.setting].usual}
+    named = {element.kind for element in brief.elements if element.count != 0}
+    if "river" in named and "lake" not in named:
+        wanted.pop("lake", None)  # a place has one water
     for element in brief.elements:
         wanted[element.kind] = element
     return {kind: element for kind, element in wanted.items() if element.count != 0}

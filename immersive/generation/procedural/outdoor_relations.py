@@ -184,7 +184,7 @@ class OutdoorRelations:
         gaps = {
             "in_front_of": (0.9, 1.6, 2.6, 3.8),
             "facing": (1.8, 2.6, 3.6),
-            "under": (0.05, 0.5, 1.0),
+            "under": (0.05, 0.5, 1.0, 1.6),
             "behind": (0.6, 1.4, 2.4),
         }.get(kind, (0.45, 0.9, 1.6, 2.6))
         if headings is None:  # around

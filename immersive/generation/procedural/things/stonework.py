@@ -254,3 +254,23 @@ def torii(rng: Generator, look: Look) -> Mesh:
             )
             parts.append(piece)
     return concatenate(parts)
+
+
+def tombstone(rng: Generator, look: Look) -> Mesh:
+    """Return a weathered gravestone, leaning a little: rounded, pointed or a cross."""
+    tint = scaled((0.62, 0.62, 0.6), float(rng.uniform(0.8, 1.2)))
+    high = float(rng.uniform(0.7, 1.05))
+    parts = [box([0, 0.02, 0], [0.85, 0.24, 0.4], SLOT["pale_stone"], scaled(tint, 0.85))]
+    form = int(rng.integers(3))
+    if form == 0:
+        bend = [[0.32 * np.cos(a), high - 0.32 + 0.32 * np.sin(a)] for a in np.linspace(0, np.pi, 9)]
+        parts.append(plate([*bend, [-0.32, 0.0], [0.32, 0.0]], 0.16, SLOT["pale_stone"], tint))
+    elif form == 1:
+        outline = [[-0.3, 0], [0.3, 0], [0.3, high - 0.25], [0, high], [-0.3, high - 0.25]]
+        parts.append(plate(outline, 0.15, SLOT["pale_stone"], tint))
+    else:
+        parts.append(box([0, high / 2 + 0.1, 0], [0.17, high + 0.2, 0.14], SLOT["pale_stone"], tint))
+        parts.append(box([0, high - 0.08, 0], [0.58, 0.17, 0.14], SLOT["pale_stone"], tint))
+    lean = np.radians(rng.normal(0, 4, 2))
+    turn = np.array([[1, -lean[0], 0], [lean[0], 1, -lean[1]], [0, lean[1], 1]])
+    return concatenate(parts).moved(turn, [0, 0, 0])

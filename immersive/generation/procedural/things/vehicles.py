@@ -141,6 +141,44 @@ def truck(rng: Generator, look: Look) -> Mesh:
     return concatenate(parts)
 
 
+def tractor(rng: Generator, look: Look) -> Mesh:
+    """Return a tractor: large wheels behind, small ones before, a seat and a chimney."""
+    colour = look.colour(PAINTS["red"])
+    parts = [
+        rounded_box([0, 1.0, 0.75], [0.72, 0.62, 1.5], 0.12, SLOT["paint"], colour, 3),
+        box([0, 0.72, 0.2], [0.5, 0.3, 2.2], SLOT["metal"]),
+        box([0, 0.98, 1.52], [0.5, 0.42, 0.06], SLOT["metal"], (2.5, 2.5, 2.5)),
+        cylinder([0.2, 1.25, 0.9], [0.2, 1.95, 0.9], 0.05, 0.05, 8, SLOT["metal"]),
+        box([0, 1.08, -0.7], [0.5, 0.1, 0.46], SLOT["paint"], (0.05, 0.04, 0.03)),
+        box([0, 1.36, -0.92], [0.5, 0.5, 0.08], SLOT["paint"], (0.05, 0.04, 0.03)),
+        cylinder([0, 1.15, -0.1], [0, 1.5, -0.3], 0.03, 0.03, 6, SLOT["metal"]),
+    ]
+    parts.append(
+        tube(
+            [
+                [0.2 * np.cos(a), 1.5 + 0.08 * np.sin(a), -0.3 + 0.18 * np.sin(a)]
+                for a in np.linspace(0, 6.283, 13)
+            ],
+            0.025,
+            6,
+            SLOT["paint"],
+            (0.03, 0.03, 0.03),
+        )
+    )
+    for sign in (-1, 1):
+        parts.append(_wheel(0.78, 0.42).placed([sign * 0.72, 0.78, -0.7]))
+        parts.append(_wheel(0.4, 0.26).placed([sign * 0.58, 0.4, 1.2]))
+        guard = plate(
+            [[0.9 * np.cos(a), 0.9 * np.sin(a)] for a in np.linspace(0.35, np.pi - 0.35, 9)],
+            0.4,
+            SLOT["paint"],
+            scaled(colour, 0.85),
+        )
+        parts.append(guard.placed([sign * 0.72, 0.72, -0.7], 90))
+        parts.append(cylinder([sign * 0.3, 1.1, 1.45], [sign * 0.3, 1.1, 1.58], 0.1, 0.1, 10, SLOT["window"]))
+    return concatenate(parts)
+
+
 def cart(rng: Generator, look: Look) -> Mesh:
     """Return a wooden cart on two wheels, or a covered wagon on four."""
     is_wagon = look.has("covered", "large")

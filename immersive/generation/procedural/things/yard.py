@@ -302,3 +302,42 @@ def firewood(rng: Generator, look: Look) -> Mesh:
             tint = scaled((1.0, 1.0, 1.0), float(rng.uniform(0.8, 1.3)))
             parts.append(cylinder([x, y, -0.4], [x, y, 0.4], 0.125, 0.125, 7, SLOT["log_wood"], tint))
     return concatenate(parts)
+
+
+def trough(rng: Generator, look: Look) -> Mesh:
+    """Return a wooden trough full of water."""
+    parts = [box([0, 0.52, 0], [1.56, 0.05, 0.46], SLOT["basin_water"])]
+    for sign in (-1, 1):
+        parts.append(box([0, 0.4, sign * 0.27], [1.7, 0.4, 0.07], SLOT["plank_wood"]))
+        parts.append(box([sign * 0.82, 0.4, 0], [0.07, 0.4, 0.54], SLOT["plank_wood"]))
+        parts.append(box([sign * 0.6, 0.14, 0], [0.1, 0.4, 0.62], SLOT["trim"], _WOOD))
+    parts.append(box([0, 0.24, 0], [1.6, 0.06, 0.5], SLOT["plank_wood"]))
+    return concatenate(parts)
+
+
+def bucket(rng: Generator, look: Look) -> Mesh:
+    """Return a bucket with its handle up."""
+    colour = look.colour((0.4, 0.41, 0.42))
+    profile = [(0.0, 0.02), (0.13, 0.0), (0.18, 0.32), (0.19, 0.34), (0.165, 0.34), (0.16, 0.26), (0.0, 0.26)]
+    bow = [[0.18 * np.cos(a), 0.33 + 0.2 * np.sin(a), 0] for a in np.linspace(0, np.pi, 9)]
+    return concatenate([lathe(profile, 16, SLOT["paint"], colour), tube(bow, 0.014, 5, SLOT["metal"])])
+
+
+def sandcastle(rng: Generator, look: Look) -> Mesh:
+    """Return a castle of sand with four towers and a flag."""
+    sand = (0.5, 0.38, 0.22)
+    parts = [lathe([(0.78, -0.05), (0.66, 0.1), (0.55, 0.14), (0.0, 0.16)], 18, SLOT["paint"], sand)]
+    for sx, sz, tall in ((-1, -1, 0.42), (1, -1, 0.5), (-1, 1, 0.46), (1, 1, 0.4), (0, 0, 0.72)):
+        x, z, radius = 0.34 * sx, 0.34 * sz, 0.13 if sx else 0.18
+        parts.append(cylinder([x, 0.1, z], [x, tall, z], radius * 1.15, radius, 12, SLOT["paint"], sand))
+        parts += [
+            part.placed([x, tall - 0.01, z])
+            for part in ring_of(
+                6, radius * 0.8, lambda _: box([0, 0.03, 0], [0.06, 0.08, 0.05], SLOT["paint"], sand)
+            )
+        ]
+    parts += [box([0, 0.22, s * 0.34], [0.66, 0.22, 0.1], SLOT["paint"], sand) for s in (-1, 1)]
+    parts += [box([s * 0.34, 0.22, 0], [0.1, 0.22, 0.66], SLOT["paint"], sand) for s in (-1, 1)]
+    parts.append(cylinder([0, 0.7, 0], [0, 1.05, 0], 0.012, 0.012, 5, SLOT["trim"]))
+    parts.append(plate([[0, 0.9], [0.22, 0.97], [0, 1.04]], 0.02, SLOT["canvas"], PAINTS["red"]))
+    return concatenate(parts)
