@@ -36,7 +36,7 @@ SETTING_AS_ELEMENT = {
     "ruins": "ruin",
     "canyon": "cliff",
     "jungle": "broadleaf",
-    "farm": "cabin",
+    "farm": "barn",
     "japanese_garden": "cherry_tree",
 }
 
@@ -224,6 +224,7 @@ GRANTED = {
     "market_stall": {"wooden"},
     "crate": {"wooden"},
     "barrel": {"wooden"},
+    "barn": {"wooden"},
     "cart": {"wooden"},
     "sledge": {"wooden"},
     "beehive": {"wooden"},

@@ -115,7 +115,7 @@ _TABLE: dict[str, dict[str, str]] = {
         "log": "fallen logs | log, fallen tree, driftwood, fallen log, tree trunk",
         "stump": "tree stumps | stump, tree stump",
         "cabin": (
-            "a wooden cabin hut | cabin, log cabin, hut, shack, lodge, chalet, farmhouse, barn, log house, "
+            "a wooden cabin hut | cabin, log cabin, hut, shack, lodge, chalet, farmhouse, log house, "
             "homestead, croft, hunting lodge, boathouse, shed"
         ),
         "tower": "a tall stone tower | tower, watchtower, turret, keep, bell tower",

@@ -17,8 +17,9 @@ from .mesh import Mesh, tessellated
 from .outdoor_relations import Anchor, OutdoorRelations, Place
 from .outdoor_things import THINGS, Thing
 from .placement import Ground
+from .site_meshes import WALK_IN, building
 from .sites import Site
-from .things import buildings, crossings, stonework, towers
+from .things import crossings
 from .water import water_sheet
 from .waters import River
 from .world import Lamp, PointOfInterest
@@ -170,7 +171,9 @@ class OutdoorBuilder:
             self._cabin(site, look, y + 0.22)
             return
         # Light is baked at vertices, and a wall's corners lie in the shade of eaves and ground.
-        made = tessellated(self._building(site, look), _WALL_EDGE_M)
+        made = tessellated(
+            building(site, look, self._rng, self._ground.layout.street is not None), _WALL_EDGE_M
+        )
         self.parts.append(made.labelled(site.kind).placed([site.x, y, site.z], site.yaw_deg))
         self._point(site.kind, site.x, y + min(0.5 * float(made.vertices[:, 1].max()), 3.0), site.z)
         self._ground.keep_in_sight(site.x, site.z)
@@ -181,52 +184,23 @@ class OutdoorBuilder:
         if self._is_lit and site.kind == "lighthouse":
             self.lamps.append(Lamp((site.x, y + 11.1 * look.size, site.z), (26.0, 21.0, 13.0), 0.5, 1.6))
 
-    def _building(self, site: Site, look: Look) -> Mesh:
-        rng = self._rng
-        if site.kind == "house":
-            storeys = 2 if self._ground.layout.street is not None and rng.random() < 0.7 else 1
-            return buildings.house(rng, look, site.half_width, site.half_depth, storeys)
-        if site.kind == "shop":
-            return buildings.shop(rng, look, site.half_width, site.half_depth)
-        if site.kind == "building":
-            return buildings.city_block(rng, look, site.half_width, site.half_depth, int(rng.integers(4, 6)))
-        make = {
-            "tower": towers.tower,
-            "lighthouse": towers.lighthouse,
-            "windmill": towers.windmill,
-            "castle": towers.castle,
-            "church": towers.church,
-            "pagoda": towers.pagoda,
-            "pyramid": towers.pyramid,
-            "ruin": stonework.ruin,
-            "greenhouse": buildings.greenhouse,
-            "cliff": crossings.cliff,
-            "waterfall": crossings.waterfall,
-        }[site.kind]
-        return make(rng, look)
-
     def _close_off(self, site: Site) -> None:
-        """Take a site's ground; one walks into a ruin, between its walls."""
-        if site.kind != "ruin":
-            shift = -1.0 if site.kind in ("cliff", "waterfall") else 0.0
-            turn = np.radians(site.yaw_deg)
-            x, z = site.x + shift * np.sin(turn), site.z + shift * np.cos(turn)
-            self._ground.take_box(
-                float(x), float(z), site.yaw_deg, site.half_width + 0.1, site.half_depth + 0.1
-            )
-            return
+        """Take a site's ground; into some one walks, between their walls, but nothing else is put there."""
         turn = np.radians(site.yaw_deg)
-        for across, along, half_x, half_z in (
-            (-2.7, 2.2, 1.8, 0.4),
-            (2.7, 2.2, 1.8, 0.4),
-            (-3.9, 0.0, 0.4, 2.3),
-            (3.9, 0.0, 0.4, 2.3),
-            (0.0, -2.4, 3.7, 0.4),
-        ):
+
+        def spot(across: float, along: float) -> tuple[float, float]:
             x = site.x + across * np.cos(turn) + along * np.sin(turn)
             z = site.z - across * np.sin(turn) + along * np.cos(turn)
-            self._ground.take_box(float(x), float(z), site.yaw_deg, half_x, half_z)
-        self._ground.take_box(site.x, site.z, site.yaw_deg, 2.6, 1.6)  # columns and fallen stones
+            return float(x), float(z)
+
+        if site.kind not in WALK_IN:
+            shift = -1.0 if site.kind in ("cliff", "waterfall") else 0.0
+            x, z = spot(0.0, shift)
+            self._ground.take_box(x, z, site.yaw_deg, site.half_width + 0.1, site.half_depth + 0.1)
+            return
+        self._ground.take_disc(site.x, site.z, site.reach, is_solid=False)
+        for across, along, half_x, half_z in WALK_IN[site.kind]:
+            self._ground.take_box(*spot(across, along), site.yaw_deg, half_x, half_z)
 
     def _glow(self, site: Site, y: float, front: float, gain: float) -> None:
         yaw = np.radians(site.yaw_deg)

@@ -120,7 +120,7 @@ OUTDOOR_SETTINGS = (
     Setting(
         "farm",
         False,
-        ("cabin", "fence", "hay_bale", "broadleaf", "grass", "path"),
+        ("barn", "fence", "hay_bale", "broadleaf", "grass", "path"),
         ("farm", "farmyard", "ranch", "cornfield"),
     ),
 )
@@ -180,7 +180,7 @@ OUTDOOR_KINDS = (
         "cabin",
         (),
         False,
-        ("cabin", "hut", "lodge", "shack", "chalet", "barn", "farmhouse"),
+        ("cabin", "hut", "lodge", "shack", "chalet", "farmhouse"),
         most=3,
         attributes=("wooden", "log", "stone", "red", "white", "small", "old"),
     ),
@@ -243,6 +243,10 @@ OUTDOOR_KINDS = (
     Kind("church", (), False, ("church", "chapel", "cathedral"), most=1, attributes=COLOURS),
     Kind("pagoda", (), False, ("pagoda", "shrine", "tea house"), most=2, attributes=COLOURS),
     Kind("pyramid", (), False, ("pyramid",), most=2),
+    Kind("barn", (), False, ("barn", "stable", "cowshed", "hay barn"), most=2, attributes=COLOURS),
+    Kind(
+        "pavilion", (), False, ("pavilion", "gazebo", "bandstand", "summerhouse"), most=2, attributes=COLOURS
+    ),
     Kind("greenhouse", (), False, ("greenhouse", "glasshouse"), most=2, attributes=COLOURS),
     Kind("kiosk", (), False, ("kiosk", "newsstand", "news stand"), most=2, attributes=COLOURS),
     Kind(
@@ -333,7 +337,7 @@ TREE_KINDS = ("pine", "birch", "broadleaf", "palm", "dead_tree", "cactus", "cher
 # What the ground is levelled for.
 SITE_KINDS = (
     *("cabin", "house", "shop", "building", "tower", "lighthouse", "windmill", "castle", "church", "pagoda"),
-    *("ruin", "pyramid", "greenhouse", "cliff", "waterfall"),
+    *("ruin", "pyramid", "greenhouse", "barn", "pavilion", "cliff", "waterfall"),
 )
 _OF_THE_LAND = (
     *("bush", "grass", "reed", "flower", "mushroom", "rock", "fence", "lake", "river", "dock", "boat"),

@@ -31,6 +31,8 @@ FOOTPRINTS: dict[str, tuple[float, float]] = {
     "pyramid": (6.3, 6.3),
     "greenhouse": (1.6, 2.0),
     "cliff": (7.2, 3.4),
+    "barn": (3.4, 4.0),
+    "pavilion": (2.2, 2.2),
     "waterfall": (5.6, 3.4),
 }
 _STREET_HALF_M = 2.3  # from the middle of a street to the fronts

@@ -13,6 +13,15 @@ from ..palette import SLOT
 from ..shapes import arch, blob, lathe, plate, ring_of, scaled, tube
 from ..world import RGB
 
+# What people cannot walk through of a ruin: (x, z, half along x, half along z), metres.
+RUIN_BLOCKS = (
+    *((s * 2.7, 2.2, 1.8, 0.4) for s in (-1, 1)),
+    *((s * 3.9, 0.0, 0.4, 2.3) for s in (-1, 1)),
+    (0.0, -2.4, 3.7, 0.4),
+    *((s * 1.9, 0.2, 0.6, 0.6) for s in (-1, 1)),  # columns
+    *((s * 1.0, -1.4, 0.5, 0.5) for s in (-1, 1)),  # fallen stones
+)
+
 
 def _stone(rng: Generator, spread: float = 0.1) -> RGB:
     return scaled((1.0, 0.98, 0.93), float(rng.uniform(1 - spread, 1 + spread)))
@@ -82,12 +91,9 @@ def ruin(rng: Generator, look: Look) -> Mesh:
     parts.append(window)
     for x in (-1.9, 1.9):
         parts.append(column(rng, Look(("broken",))).placed([x, 0, 0.2]))
-    parts += [
-        _fallen(rng).placed(
-            [float(rng.uniform(-3, 3)), 0, float(rng.uniform(-1.6, 1.4))], float(rng.uniform(0, 180))
-        )
-        for _ in range(5)
-    ]
+    for sign in (-1, 1):  # two lie inside, others in the corners
+        parts.append(_fallen(rng).placed([sign * 1.0, 0, -1.4], float(rng.uniform(0, 180))))
+        parts.append(_fallen(rng).placed([sign * 3.2, 0, -1.7], float(rng.uniform(0, 180))))
     return concatenate(parts)
 
 
