@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import label
 
 from immersive.brief import Detail, SceneBrief
+from immersive.generation.opening import opening_view
 from immersive.generation.procedural.rays import RayScene, ray_scene
 from immersive.generation.procedural.world import World
 from immersive.generation.showing import WORTH, Showing
@@ -120,6 +121,7 @@ class _Planner:
         eyes = self._clear(self._eyes(self._cells))
         off_path = self._off_path_eyes(eyes, budget)
         allowed = eyes[_distances(eyes, off_path).min(axis=1) > OFF_PATH_M + 0.05]
+        self._first = opening_view(self._world, self._sight, self._entrances(allowed), named)
         stops = self._tour(self._stops(allowed, max(8, budget.training // 3)))
         points, weights = self._what_is_seen(eyes)
         training = self._choose(stops, points, weights, budget.training)
@@ -169,25 +171,15 @@ class _Planner:
         return _farthest(inner, count, int(self._rng.integers(len(inner))))
 
     def _stops(self, eyes: NDArray, count: int) -> NDArray:
-        start = self._start(eyes)
+        start = int(_distances(eyes, self._first.eye[None])[:, 0].argmin())
         return _farthest(eyes, min(count, len(eyes)), start)
 
-    def _start(self, eyes: NDArray) -> int:
-        """Return the place to begin: on the trail if there is one, else with a view of what matters."""
-        if self._world.route:
-            return int(_distances(eyes[:, [0, 2]], np.array(self._world.route[:1]))[:, 0].argmin())
-        target = self._interest()
-        distances = np.linalg.norm(eyes - target, axis=1)
-        sees = self._sight.sees(eyes, target[None])[:, 0]
-        # Far enough to see all of it, near enough that it fills the view.
-        ideal = 3.2 if self._world.is_indoor else 9.0
-        return int((np.abs(distances - ideal) + np.where(sees, 0.0, 5.0)).argmin())
-
-    def _interest(self) -> NDArray:
-        points = self._world.points_of_interest
-        if not points:
-            return self._eyes(self._cells).mean(axis=0)
-        return np.array(max(points, key=lambda point: point.weight).position, np.float64)
+    def _entrances(self, eyes: NDArray) -> NDArray:
+        """Return where a visit may begin: on the trail, or anywhere where there is none."""
+        if not self._world.route:
+            return eyes
+        route = np.array(self._world.route)[: len(self._world.route) * 3 // 4]
+        return eyes[np.unique(_distances(route, eyes[:, [0, 2]]).argmin(axis=1))]
 
     def _tour(self, stops: NDArray) -> NDArray:
         """Return the stops in the order of a short walk that begins at the first."""
@@ -279,11 +271,7 @@ class _Planner:
         return result
 
     def _first_view(self, candidates: list[View]) -> int:
-        target = self._interest()
-        target[1] = candidates[0].eye[1]
-        ahead = target - candidates[0].eye
-        fits = [view.forward @ ahead - 0.02 * abs(view.pitch_deg + 3.0) for view in candidates]
-        return int(np.argmax(fits))
+        return int(np.argmax([view.forward @ self._first.forward for view in candidates]))
 
     def _in_order(self, views: list[tuple[View, bool]], stops: NDArray) -> list[tuple[View, bool]]:
         """Return the views as a walk: stop by stop, turning one way; the first stays first."""

@@ -404,3 +404,25 @@ def test_shares_of_a_whole_picture_add_up_to_what_is_labelled(shore) -> None:
 
     assert 0.2 < coverage.shares.sum() <= 1
     assert len(coverage.frames_that_show("pine", SHOWN_SHARE)) == 1
+
+
+def test_a_visit_begins_where_most_of_what_was_named_is_seen() -> None:
+    brief = SceneBrief(
+        "x",
+        seed=2,
+        setting="meadow",
+        elements=(Element("windmill", 1), Element("well", 1), Element("cart", 1)),
+    )
+    world = build_world(brief)
+    scene = ray_scene(world.mesh)
+    cameras = plan_path(world, brief, 480, 270, 2, scene=scene).cameras
+
+    coverage = coverage_of(world, scene, cameras, 160)
+    kinds = ("windmill", "well", "cart")
+    counts = sum((coverage.share_of(kind) > 0.003).astype(int) for kind in kinds)
+    assert counts[0] >= 2 and counts[0] >= np.median(counts) + 1
+    # Nobody begins in a thicket: what is right ahead is some metres off.
+    forward = cameras.forwards[0]
+    origin = np.ascontiguousarray(cameras.positions[:1], np.float32)
+    ahead = scene.closest(origin, np.ascontiguousarray(forward[None], np.float32))[0]
+    assert ahead[0] > 1.8

@@ -153,7 +153,7 @@ def test_the_first_view_looks_at_what_is_most_interesting(planned):
     forward[1] = 0
 
     cosine = towards @ forward / np.linalg.norm(towards) / np.linalg.norm(forward)
-    assert cosine > np.cos(np.radians(15))
+    assert cosine > np.cos(np.radians(25))  # in the middle part of the picture
     assert 0 not in plan.held_out
 
 
