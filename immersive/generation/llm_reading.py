@@ -22,7 +22,7 @@ from immersive.generation.brief_checks import (
 )
 from immersive.generation.brief_relations import unbuilt_relations
 from immersive.generation.brief_rules import STYLE_OUTDOORS, STYLES_INDOORS
-from immersive.generation.lexicon import FUNCTION_WORDS
+from immersive.generation.grammar_words import FUNCTION_WORDS
 from immersive.generation.llm_client import LlmSettings, ask
 from immersive.generation.procedural.vocabulary import SETTINGS, VOCABULARY
 from immersive.generation.prompt_reading import words_of

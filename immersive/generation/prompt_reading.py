@@ -9,16 +9,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from .lexicon import (
-    FUNCTION_WORDS,
-    LONGEST_ENTRY,
-    NEGATIONS,
-    NUMBERS,
-    VAGUE_NUMBERS,
-    Concept,
-    entries,
-    singular,
-)
+from .grammar_words import FUNCTION_WORDS, NEGATIONS, NUMBERS, VAGUE_NUMBERS
+from .lexicon import LONGEST_ENTRY, Concept, entries, singular
 from .number_words import with_numbers
 from .prompt_items import THINGS, Item
 from .relation_words import LONGEST_RELATION, relation_words

@@ -14,7 +14,8 @@ import numpy as np
 
 from immersive.brief import Detail, SceneBrief, Size
 from immersive.generation.brief_assembly import assemble
-from immersive.generation.lexicon import FUNCTION_WORDS, NEGATIONS, Concept, concepts
+from immersive.generation.grammar_words import FUNCTION_WORDS, NEGATIONS
+from immersive.generation.lexicon import Concept, concepts
 from immersive.generation.llm_client import LlmSettings
 from immersive.generation.llm_reading import read_with_model
 from immersive.generation.prompt_reading import Guess, read_items, words_of

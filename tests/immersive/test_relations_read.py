@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from immersive.brief import Element, SceneBrief
-from immersive.generation.lexicon import FUNCTION_WORDS
+from immersive.generation.grammar_words import FUNCTION_WORDS, NEGATIONS
+from immersive.generation.lexicon import entries
 from immersive.generation.procedural.relation_rules import is_built
 from immersive.generation.relation_words import LONGEST_RELATION, relation_words
 from immersive.generation.understanding import understand
@@ -204,7 +205,6 @@ def test_a_photo_of_a_place_is_the_place() -> None:
 
 
 def test_relation_phrases_are_made_of_words_that_carry_no_thing() -> None:
-    from immersive.generation.lexicon import NEGATIONS, entries
 
     for words in relation_words():
         assert len(words) <= LONGEST_RELATION

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from immersive.brief import Relation, SceneBrief, Season, TimeOfDay, Weather
-from immersive.generation.lexicon import FUNCTION_WORDS, entries
+from immersive.generation.grammar_words import FUNCTION_WORDS
+from immersive.generation.lexicon import entries
 from immersive.generation.procedural.vocabulary import SETTINGS, VOCABULARY
 from immersive.generation.prompt_reading import words_of
 from immersive.generation.sentence_embedding import SentenceEmbedding, load_sentence_embedding
