@@ -32,6 +32,13 @@ Moderation = Annotated[
         help="Who looks at prompt and pictures: off, words or http. Not given: words with --lan, else off."
     ),
 ]
+Extend = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Film up to so many clips on where little can be walked; each takes and costs as the first.",
+    ),
+]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")]
 Lan = Annotated[bool, typer.Option("--lan", help="Serve phones and headsets on this network, with TLS.")]
 SceneId = Annotated[str, typer.Argument(help="A scene's id, or the beginning of it (see `immersive list`).")]
@@ -95,6 +102,7 @@ def create(
     max_cost: Annotated[
         float | None, typer.Option(help="US dollars that a hosted backend may cost; refused before beyond.")
     ] = None,
+    extend: Extend = 0,
     moderation: Moderation = None,
     explain: Annotated[
         bool,
@@ -137,6 +145,7 @@ def create(
         camera_height_m=camera_height,
         backend=backend,
         most_cost_usd=max_cost,
+        extend=extend,
         moderation=moderation,
         is_shared=lan,
     )

@@ -328,3 +328,9 @@ _BUILDERS = {
     "sana_wm": _sana_wm,
 }
 KINDS = tuple(_BUILDERS)
+_PICTURED = ("wan_image", "sana_wm")
+
+
+def takes_picture(kind: str) -> bool:
+    """Whether a pipeline begins with a picture."""
+    return kind in _PICTURED

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from immersive.brief import SceneBrief
 from immersive.generation.backend import BackendSettings, Progress
 from immersive.generation.glide import plan_glide
-from immersive.generation.liftable_prompt import negative, positive
+from immersive.generation.liftable_prompt import ONWARD, negative, positive
 from immersive.generation.start_picture import cut_to, read_start, with_origin
 from reconstruction.audio import AudioTrack
 from reconstruction.cameras import Cameras
@@ -58,23 +58,56 @@ class DiffusionGenerator:
         Raises:
             ModelFailedError: Out of memory, or the frames show nothing.
         """
-        family = self._family
-        size = family.sized(family.width, family.height, family.frames, family.steps)
-        kind = type(self._pipeline).__name__
-        progress(0.0, f"{kind}: {size['num_frames']} frames of {size['width']}x{size['height']}")
-        stage, start = None, self._settings.image
+        family, start, size = self._family, self._settings.image, self._size
         first_frame = None if start is None else cut_to(read_start(start), size["width"], size["height"])
-        if family.needs in ("path", "depth") or (family.needs == "image" and first_frame is None):
-            stage = _stage(brief, size, progress, with_depths=family.needs == "depth")
-        arguments = {"prompt": positive(brief), **size, **family.extra, **_inputs(family, stage, first_frame)}
-        if family.has_negative:
-            arguments["negative_prompt"] = negative()
-        output = self._run(arguments, brief.seed, _watch(progress, size["num_inference_steps"]))
-        images = _frames_of(output.frames, family)
-        self.notes = (f"filmed by {kind}: {len(images)} frames of {images.shape[2]}x{images.shape[1]}",)
+        self._tell(progress)
+        needs_world = family.needs in ("path", "depth") or (family.needs == "image" and first_frame is None)
+        stage = _stage(brief, size, progress, with_depths=family.needs == "depth") if needs_world else None
+        frames = self._film(positive(brief), brief.seed, stage, first_frame, progress)
         if first_frame is not None and family.needs == "path":
             self.notes += ("the picture is taken to be seen through the lens that the model was told",)
-        detail = with_origin(self._model, start)
+        return frames
+
+    def film_on(
+        self, brief: SceneBrief, picture: NDArray[np.uint8], number: int, progress: Progress
+    ) -> FrameSequence:
+        """Return a clip that goes on from `picture` [H, W, 3], on the same path if the model is told one.
+
+        Raises:
+            ModelFailedError: As of `generate`.
+        """
+        size = self._size
+        self._tell(progress)
+        stage = _stage(brief, size, progress, with_depths=False) if self._family.needs == "path" else None
+        first_frame = cut_to(picture, size["width"], size["height"])
+        words = positive(brief, camera=ONWARD)
+        return self._film(words, (brief.seed + number) % 2**32, stage, first_frame, progress)
+
+    @property
+    def _size(self) -> dict[str, int]:
+        family = self._family
+        return family.sized(family.width, family.height, family.frames, family.steps)
+
+    def _tell(self, progress: Progress) -> None:
+        size, kind = self._size, type(self._pipeline).__name__
+        progress(0.0, f"{kind}: {size['num_frames']} frames of {size['width']}x{size['height']}")
+
+    def _film(
+        self,
+        words: str,
+        seed: int,
+        stage: _Stage | None,
+        first_frame: NDArray[np.uint8] | None,
+        progress: Progress,
+    ) -> FrameSequence:
+        family, size, kind = self._family, self._size, type(self._pipeline).__name__
+        arguments = {"prompt": words, **size, **family.extra, **_inputs(family, stage, first_frame)}
+        if family.has_negative:
+            arguments["negative_prompt"] = negative()
+        output = self._run(arguments, seed, _watch(progress, size["num_inference_steps"]))
+        images = _frames_of(output.frames, family)
+        self.notes = (f"filmed by {kind}: {len(images)} frames of {images.shape[2]}x{images.shape[1]}",)
+        detail = with_origin(self._model, self._settings.image)
         frames = FrameSequence(images, Provenance("diffusion", is_generated=True, detail=detail))
         if family.has_audio:
             frames = replace(frames, audio=_audio_of(output, self._pipeline))
@@ -188,6 +221,22 @@ def _audio_of(output: Any, pipeline: Any) -> AudioTrack | None:
     return AudioTrack(np.ascontiguousarray(np.clip(channels, -1, 1).T), rate_hz)
 
 
+def _check_wishes(pipeline: Any, family: Family, settings: BackendSettings) -> None:
+    if family.needs in ("image", "path"):
+        return
+    led = "words" if family.needs == "text" else "words and depths"
+    if settings.image is not None:
+        raise InvalidInputError(
+            f"a {type(pipeline).__name__} films from {led}, it takes no picture to begin with",
+            hint="Name image-to-video weights, or leave out --image.",
+        )
+    if settings.extends:
+        raise InvalidInputError(
+            f"a {type(pipeline).__name__} films from {led} and goes on from no picture",
+            hint="Name image-to-video weights, or leave out --extend.",
+        )
+
+
 def create(name: str, settings: BackendSettings) -> DiffusionGenerator:
     """Load the pipeline that `settings.model` names, as diffusers does for everybody.
 
@@ -216,12 +265,7 @@ def create(name: str, settings: BackendSettings) -> DiffusionGenerator:
             hint="Name a folder with model_index.json, or a model of the hub that this machine can reach.",
         ) from error
     family = _family_of(pipeline)  # before gigabytes move
-    if settings.image is not None and family.needs not in ("image", "path"):
-        led = "words" if family.needs == "text" else "words and depths"
-        raise InvalidInputError(
-            f"a {type(pipeline).__name__} films from {led}, it takes no picture to begin with",
-            hint="Name image-to-video weights, or leave out --image.",
-        )
+    _check_wishes(pipeline, family, settings)
     pipeline.set_progress_bar_config(disable=True)
     if device == "cpu":
         return DiffusionGenerator(pipeline, settings.model, settings)
