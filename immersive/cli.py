@@ -32,6 +32,10 @@ Moderation = Annotated[
         help="Who looks at prompt and pictures: off, words or http. Not given: words with --lan, else off."
     ),
 ]
+Backend = Annotated[
+    str,
+    typer.Option(help="What makes a prompt's place: procedural, or a video or world model's NAME[=MODEL]."),
+]
 Extend = Annotated[
     int,
     typer.Option(
@@ -93,12 +97,7 @@ def create(
         float | None,
         typer.Option(help="Metres from the ground to the camera of footage; sets the scene's size."),
     ] = None,
-    backend: Annotated[
-        str,
-        typer.Option(
-            help="What makes a prompt's place: procedural, or a video or world model's NAME[=MODEL]."
-        ),
-    ] = "procedural",
+    backend: Backend = "procedural",
     max_cost: Annotated[
         float | None, typer.Option(help="US dollars that a hosted backend may cost; refused before beyond.")
     ] = None,
@@ -164,6 +163,12 @@ def story(
     quality: Annotated[str, typer.Option(help="draft, standard or high.")] = "draft",
     budget: Annotated[str | None, typer.Option(help="CPU time for fitting each place, or dB.")] = None,
     splats: Annotated[int | None, typer.Option(help="Most splats of each place.")] = None,
+    backend: Backend = "procedural",
+    max_cost: Annotated[
+        float | None,
+        typer.Option(help="US dollars that all places together may cost; refused before beyond."),
+    ] = None,
+    extend: Extend = 0,
     moderation: Moderation = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the story when it is done.")] = False,
     lan: Lan = False,
@@ -183,6 +188,9 @@ def story(
         budget_s=budget_s,
         enough_db=enough_db,
         splats=splats,
+        backend=backend,
+        most_cost_usd=max_cost,
+        extend=extend,
         moderation=moderation,
         is_shared=lan,
     )

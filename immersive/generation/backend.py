@@ -193,6 +193,18 @@ def load_world_generator(name: str, settings: BackendSettings | None = None) -> 
     return generator
 
 
+def about_usd(name: str, settings: BackendSettings) -> float | None:
+    """Return about what one clip or world of this backend costs; None if it is not known.
+
+    Raises:
+        MissingBackendError: Something that it needs is not set or installed.
+    """
+    if not is_paid(name):
+        return 0.0
+    price: float | None = _load(name, settings).about_usd
+    return price
+
+
 def _load(name: str, settings: BackendSettings | None) -> Any:
     parse_backend(name)
     return import_module(_BACKENDS[name].module).create(name, settings or BackendSettings())

@@ -59,5 +59,4 @@ def test_a_hosted_place_grows_and_is_paid_for_once(tmp_path: Path, monkeypatch) 
     assert len(service.orders) == 2 and again.record.id == scene.record.id
     assert b"goes on from this picture" in service.orders[1].body
     assert b"input_reference" in service.orders[1].body and b"input_reference" not in service.orders[0].body
-    print(scene.record.walkability, scene.notes)
     assert any("filmed 1 clip further" in note and "became" in note for note in scene.notes)

@@ -175,7 +175,7 @@ def check_price(
         )
         ordered = f"no further {thing}" if before else "nothing"
         raise TooDearError(
-            f"{cost}, more than the {most:g} allowed; {ordered} was ordered",
+            f"{cost}, more than the {round(most, 2):g} allowed; {ordered} was ordered",
             hint="Raise --max-cost, or ask for less.",
         )
 
