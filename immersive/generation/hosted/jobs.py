@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
-from immersive.errors import HostedError, TooDearError
+from immersive.errors import DiskFullError, HostedError, TooDearError, is_disk_full
 from immersive.generation.backend import Progress
 
 from .paid_jobs import PaidJob, PaidJobs
@@ -114,6 +114,7 @@ def make_ordered(
     Raises:
         TooDearError: It may cost more than `most_cost_usd`, or nobody knows. Nothing was ordered.
         HostedError: The provider refused, failed, or took too long.
+        DiskFullError: There is no room for the file.
     """
     facts = asdict(order)  # type: ignore[call-overload]
     key = journal.key(provider.name, {name: value for name, value in facts.items() if value is not None})
@@ -147,7 +148,12 @@ def make_ordered(
             hint="Run the same command again to order it anew.",
         )
     progress(0.95, f"fetching the {thing}")
-    provider.fetch(paid.job, target)
+    try:
+        provider.fetch(paid.job, target)
+    except OSError as error:
+        if is_disk_full(error):
+            raise DiskFullError(f"no room on the disk for the {thing} of {provider.name}") from error
+        raise
     if state.cost_usd is not None:
         notes.append(f"{provider.name} charged {state.cost_usd:.2f} USD")
     return Fetched(target, tuple(notes))
