@@ -6,8 +6,10 @@ What the built-in world can give better than words, it gives: a first frame, a c
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ from immersive.generation.start_picture import cut_to, read_start, with_origin
 from reconstruction.audio import AudioTrack
 from reconstruction.cameras import Cameras
 from reconstruction.conventions import F32
-from reconstruction.errors import InvalidInputError, MissingBackendError, ModelFailedError
+from reconstruction.errors import ImmersiveError, InvalidInputError, MissingBackendError, ModelFailedError
 from reconstruction.frames import FrameSequence, Provenance
 from reconstruction.posed_frames import choose_held_out
 
@@ -56,7 +58,7 @@ class DiffusionGenerator:
         """Return the frames of a clip, with the cameras and depths that the model was told, if it was.
 
         Raises:
-            ModelFailedError: Out of memory, or the frames show nothing.
+            ModelFailedError: Out of memory, the pipeline gave up, or the frames show nothing.
         """
         family, start, size = self._family, self._settings.image, self._size
         first_frame = None if start is None else cut_to(read_start(start), size["width"], size["height"])
@@ -102,6 +104,8 @@ class DiffusionGenerator:
     ) -> FrameSequence:
         family, size, kind = self._family, self._size, type(self._pipeline).__name__
         arguments = {"prompt": words, **size, **family.extra, **_inputs(family, stage, first_frame)}
+        if not family.takes_size:
+            del arguments["width"], arguments["height"]
         if family.has_negative:
             arguments["negative_prompt"] = negative()
         output = self._run(arguments, seed, _watch(progress, size["num_inference_steps"]))
@@ -124,18 +128,49 @@ class DiffusionGenerator:
     def _run(self, arguments: dict[str, Any], seed: int, watch: Callable[..., Any]) -> Any:
         import torch
 
-        if self._family.tells_steps:
-            arguments["callback_on_step_end"] = watch
+        kind = type(self._pipeline).__name__
         # On the CPU, so that a seed means the same noise on every machine.
         generator = torch.Generator("cpu").manual_seed(seed)
+        told = nullcontext() if self._family.has_callback else _watched(self._pipeline, watch)
+        if self._family.has_callback:
+            arguments["callback_on_step_end"] = watch
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), told:
                 return self._pipeline(**arguments, generator=generator, output_type="np")
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise ModelFailedError(
-                f"{type(self._pipeline).__name__} needs more memory than there is",
-                hint="Use a smaller model, or a machine with more.",
+                f"{kind} needs more memory than there is", hint="Use a smaller model, or a machine with more."
             ) from error
+        except ImmersiveError:  # whoever watches may stop it
+            raise
+        except (ValueError, RuntimeError) as error:  # the pipeline's own checks, and failures of its parts
+            raise ModelFailedError(
+                f"{kind} stopped: {_short(error)}", hint="Try other words, another seed, or another model."
+            ) from error
+
+
+@contextmanager
+def _watched(pipeline: Any, watch: Callable[..., Any]) -> Iterator[None]:
+    """Tell of the steps of a pipeline that has no callback: its scheduler makes one a step."""
+    scheduler, done = pipeline.scheduler, count()
+    step = scheduler.step
+
+    def told(*args: Any, **named: Any) -> Any:
+        made = step(*args, **named)
+        watch(pipeline, next(done), None, {})
+        return made
+
+    scheduler.step = told
+    try:
+        yield
+    finally:
+        del scheduler.step
+
+
+def _short(error: BaseException) -> str:
+    """Return what an error of somebody else's says, on one short line."""
+    said = " ".join(str(error).split())[:160].rstrip(" .")
+    return said or type(error).__name__
 
 
 def _family_of(pipeline: Any) -> Family:
@@ -221,6 +256,11 @@ def _audio_of(output: Any, pipeline: Any) -> AudioTrack | None:
     return AudioTrack(np.ascontiguousarray(np.clip(channels, -1, 1).T), rate_hz)
 
 
+def _check_package(name: str, package: str, how: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise MissingBackendError(name, f"needs {package}", how)
+
+
 def _check_wishes(pipeline: Any, family: Family, settings: BackendSettings) -> None:
     if family.needs in ("image", "path"):
         return
@@ -241,16 +281,16 @@ def create(name: str, settings: BackendSettings) -> DiffusionGenerator:
     """Load the pipeline that `settings.model` names, as diffusers does for everybody.
 
     Raises:
-        MissingBackendError: diffusers is not installed.
+        MissingBackendError: diffusers is not installed, or what the model wants besides.
         InvalidInputError: No model is named, it cannot be loaded, or it does not film places.
+        ModelFailedError: It does not fit into memory.
     """
     if settings.model is None:
         raise InvalidInputError(
             "diffusion needs a model", hint="Write --backend diffusion=FOLDER, or =NAME of a model hub."
         )
     for package in ("diffusers", "transformers"):
-        if importlib.util.find_spec(package) is None:
-            raise MissingBackendError(name, f"needs {package}", "pip install 'immersive[diffusion]'")
+        _check_package(name, package, "pip install 'immersive[diffusion]'")
     import torch
     from diffusers import DiffusionPipeline
 
@@ -258,13 +298,23 @@ def create(name: str, settings: BackendSettings) -> DiffusionGenerator:
     precision = torch.float32 if device == "cpu" else torch.bfloat16
     try:
         pipeline = DiffusionPipeline.from_pretrained(settings.model, dtype=precision)
+    except ImportError as error:  # diffusers names the package in its own words, and how to get it
+        raise MissingBackendError(
+            name, f"cannot load this model: {_short(error)}", "Install what it names, or use another model."
+        ) from error
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise ModelFailedError(
+            f"{settings.model!r} needs more memory than there is",
+            hint="Use a smaller model, or a machine with more.",
+        ) from error
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-        said = " ".join(str(error).split())[:160]
         raise InvalidInputError(
-            f"{settings.model!r} cannot be loaded as a video model: {said}",
+            f"{settings.model!r} cannot be loaded as a video model: {_short(error)}",
             hint="Name a folder with model_index.json, or a model of the hub that this machine can reach.",
         ) from error
     family = _family_of(pipeline)  # before gigabytes move
+    for package in family.packages:
+        _check_package(name, package, f"pip install {package}")
     _check_wishes(pipeline, family, settings)
     pipeline.set_progress_bar_config(disable=True)
     if device == "cpu":
