@@ -23,7 +23,7 @@ from reconstruction.reports import QualityReport
 from reconstruction.walkability import REACHABLE_INDOORS_M2, REACHABLE_OUTDOORS_M2
 from reconstruction.walkable_space import WalkableSpace
 
-from .errors import TooDearError
+from .errors import RefusedError, TooDearError
 from .moderating import moderate_frames
 from .request import CreateRequest
 from .sources import Film, Source, backend_settings, keep_film, posed_source
@@ -66,8 +66,8 @@ Lift = Callable[[str, Source], LiftedScene]  # of a source and its digest
 def extended(runner: StageRunner, request: CreateRequest, first: LiftedScene, lift: Lift) -> LiftedScene:
     """Return the best scene of at most `request.extend` clips more; its notes say what happened.
 
-    A clip that costs too much, shows nothing, or cannot be joined to the others ends it; so does one that
-    makes the scene no better.
+    A clip that costs too much, shows nothing or what moderation refuses, or cannot be joined to the others
+    ends it; so does one that makes the scene no better.
 
     Raises:
         HostedError: A service failed. The same call goes on with what was ordered.
@@ -91,6 +91,8 @@ def extended(runner: StageRunner, request: CreateRequest, first: LiftedScene, li
             end = str(error)
         except ModelFailedError as error:
             end = f"another clip came to nothing, as {error}"
+        except RefusedError as error:
+            end = f"another clip was not used: {error}"
         except UnliftableInputError as error:
             end = f"the last clip could not be joined: {error}"
         else:

@@ -51,7 +51,7 @@ class Source:
     title: str
     brief: SceneBrief | None
     notes: tuple[str, ...]
-    film: Film | None = None  # of a prompt; None: of footage
+    film: Film | None = None  # where it may be filmed further
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,8 @@ def _generate(
 
     film = keep_film(runner, "Rendering frames", digest, make)
     moderate_frames(request, runner, digest, film.frames)
-    return posed_source(runner, digest, brief, title, film)
+    source = posed_source(runner, digest, brief, title, film)
+    return source if request.extend else replace(source, film=None)  # a clip at full size is 200 MB
 
 
 def backend_settings(request: CreateRequest, runner: StageRunner) -> BackendSettings:

@@ -294,7 +294,7 @@ def test_weights_that_do_not_fit_into_memory_are_told(folders: dict[str, Path], 
         generator.create("diffusion", BackendSettings(model=str(folders["wan"]), device="cpu"))
 
 
-@pytest.mark.parametrize("kind", ["wan", "sana_wm"])
+@pytest.mark.parametrize("kind", ["wan", "sana_wm", "cogvideox_image"])
 def test_random_frames_are_refused_and_nothing_is_left(
     kind: str, folders: dict[str, Path], tmp_path: Path
 ) -> None:

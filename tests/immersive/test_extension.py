@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import immersive
 from immersive import extension
 from immersive.brief import SceneBrief
 from immersive.cli import main
-from immersive.errors import HostedError, TooDearError
+from immersive.errors import HostedError, RefusedError, TooDearError
 from immersive.extension import MOST_FRAMES, LiftedScene, extended, joined, thinned
 from immersive.generation import backend
 from immersive.generation.liftable_prompt import ONWARD, positive
@@ -25,6 +27,7 @@ from immersive.request import CreateRequest
 from immersive.sources import Film, Source
 from immersive.stage_runner import StageRunner
 from immersive.stages import StageStore
+from immersive.summary import show_report
 from reconstruction.audio import AudioTrack
 from reconstruction.errors import CancelledError, InvalidInputError, ModelFailedError, UnliftableInputError
 from reconstruction.frames import FrameSequence, Provenance
@@ -156,6 +159,13 @@ def test_a_scene_with_room_enough_is_left_alone(tmp_path: Path, monkeypatch) -> 
             1,
             "another clip came to nothing, as",
         ),
+        (
+            [],
+            {1: RefusedError("the pictures are refused")},
+            14,
+            1,
+            "another clip was not used: the pictures are",
+        ),
     ],
 )
 def test_the_better_of_both_is_kept_and_told(
@@ -286,3 +296,6 @@ def test_a_place_grows_as_it_is_filmed_further(tmp_path: Path, toy) -> None:
     assert [label for label in told if "on" in label.split()] == ["Filming on 1/2", "Filming on 2/2"]
     assert large.notes[:3] == ("the first clip", "clip 1 further", "clip 2 further")
     assert large.notes[-1].startswith("filmed 2 clips further: ") and " became " in large.notes[-1]
+    shown = StringIO()
+    show_report(Console(file=shown, width=200), large)
+    assert large.notes[-1] in shown.getvalue()
