@@ -32,6 +32,17 @@ Moderation = Annotated[
         help="Who looks at prompt and pictures: off, words or http. Not given: words with --lan, else off."
     ),
 ]
+Backend = Annotated[
+    str,
+    typer.Option(help="What makes a prompt's place: procedural, or a video or world model's NAME[=MODEL]."),
+]
+Extend = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Film up to so many clips on where little can be walked; each takes and costs as the first.",
+    ),
+]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")]
 Lan = Annotated[bool, typer.Option("--lan", help="Serve phones and headsets on this network, with TLS.")]
 SceneId = Annotated[str, typer.Argument(help="A scene's id, or the beginning of it (see `immersive list`).")]
@@ -86,15 +97,11 @@ def create(
         float | None,
         typer.Option(help="Metres from the ground to the camera of footage; sets the scene's size."),
     ] = None,
-    backend: Annotated[
-        str,
-        typer.Option(
-            help="What makes a prompt's place: procedural, or a video or world model's NAME[=MODEL]."
-        ),
-    ] = "procedural",
+    backend: Backend = "procedural",
     max_cost: Annotated[
         float | None, typer.Option(help="US dollars that a hosted backend may cost; refused before beyond.")
     ] = None,
+    extend: Extend = 0,
     moderation: Moderation = None,
     explain: Annotated[
         bool,
@@ -137,6 +144,7 @@ def create(
         camera_height_m=camera_height,
         backend=backend,
         most_cost_usd=max_cost,
+        extend=extend,
         moderation=moderation,
         is_shared=lan,
     )
@@ -155,6 +163,12 @@ def story(
     quality: Annotated[str, typer.Option(help="draft, standard or high.")] = "draft",
     budget: Annotated[str | None, typer.Option(help="CPU time for fitting each place, or dB.")] = None,
     splats: Annotated[int | None, typer.Option(help="Most splats of each place.")] = None,
+    backend: Backend = "procedural",
+    max_cost: Annotated[
+        float | None,
+        typer.Option(help="US dollars that all places together may cost; refused before beyond."),
+    ] = None,
+    extend: Extend = 0,
     moderation: Moderation = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the story when it is done.")] = False,
     lan: Lan = False,
@@ -174,6 +188,9 @@ def story(
         budget_s=budget_s,
         enough_db=enough_db,
         splats=splats,
+        backend=backend,
+        most_cost_usd=max_cost,
+        extend=extend,
         moderation=moderation,
         is_shared=lan,
     )

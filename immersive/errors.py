@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from reconstruction.errors import ImmersiveError
+from reconstruction.errors import ImmersiveError, InvalidInputError
 
 
 class DiskFullError(ImmersiveError, OSError):
@@ -75,6 +75,10 @@ class HostedError(ImmersiveError, OSError):
     """A hosted model refused, failed or did not answer."""
 
     code = "hosted_failed"
+
+
+class TooDearError(InvalidInputError):
+    """It would cost more than the user allows, or nobody knows what it costs."""
 
 
 def is_disk_full(error: OSError) -> bool:

@@ -44,6 +44,7 @@ from .stages import StageStore, stage_digest
 from .world_source import WorldSource, make_walkable
 
 if TYPE_CHECKING:
+    from .extension import LiftedScene
     from .fitting_plan import FittingPlan
 
 
@@ -152,7 +153,8 @@ def plan_scene(runner: StageRunner, request: CreateRequest) -> SceneRecipe:
     planned = runner.run("understand", "Understanding", lambda update: plan_source(request, runner.store))
     # A scene whose pictures nobody looked at is no answer to a request that wants them looked at.
     looked_at = ["looked at"] if sees_pictures(request) else []
-    digest = stage_digest("scene", planned.digest, asdict(plan), request.title, *looked_at)
+    further = [f"{request.extend} clips further"] if request.extend else []
+    digest = stage_digest("scene", planned.digest, asdict(plan), request.title, *looked_at, *further)
     return SceneRecipe(request, planned, plan, digest)
 
 
@@ -174,10 +176,12 @@ def build_scene(runner: StageRunner, recipe: SceneRecipe) -> BuiltScene:
     source = planned.read(runner)
     if isinstance(source, WorldSource):
         return _build_of_world(runner, recipe, source)
-    fitted = _fit(runner, planned.digest, source, plan)
-    cloud = fitted.cloud
-    quality, pairs = runner.run("quality", "Checking quality", lambda update: _assess(fitted, source.frames))
-    space = _make_walkable(runner, planned.digest, source, cloud, plan)
+    scene = _lift(runner, planned.digest, source, plan)
+    if request.extend:
+        from .extension import extended
+
+        scene = extended(runner, request, scene, lambda digest, more: _lift(runner, digest, more, plan))
+        source = scene.source
     frames = source.frames
     facts = _facts(request, planned, frames.provenance)
     sounds = runner.run(
@@ -187,17 +191,17 @@ def build_scene(runner: StageRunner, recipe: SceneRecipe) -> BuiltScene:
         "pack",
         "Packing",
         lambda update: build_asset(
-            cloud,
+            scene.fitted.cloud,
             title=source.title,
-            walkable=space,
-            quality=quality,
+            walkable=scene.space,
+            quality=scene.quality,
             recipe=facts,
             provenance=frames.provenance,
             camera_path=_camera_path(frames),
             sounds=sounds,
         ),
     )
-    return BuiltScene(asset, pairs, frames.provenance.source, request.prompt, source.notes)
+    return BuiltScene(asset, scene.pairs, frames.provenance.source, request.prompt, source.notes)
 
 
 def _build_of_world(runner: StageRunner, recipe: SceneRecipe, source: WorldSource) -> BuiltScene:
@@ -237,6 +241,15 @@ def publish_scene(
         return record
 
     return runner.run("publish", "Publishing", publish)
+
+
+def _lift(runner: StageRunner, digest: str, source: Source, plan: FittingPlan) -> LiftedScene:
+    from .extension import LiftedScene
+
+    fitted = _fit(runner, digest, source, plan)
+    quality, pairs = runner.run("quality", "Checking quality", lambda update: _assess(fitted, source.frames))
+    space = _make_walkable(runner, digest, source, fitted.cloud, plan)
+    return LiftedScene(source, digest, fitted, quality, pairs, space)
 
 
 def _fit(runner: StageRunner, source_digest: str, source: Source, plan: FittingPlan) -> FittedScene:
@@ -315,6 +328,7 @@ def _facts(request: CreateRequest, planned: PlannedSource, provenance: Provenanc
         "size": request.size,
         "quality": request.quality,
         "source_digest": planned.digest,
+        **({"extend": request.extend} if request.extend else {}),
         **({} if planned.brief is None else {"brief": planned.brief.built()}),
         "versions": {"immersive": immersive.__version__, "numpy": np.__version__},
     }

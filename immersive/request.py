@@ -15,6 +15,7 @@ SourceKind = Literal["prompt", "video", "images"]
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 MOST_SPLATS = 4_000_000  # beyond it 4 GB of memory would not do
+MOST_CLIPS_FURTHER = 8  # each drifts a little from the last; after a minute little is left of the place
 SEED_LIMIT = 2**32  # what NumPy's generators take from every platform
 
 
@@ -36,6 +37,7 @@ class CreateRequest:
     title: str | None = None  # None: made from the source
     backend: str = "procedural"  # what makes a prompt's frames: NAME or NAME=MODEL
     most_cost_usd: float | None = None  # of a hosted backend; None: no limit
+    extend: int = 0  # most clips that are filmed further where little of the place can be walked
     budget_s: float | None = None  # CPU-seconds of fitting; None: what the quality allows
     enough_db: float | None = None  # PSNR of the pictures at which fitting may end early; None: never
     splats: int | None = None  # most splats; None: what the quality allows
@@ -102,6 +104,8 @@ class CreateRequest:
             raise InvalidInputError(f"a budget is for fitting, and what {name} makes is fitted already")
         if self.image is not None:
             self._check_image(name)
+        if self.extend:
+            self._check_extend(name)
         if self.most_cost_usd is not None:
             if not 0 <= self.most_cost_usd <= 10_000:
                 raise InvalidInputError(f"a cost limit must be from 0 to 10,000, got {self.most_cost_usd:g}")
@@ -120,6 +124,15 @@ class CreateRequest:
         check_takes_image(backend)
         if self.image is not None:
             picture_size(self.image)
+
+    def _check_extend(self, backend: str) -> None:
+        from .generation.backend import check_films_on
+
+        if not 0 <= self.extend <= MOST_CLIPS_FURTHER:
+            raise InvalidInputError(f"extend must be from 0 to {MOST_CLIPS_FURTHER} clips, got {self.extend}")
+        if self.prompt is None:
+            raise InvalidInputError("extend is for a prompt's place, footage ends where it ends")
+        check_films_on(backend)
 
     def _check_depth(self) -> None:
         from reconstruction.learned.sources import depth_source_names

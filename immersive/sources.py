@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,19 @@ from .stage_runner import StageRunner, Update
 from .stages import StageStore, stage_digest
 from .world_source import WorldSource, read_world
 
+if TYPE_CHECKING:
+    from .generation.backend import BackendSettings
+
 # Footage is told apart by its bytes; a folder by those of every picture in it.
 _HASH_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Film:
+    """Frames as a backend made them, and what is to be told of them."""
+
+    frames: FrameSequence
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +51,7 @@ class Source:
     title: str
     brief: SceneBrief | None
     notes: tuple[str, ...]
+    film: Film | None = None  # where it may be filmed further
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,34 +105,58 @@ def plan_source(request: CreateRequest, store: StageStore | None = None) -> Plan
 def _generate(
     brief: SceneBrief, request: CreateRequest, digest: str, runner: StageRunner
 ) -> Source | WorldSource:
-    from .fitting_plan import plan_for
-    from .generation.backend import BackendSettings, load_generator, makes_splats, parse_backend
-    from .generation.clip import pose_generated
+    from .generation.backend import load_generator, makes_splats, parse_backend
 
-    name, model = parse_backend(request.backend)
+    name, _ = parse_backend(request.backend)
     title = request.title or _title(brief.prompt)
-    settings = BackendSettings(
-        model,
-        request.most_cost_usd,
-        journal=runner.store.folder.parent / "paid",
-        image=request.image,
-        most_splats=plan_for(request).lift.splat_count,
-    )
+    settings = backend_settings(request, runner)
     if makes_splats(name):
         made = read_world(name, settings, brief, title, digest, runner)
         moderate_world(request, runner, digest, made.world)
         return made
 
-    def film(update: Update) -> tuple[FrameSequence, tuple[str, ...]]:
+    def make(update: Update) -> Film:
         generator = load_generator(name, settings)
-        return generator.generate(brief, update), generator.notes
+        return Film(generator.generate(brief, update), generator.notes)
 
-    frames, notes = runner.run_kept(
-        "frames", "Rendering frames", digest, film, _arrays_from_film, _film_from_arrays
+    film = keep_film(runner, "Rendering frames", digest, make)
+    moderate_frames(request, runner, digest, film.frames)
+    source = posed_source(runner, digest, brief, title, film)
+    return source if request.extend else replace(source, film=None)  # a clip at full size is 200 MB
+
+
+def backend_settings(request: CreateRequest, runner: StageRunner) -> BackendSettings:
+    """Return what a request's backend is told."""
+    from .fitting_plan import plan_for
+    from .generation.backend import BackendSettings, parse_backend
+
+    return BackendSettings(
+        parse_backend(request.backend)[1],
+        request.most_cost_usd,
+        journal=runner.store.folder.parent / "paid",
+        image=request.image,
+        extends=request.extend > 0,
+        most_splats=plan_for(request).lift.splat_count,
     )
-    moderate_frames(request, runner, digest, frames)
+
+
+def keep_film(runner: StageRunner, label: str, digest: str, make: Callable[[Update], Film]) -> Film:
+    """Return what `make` films, or what it filmed before under this digest."""
+    return runner.run_kept("frames", label, digest, make, _arrays_from_film, _film_from_arrays)
+
+
+def posed_source(runner: StageRunner, digest: str, brief: SceneBrief, title: str, film: Film) -> Source:
+    """Return a film with its cameras, in the world frame; `digest` names the film.
+
+    Raises:
+        UnliftableInputError: The frames do not overlap or show too little parallax.
+    """
+    from .generation.clip import pose_generated
+
+    frames = film.frames
     if frames.depths is not None:
-        return Source(frames.in_world_frame(), None, None, brief.is_indoor, title, brief, notes)
+        seen = frames.in_world_frame()
+        return Source(seen, None, None, brief.is_indoor, title, brief, film.notes, film)
     # Kept apart from the frames: a clip that was waited or paid for is not lost when it cannot be lifted.
     posed = runner.run_kept(
         "pose",
@@ -131,9 +167,8 @@ def _generate(
         _put_together,
     )
     seen = replace(posed.frames, audio=frames.audio)
-    return Source(
-        seen, posed.points, posed.colors, brief.is_indoor, title, brief, (*notes, *posed.report.notes)
-    )
+    notes = (*film.notes, *posed.report.notes)
+    return Source(seen, posed.points, posed.colors, brief.is_indoor, title, brief, notes, film)
 
 
 def _read_footage(path: Path, request: CreateRequest, digest: str, runner: StageRunner) -> Source:
@@ -170,18 +205,13 @@ def _read_footage(path: Path, request: CreateRequest, digest: str, runner: Stage
     )
 
 
-def _arrays_from_film(
-    film: tuple[FrameSequence, tuple[str, ...]],
-) -> tuple[dict[str, NDArray], dict[str, Any]]:
-    frames, notes = film
-    arrays, facts = arrays_from_frames(frames)
-    return arrays, facts | {"notes": list(notes)}
+def _arrays_from_film(film: Film) -> tuple[dict[str, NDArray], dict[str, Any]]:
+    arrays, facts = arrays_from_frames(film.frames)
+    return arrays, facts | {"notes": list(film.notes)}
 
 
-def _film_from_arrays(
-    arrays: dict[str, NDArray], facts: dict[str, Any]
-) -> tuple[FrameSequence, tuple[str, ...]]:
-    return frames_from_arrays(arrays, facts), tuple(facts.get("notes", ()))
+def _film_from_arrays(arrays: dict[str, NDArray], facts: dict[str, Any]) -> Film:
+    return Film(frames_from_arrays(arrays, facts), tuple(facts.get("notes", ())))
 
 
 def _take_apart(posed: PosedFrames) -> tuple[dict[str, NDArray], dict[str, Any]]:

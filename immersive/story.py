@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,15 +50,25 @@ def create_story(
         text: A paragraph, which is cut where it names another place, or one prompt for each place.
         home: Where scenes live. None: `IMMERSIVE_HOME`, else `~/.immersive`.
         title: None: the beginning of the text.
-        options: Fields of `request.CreateRequest` for every place: `seed`, `size`, `quality`, `budget_s`.
+        options: Fields of `request.CreateRequest` for every place: `seed`, `size`, `quality`, `backend`; but
+            `most_cost_usd` is for all places together.
 
     Raises:
         ImmersiveError: The text is no story, or a place cannot be made; `.hint` says what to do.
     """
     request = CreateRequest(prompt="a place", **options)
+    home = home or home_folder()
     moderate_text("\n".join([text] if isinstance(text, str) else [*text]) + f"\n{title or ''}", request)
-    story = plan_story(text, title=title, seed=request.seed, size=request.size, detail=request.quality)
-    return make_story(story, request, home=home or home_folder())
+    story = plan_story(
+        text,
+        title=title,
+        seed=request.seed,
+        size=request.size,
+        detail=request.quality,
+        environment=os.environ,
+        store=StageStore(home / "stages"),
+    )
+    return make_story(story, request, home=home)
 
 
 def make_story(
@@ -69,19 +80,23 @@ def make_story(
 
     Args:
         story: From `storyboard.plan_story`.
-        request: How large and how good each place should be; its prompt, seed and title are not used.
+        request: How large and how good each place should be; its prompt, seed and title are not used. Its
+            limit of cost is for all places together.
         home: Where scenes live.
         reporter: Told of each stage, with the place's number.
 
     Raises:
+        TooDearError: The places together may cost more than the limit. Nothing was ordered.
         ImmersiveError: A place cannot be made, or has no room for its doorways; none is published then.
     """
     if request.image is not None:
         raise InvalidInputError("a picture begins one place, and a story has several", hint="Leave it out.")
     runner = StageRunner(StageStore(home / "stages"), _Numbered(reporter or Silent(), len(story.briefs)))
+    share = _share_of(request, len(story.briefs))
     recipes = []
     for brief in story.briefs:
-        recipes.append(plan_scene(runner, replace(request, prompt=None, brief=brief, title=None)))
+        place = replace(request, prompt=None, brief=brief, title=None, most_cost_usd=share)
+        recipes.append(plan_scene(runner, place))
     digests = [
         stage_digest("story", [recipe.digest for recipe in recipes], place) for place in range(len(recipes))
     ]
@@ -91,12 +106,13 @@ def make_story(
         records = [record for record in known if record is not None]
         notes: tuple[str, ...] = ()
         if len(records) < len(digests):
+            _check_cost(request, len(recipes))
             built = []
             for place, recipe in enumerate(recipes):
                 _tell_place(runner, place)
                 built.append(build_scene(runner, recipe))
             joined = join_places(built, _names(story.briefs))
-            notes = tuple(note for scene in built for note in scene.notes)
+            notes = (*story.notes, *(note for scene in built for note in scene.notes))
             records = [
                 publish_scene(runner, catalog, scene, digest)
                 for scene, digest in zip(joined, digests, strict=True)
@@ -106,6 +122,27 @@ def make_story(
     finally:
         catalog.close()
     return CreatedStory(story.title, tuple(records), story.briefs, link, notes)
+
+
+def _check_cost(request: CreateRequest, count: int) -> None:
+    """Raise TooDearError where `count` places may cost more than a story's limit."""
+    from .generation.backend import BackendSettings, about_usd, makes_splats, parse_backend
+    from .generation.hosted.jobs import check_price
+
+    name, model = parse_backend(request.backend)
+    thing = "world" if makes_splats(name) else "clip"
+    if request.most_cost_usd is not None:
+        price = about_usd(name, BackendSettings(model))
+        check_price(name, price, request.most_cost_usd, thing, count=count)
+
+
+def _share_of(request: CreateRequest, count: int) -> float | None:
+    """Return the limit of cost of each of `count` places; together they are the story's.
+
+    Equal shares: all places are made by one backend at one price, and a story that is interrupted and goes on
+    stays within them without knowing what was paid before.
+    """
+    return None if request.most_cost_usd is None else request.most_cost_usd / count
 
 
 def connect_places(catalog: Catalog, records: Sequence[SceneRecord]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from rich.table import Table
 from .home import home_folder
 from .progress import Reporter, Silent, Terminal
 from .request import CreateRequest
+from .stages import StageStore
 
 _ERR = Console(stderr=True, highlight=False, emoji=False)
 
@@ -38,8 +40,18 @@ def story_and_show(
     # As a whole: what is refused may be spread over several places.
     moderate_text("\n".join([*text, title or ""]), request)
     given = text[0] if len(text) == 1 else text
-    story = plan_story(given, title=title, seed=request.seed, size=request.size, detail=request.quality)
+    story = plan_story(
+        given,
+        title=title,
+        seed=request.seed,
+        size=request.size,
+        detail=request.quality,
+        environment=os.environ,
+        store=StageStore(home / "stages"),
+    )
     if not as_json:
+        for note in story.notes:
+            _ERR.print(f"[dim]{note}[/]")
         for place, brief in enumerate(story.briefs, 1):
             _ERR.print(f"[bold]{place}[/] {brief.prompt}")
             show_brief(_ERR, brief)
@@ -77,7 +89,7 @@ def story_and_show(
                 verdicts = [report.verdict if report else "-" for report in reports]
                 table.add_row(str(place), record.title, *verdicts, f"{record.splat_count:,}")
             _ERR.print(table)
-            for note in made.notes:
+            for note in made.notes[len(story.notes) :]:
                 _ERR.print(f"[dim]{note}[/]")
             show_link(url, info)
         if info is not None:

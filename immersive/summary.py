@@ -69,8 +69,10 @@ def show_elements(console: Console, brief: SceneBrief) -> None:
 
 
 def show_report(console: Console, scene: CreatedScene) -> None:
-    """Print the quality and walkability verdicts with their reasons, and what the scene took."""
+    """Print what was guessed or lost, both verdicts with their reasons, and what the scene took."""
     record = scene.record
+    for note in scene.notes:
+        console.print(Text(note, "dim"), highlight=False, soft_wrap=True)
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     if record.quality is not None:
         q = record.quality

@@ -12,6 +12,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from immersive.brief import SceneBrief
 from reconstruction.errors import InvalidInputError
 from reconstruction.frames import FrameSequence
@@ -38,6 +41,19 @@ class Generator(Protocol):
         ...
 
 
+class ExtendingGenerator(Generator, Protocol):
+    """A generator that can go on from a picture."""
+
+    def film_on(
+        self, brief: SceneBrief, picture: NDArray[np.uint8], number: int, progress: Progress
+    ) -> FrameSequence:
+        """Return a clip that begins with `picture` [H, W, 3] and whose camera goes on forward.
+
+        `number` counts the clips before it. Cameras, if the model was told them, begin at the origin.
+        """
+        ...
+
+
 class WorldGenerator(Protocol):
     """Turns a brief into splats at once; no pictures are filmed and nothing is fitted."""
 
@@ -58,6 +74,7 @@ class BackendSettings:
     journal: Path | None = None  # folder in which paid jobs are noted, so that a resumed call pays once
     device: str | None = None  # "cuda", "cpu", ...; None: the best there is
     image: Path | None = None  # a picture to begin with
+    extends: bool = False  # will be asked to film on from a picture
     most_splats: int | None = None  # of a backend that makes splats and offers several sizes
 
 
@@ -128,6 +145,21 @@ def check_takes_image(name: str) -> None:
         )
 
 
+def check_films_on(name: str) -> None:
+    """Raise InvalidInputError unless this backend can go on from the last picture of a clip."""
+    backend = _BACKENDS[name]
+    if backend.takes_image and not backend.makes_splats:
+        return
+    others = [other for other, found in _BACKENDS.items() if found.takes_image and not found.makes_splats]
+    if name == DEFAULT_BACKEND:
+        hint = "Its places are as large as --size says: small, medium or large."
+    else:
+        hint = f"Choose --backend {', '.join(others)}; or leave out --extend."
+    raise InvalidInputError(
+        f"{name} goes on from no picture, so what it makes cannot be filmed further", hint=hint
+    )
+
+
 def load_generator(name: str, settings: BackendSettings | None = None) -> Generator:
     """Import and construct the backend called `name`.
 
@@ -136,6 +168,17 @@ def load_generator(name: str, settings: BackendSettings | None = None) -> Genera
         MissingBackendError: Its packages are not installed.
     """
     generator: Generator = _load(name, settings)
+    return generator
+
+
+def load_extending_generator(name: str, settings: BackendSettings) -> ExtendingGenerator:
+    """Import and construct the backend called `name`, one that passed `check_films_on`.
+
+    Raises:
+        InvalidInputError: Its model takes no picture.
+        MissingBackendError: Its packages are not installed, or something that it needs is not set.
+    """
+    generator: ExtendingGenerator = _load(name, settings)
     return generator
 
 
@@ -148,6 +191,18 @@ def load_world_generator(name: str, settings: BackendSettings | None = None) -> 
     """
     generator: WorldGenerator = _load(name, settings)
     return generator
+
+
+def about_usd(name: str, settings: BackendSettings) -> float | None:
+    """Return about what one clip or world of this backend costs; None if it is not known.
+
+    Raises:
+        MissingBackendError: Something that it needs is not set or installed.
+    """
+    if not is_paid(name):
+        return 0.0
+    price: float | None = _load(name, settings).about_usd
+    return price
 
 
 def _load(name: str, settings: BackendSettings | None) -> Any:

@@ -12,6 +12,12 @@ CAMERA = (
     "One continuous shot. The camera glides slowly and steadily forward at eye level, at constant speed, "
     "with a slight drift to the side."
 )
+# Of a clip that begins with the last picture of another.
+ONWARD = (
+    "One continuous shot that goes on from this picture, in the same place and the same light. The camera "
+    "glides on slowly and steadily forward at eye level, at constant speed, past what is in front and "
+    "beyond it, with a slight drift to the side."
+)
 _STILL = (
     "A static scene in a frozen moment: nothing moves, no people, no animals, no vehicles, no text. "
     "Deep focus, everything sharp, fixed exposure and white balance, steady light, calm matte water."

@@ -70,7 +70,12 @@ def settings_from(environment: Mapping[str, str]) -> LlmSettings | None:
 
 
 def ask(
-    instructions: str, prompt: str, schema: dict[str, Any], settings: LlmSettings, clock: Callable[[], float]
+    instructions: str,
+    prompt: str,
+    schema: dict[str, Any],
+    settings: LlmSettings,
+    clock: Callable[[], float],
+    name: str = "scene_brief",
 ) -> dict[str, Any]:
     """Return the JSON object that the model answers with.
 
@@ -80,6 +85,7 @@ def ask(
         schema: JSON schema of the answer; a server may ignore it, so the answer is unchecked.
         settings: Where and whom to ask.
         clock: Seconds; bounds the whole exchange.
+        name: What the schema is called.
 
     Raises:
         ModelFailedError: There is no such answer; the sentence fits behind "the language model".
@@ -91,7 +97,7 @@ def ask(
         "max_tokens": _MOST_TOKENS,
         "response_format": {
             "type": "json_schema",
-            "json_schema": {"name": "scene_brief", "strict": True, "schema": schema},
+            "json_schema": {"name": name, "strict": True, "schema": schema},
         },
     }
     status, text = _post(settings, body, clock)

@@ -7,13 +7,17 @@ described once looks the same when it comes again.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from immersive.brief import Detail, Element, SceneBrief, Size
-from reconstruction.errors import InvalidInputError
+from immersive.prompt_brief import NO_MODEL, brief_of
+from immersive.stages import StageStore, stage_digest
+from reconstruction.errors import InvalidInputError, ModelFailedError
 
-from .understanding import understand
+from .llm_client import settings_from
+from .llm_cutting import cut_with_model
+from .understanding import LONGEST_PROMPT, understand
 
 FEWEST_PLACES, MOST_PLACES = 2, 8
 _SENTENCE_END = re.compile(r"(?<=[.!?…;])\s+|\n+")
@@ -27,6 +31,7 @@ class Storyboard:
 
     title: str
     briefs: tuple[SceneBrief, ...]
+    notes: tuple[str, ...] = ()  # who cut the paragraph, where a language model was asked to
 
 
 def plan_story(
@@ -36,8 +41,12 @@ def plan_story(
     seed: int = 0,
     size: Size = "medium",
     detail: Detail = "draft",
+    environment: Mapping[str, str] = NO_MODEL,
+    store: StageStore | None = None,
 ) -> Storyboard:
     """Return the places of a story.
+
+    A language model cuts and reads it where one is set; what it fails at, the grammar does and says so.
 
     Args:
         text: A paragraph, or one prompt for each place.
@@ -45,11 +54,19 @@ def plan_story(
         seed: As of one scene; every place of a story has its own, made from it.
         size: Of every place, unless its sentence gives one.
         detail: Of every place.
+        environment: Holds the settings of a language model, or nothing.
+        store: Keeps what the model answers, so that the same story is asked about once.
 
     Raises:
-        InvalidInputError: There are fewer than two places, too many, or a prompt cannot be read.
+        InvalidInputError: There are fewer than two places, too many, or a prompt or the settings cannot be
+            used.
     """
-    prompts = _cut(text) if isinstance(text, str) else tuple(text)
+    lost: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    if isinstance(text, str):
+        prompts, lost, notes = _cut(text, environment, store)
+    else:
+        prompts = tuple(text)
     if not FEWEST_PLACES <= len(prompts) <= MOST_PLACES:
         raise InvalidInputError(
             f"a story must have {FEWEST_PLACES} to {MOST_PLACES} places, got {len(prompts)}",
@@ -58,13 +75,40 @@ def plan_story(
     briefs: list[SceneBrief] = []
     for place, prompt in enumerate(prompts):
         # Neighbouring seeds are taken by other stories; a stride keeps the places of two stories apart.
-        brief = understand(prompt, seed=(seed + 7_919 * place) % 2**32, size=size, detail=detail)
+        own = (seed + 7_919 * place) % 2**32
+        brief = brief_of(prompt, seed=own, size=size, detail=detail, environment=environment, store=store)
         briefs.append(_continued(brief, briefs) if briefs else brief)
-    return Storyboard(title or _title(prompts[0]), tuple(briefs))
+    if lost:
+        briefs[0] = replace(briefs[0], left_out=(*briefs[0].left_out, *lost))
+    return Storyboard(title or _title(prompts[0]), tuple(briefs), notes)
 
 
-def _cut(text: str) -> tuple[str, ...]:
-    """Return a prompt for each place of a paragraph."""
+def _cut(
+    text: str, environment: Mapping[str, str], store: StageStore | None
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return a prompt for each place of a paragraph, the words that are in none, and who cut it."""
+    settings = settings_from(environment)
+    if settings is None or not any(character.isalnum() for character in text):
+        return _cut_by_grammar(text), (), ()
+    digest = stage_digest("story", text, settings.url, settings.model)
+    kept = None if store is None else store.load(digest)
+    try:
+        if kept is not None:
+            prompts, lost = tuple(kept[1]["prompts"]), tuple(kept[1]["lost"])
+        elif len(text) > LONGEST_PROMPT * MOST_PLACES:
+            raise ModelFailedError(f"is asked about at most {LONGEST_PROMPT * MOST_PLACES:,} characters")
+        else:
+            prompts, lost = cut_with_model(
+                text, settings, fewest_places=FEWEST_PLACES, most_places=MOST_PLACES
+            )
+            if store is not None:
+                store.save(digest, {}, {"prompts": prompts, "lost": lost})
+    except ModelFailedError as error:
+        return _cut_by_grammar(text), (), (f"cut into places by grammar, as the language model {error}",)
+    return prompts, lost, (f"cut into places by {settings.name}",)
+
+
+def _cut_by_grammar(text: str) -> tuple[str, ...]:
     sentences = [sentence.strip() for sentence in _SENTENCE_END.split(text) if sentence.strip()]
     prompts: list[str] = []
     setting: str | None = None

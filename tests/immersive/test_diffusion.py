@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import diffusers
 import numpy as np
 import pytest
+import torch
 
 from immersive.brief import SceneBrief
 from immersive.generation.backend import BackendSettings, load_generator
@@ -17,6 +20,7 @@ from immersive.generation.liftable_prompt import negative, positive
 from immersive.generation.procedural.generator import build_world
 from immersive.generation.understanding import understand
 from immersive.pipeline import create_scene
+from immersive.progress import Silent
 from immersive.request import CreateRequest
 from reconstruction.errors import (
     CancelledError,
@@ -27,6 +31,8 @@ from reconstruction.errors import (
 )
 from tests.immersive import tiny_pipelines
 
+# The Cosmos pipeline hands a tensor to NumPy in a way that NumPy 2 frowns at.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 BRIEF = understand("a cabin in a meadow", seed=3, size="small")
 WIDTH, HEIGHT, FRAMES = 96, 64, 9
 
@@ -35,6 +41,14 @@ WIDTH, HEIGHT, FRAMES = 96, 64, 9
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     base = tmp_path_factory.mktemp("weights")
     return {kind: tiny_pipelines.save(kind, base / kind) for kind in tiny_pipelines.KINDS}
+
+
+@pytest.fixture(autouse=True)
+def guarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Cosmos without the packages that its published weights want."""
+    monkeypatch.setattr(generator, "_check_package", lambda name, package, how: None)
+    with tiny_pipelines.without_guardrail():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +68,7 @@ def staged():
 
 
 STAGE = generator._stage
+CHECK = generator._check_package
 
 
 def film(kind: str, folders: dict[str, Path], seed: int = 3, progress=lambda share, phrase: None):
@@ -72,7 +87,11 @@ def test_every_family_films_at_a_size_that_it_takes(kind: str, folders: dict[str
     shares = [share for share, _ in told]
     assert shares == sorted(shares) and any("step 2 of 2" in phrase for _, phrase in told)
     assert made.notes[0].endswith("9 frames of 96x64")
-    assert (frames.audio is not None) == (kind == "ltx2")
+    assert (frames.audio is not None) == kind.startswith("ltx2")
+    assert [phrase for phrase in dict.fromkeys(phrase for _, phrase in told) if "step" in phrase] == [
+        "step 1 of 2",
+        "step 2 of 2",
+    ]
 
 
 def test_the_same_seed_gives_the_same_clip_and_another_another(folders: dict[str, Path]) -> None:
@@ -157,13 +176,53 @@ def test_a_prompt_is_rewritten_so_that_the_clip_can_be_lifted() -> None:
     assert words.count("dusk") == 1 and "zoom" in negative() and "zoom" not in words
 
 
-def test_stopping_leaves_cleanly(folders: dict[str, Path]) -> None:
+@pytest.mark.parametrize("kind", tiny_pipelines.KINDS)
+def test_stopping_leaves_cleanly(kind: str, folders: dict[str, Path]) -> None:
     def stop(share: float, phrase: str) -> None:
         if "step 1" in phrase:
             raise CancelledError("stopped")
 
+    made = load_generator("diffusion", BackendSettings(model=str(folders[kind]), device="cpu"))
     with pytest.raises(CancelledError):
-        film("wan", folders, progress=stop)
+        made.generate(BRIEF, stop)
+
+    assert made.notes == () and "step" not in vars(made._pipeline.scheduler)  # nobody watches any more
+
+
+def test_a_creation_that_is_stopped_leaves_nothing(folders: dict[str, Path], tmp_path: Path) -> None:
+    class Stopping(Silent):
+        def update(self, share: float, note: str = "") -> None:
+            if "step 1" in note:
+                raise CancelledError("stopped")
+
+    request = CreateRequest("a cabin in a meadow", size="small", backend=f"diffusion={folders['wan']}")
+    with pytest.raises(CancelledError):
+        create_scene(request, home=tmp_path, reporter=Stopping())
+
+    assert not list(tmp_path.rglob("*.npy")) and not list(tmp_path.rglob("pack.bin"))
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate"), "^WanPipeline needs more memory"),
+        (MemoryError(), "^WanPipeline needs more memory than there is$"),
+        (ValueError("unsafe text in\nthe prompt."), "^WanPipeline stopped: unsafe text in the prompt$"),
+        (RuntimeError("cuDNN error"), "^WanPipeline stopped: cuDNN error$"),
+    ],
+)
+def test_a_pipeline_that_gives_up_is_told_in_one_sentence(
+    error: Exception, sentence: str, folders: dict[str, Path], monkeypatch
+) -> None:
+    def give_up(*_: object, **__: object) -> None:
+        raise error
+
+    made = load_generator("diffusion", BackendSettings(model=str(folders["wan"]), device="cpu"))
+    monkeypatch.setattr(made, "_pipeline", type("WanPipeline", (), {"__call__": give_up})())
+
+    with pytest.raises(ModelFailedError, match=sentence) as caught:
+        made.generate(BRIEF, lambda share, phrase: None)
+    assert caught.value.hint and "\n" not in str(caught.value)
 
 
 def test_a_clip_that_shows_nothing_is_told(folders: dict[str, Path], monkeypatch) -> None:
@@ -191,13 +250,51 @@ def test_what_is_no_video_model_is_told(tmp_path: Path, folders: dict[str, Path]
 
 
 def test_a_missing_package_is_told_with_what_to_install(monkeypatch) -> None:
+    monkeypatch.setattr(generator, "_check_package", CHECK)
     monkeypatch.setattr(generator.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingBackendError, match="needs diffusers") as caught:
         generator.create("diffusion", BackendSettings(model="x"))
     assert "immersive[diffusion]" in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize("kind", ["wan", "sana_wm"])
+def test_what_a_model_wants_besides_is_told_with_its_name(folders: dict[str, Path], monkeypatch) -> None:
+    def check(name: str, package: str, how: str) -> None:
+        if package == "torchvision":
+            CHECK(name, "a_package_that_is_not_there", how)
+
+    monkeypatch.setattr(generator, "_check_package", check)
+    with pytest.raises(MissingBackendError, match="needs a_package_that_is_not_there") as caught:
+        generator.create("diffusion", BackendSettings(model=str(folders["cosmos2"]), device="cpu"))
+    assert caught.value.hint == "pip install torchvision"
+
+
+def test_a_guardrail_that_is_missing_is_told_and_not_gone_around(
+    folders: dict[str, Path], monkeypatch
+) -> None:
+    from diffusers.pipelines.cosmos import pipeline_cosmos2_video2world as module
+
+    class Missing:
+        def __init__(self) -> None:
+            raise ImportError("`cosmos_guardrail` is not installed. Please install it:\n`pip install it`.")
+
+    monkeypatch.setattr(module, "CosmosSafetyChecker", Missing)
+    with pytest.raises(
+        MissingBackendError, match="cannot load this model: `cosmos_guardrail` is not"
+    ) as caught:
+        generator.create("diffusion", BackendSettings(model=str(folders["cosmos2"]), device="cpu"))
+    assert caught.value.hint and "\n" not in str(caught.value)
+
+
+def test_weights_that_do_not_fit_into_memory_are_told(folders: dict[str, Path], monkeypatch) -> None:
+    def too_large(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(diffusers.DiffusionPipeline, "from_pretrained", too_large)
+    with pytest.raises(ModelFailedError, match="needs more memory than there is"):
+        generator.create("diffusion", BackendSettings(model=str(folders["wan"]), device="cpu"))
+
+
+@pytest.mark.parametrize("kind", ["wan", "sana_wm", "cogvideox_image"])
 def test_random_frames_are_refused_and_nothing_is_left(
     kind: str, folders: dict[str, Path], tmp_path: Path
 ) -> None:

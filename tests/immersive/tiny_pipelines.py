@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +90,7 @@ def _wan_vace() -> Any:
     return diffusers.WanVACEPipeline(**parts)
 
 
-def _ltx() -> Any:
+def _ltx_parts() -> dict[str, Any]:
     transformer = diffusers.LTXVideoTransformer3DModel(
         in_channels=8,
         out_channels=8,
@@ -119,20 +121,23 @@ def _ltx() -> Any:
         encoder_causal=True,
         decoder_causal=False,
     )
-    return diffusers.LTXPipeline(
-        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
-        vae=vae,
-        text_encoder=_t5(),
-        tokenizer=_tokenizer(),
-        transformer=transformer,
-    )
+    parts = {"vae": vae, "text_encoder": _t5(), "tokenizer": _tokenizer(), "transformer": transformer}
+    return parts | {"scheduler": diffusers.FlowMatchEulerDiscreteScheduler()}
 
 
-def _cogvideox() -> Any:
+def _ltx() -> Any:
+    return diffusers.LTXPipeline(**_ltx_parts())
+
+
+def _ltx_image() -> Any:
+    return diffusers.LTXImageToVideoPipeline(**_ltx_parts())
+
+
+def _cogvideox_parts(in_channels: int) -> dict[str, Any]:
     transformer = diffusers.CogVideoXTransformer3DModel(
         num_attention_heads=4,
         attention_head_dim=8,
-        in_channels=4,
+        in_channels=in_channels,
         out_channels=4,
         time_embed_dim=2,
         text_embed_dim=32,
@@ -155,13 +160,127 @@ def _cogvideox() -> Any:
         norm_num_groups=2,
         temporal_compression_ratio=4,
     )
-    return diffusers.CogVideoXPipeline(
-        tokenizer=_tokenizer(),
-        text_encoder=_t5(),
-        vae=vae,
-        transformer=transformer,
-        scheduler=diffusers.CogVideoXDDIMScheduler(),
+    parts = {"vae": vae, "text_encoder": _t5(), "tokenizer": _tokenizer(), "transformer": transformer}
+    return parts | {"scheduler": diffusers.CogVideoXDDIMScheduler()}
+
+
+def _cogvideox() -> Any:
+    return diffusers.CogVideoXPipeline(**_cogvideox_parts(4))
+
+
+def _cogvideox_image() -> Any:
+    return diffusers.CogVideoXImageToVideoPipeline(**_cogvideox_parts(8))
+
+
+def _hunyuan_parts() -> dict[str, Any]:
+    text = transformers.models.qwen2_5_vl.Qwen2_5_VLTextConfig(
+        vocab_size=64,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        rope_scaling={"rope_type": "default", "type": "default", "mrope_section": [1, 1, 2]},
     )
+    tokenizer = _tokenizer()
+    tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }} {% endfor %}"
+    transformer = diffusers.HunyuanVideo15Transformer3DModel(
+        in_channels=9,
+        out_channels=4,
+        num_attention_heads=2,
+        attention_head_dim=16,
+        num_layers=2,
+        num_refiner_layers=1,
+        mlp_ratio=2.0,
+        patch_size=1,
+        patch_size_t=1,
+        text_embed_dim=16,
+        text_embed_2_dim=32,
+        image_embed_dim=12,
+        rope_axes_dim=(2, 6, 8),
+        target_size=80,
+    )
+    vae = diffusers.AutoencoderKLHunyuanVideo15(
+        latent_channels=4,
+        block_out_channels=(8, 8, 8, 8, 8),
+        layers_per_block=1,
+    )
+    return {
+        "text_encoder": transformers.models.qwen2_5_vl.modeling_qwen2_5_vl.Qwen2_5_VLTextModel(text),
+        "tokenizer": tokenizer,
+        "transformer": transformer,
+        "vae": vae,
+        "scheduler": diffusers.FlowMatchEulerDiscreteScheduler(shift=5.0),
+        "text_encoder_2": _t5(),
+        "tokenizer_2": transformers.ByT5Tokenizer(),
+        "guider": diffusers.ClassifierFreeGuidance(guidance_scale=2.0),
+    }
+
+
+def _hunyuan() -> Any:
+    return diffusers.HunyuanVideo15Pipeline(**_hunyuan_parts())
+
+
+def _hunyuan_image() -> Any:
+    vision = transformers.SiglipVisionConfig(
+        hidden_size=12,
+        intermediate_size=12,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=54,  # 27 x 27 patches, which the pipeline counts on
+        patch_size=2,
+    )
+    return diffusers.HunyuanVideo15ImageToVideoPipeline(
+        **_hunyuan_parts(),
+        image_encoder=transformers.SiglipVisionModel(vision),
+        feature_extractor=transformers.SiglipImageProcessor(size={"height": 54, "width": 54}),
+    )
+
+
+def _cosmos2() -> Any:
+    parts = _wan_parts(16)
+    parts["transformer"] = diffusers.CosmosTransformer3DModel(
+        in_channels=17,
+        out_channels=16,
+        num_attention_heads=2,
+        attention_head_dim=16,
+        num_layers=2,
+        mlp_ratio=2,
+        text_embed_dim=32,
+        adaln_lora_dim=4,
+        max_size=(4, 32, 32),
+        rope_scale=(2.0, 1.0, 1.0),
+        extra_pos_embed_type=None,
+        concat_padding_mask=False,  # published weights want it, and torchvision for it, which is not here
+    )
+    parts["scheduler"] = diffusers.FlowMatchEulerDiscreteScheduler(use_karras_sigmas=True)
+    with without_guardrail():
+        return diffusers.Cosmos2VideoToWorldPipeline(**parts)
+
+
+class _Allowing:
+    """Stands where `cosmos_guardrail` would, whose own weights are gigabytes."""
+
+    def to(self, device: Any) -> None:
+        """Stay."""
+
+    def check_text_safety(self, text: str) -> bool:
+        return True
+
+    def check_video_safety(self, video: Any) -> Any:
+        return video
+
+
+@contextmanager
+def without_guardrail() -> Iterator[None]:
+    """Let Cosmos pipelines be made without the package that they want."""
+    from diffusers.pipelines.cosmos import pipeline_cosmos2_video2world as module
+
+    own, module.CosmosSafetyChecker = module.CosmosSafetyChecker, _Allowing
+    try:
+        yield
+    finally:
+        module.CosmosSafetyChecker = own
 
 
 def _ltx2_vae(channels: int, blocks: int, patch: int, downsample: str) -> Any:
@@ -189,7 +308,7 @@ def _ltx2_vae(channels: int, blocks: int, patch: int, downsample: str) -> Any:
     return vae
 
 
-def _ltx2() -> Any:
+def _ltx2_parts() -> dict[str, Any]:
     from diffusers.pipelines.ltx2 import LTX2TextConnectors
     from diffusers.pipelines.ltx2.vocoder import LTX2Vocoder
 
@@ -274,16 +393,24 @@ def _ltx2() -> Any:
         leaky_relu_negative_slope=0.1,
         output_sampling_rate=16000,
     )
-    return diffusers.LTX2Pipeline(
-        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
-        vae=_ltx2_vae(4, 1, 1, "spatial"),
-        audio_vae=audio_vae,
-        text_encoder=transformers.Gemma3ForConditionalGeneration(gemma),
-        tokenizer=_tokenizer(),
-        connectors=connectors,
-        transformer=transformer,
-        vocoder=vocoder,
-    )
+    return {
+        "scheduler": diffusers.FlowMatchEulerDiscreteScheduler(),
+        "vae": _ltx2_vae(4, 1, 1, "spatial"),
+        "audio_vae": audio_vae,
+        "text_encoder": transformers.Gemma3ForConditionalGeneration(gemma),
+        "tokenizer": _tokenizer(),
+        "connectors": connectors,
+        "transformer": transformer,
+        "vocoder": vocoder,
+    }
+
+
+def _ltx2() -> Any:
+    return diffusers.LTX2Pipeline(**_ltx2_parts())
+
+
+def _ltx2_image() -> Any:
+    return diffusers.LTX2ImageToVideoPipeline(**_ltx2_parts())
 
 
 def _sana_wm() -> Any:
@@ -326,5 +453,17 @@ _BUILDERS = {
     "ltx2": _ltx2,
     "cogvideox": _cogvideox,
     "sana_wm": _sana_wm,
+    "ltx_image": _ltx_image,
+    "cogvideox_image": _cogvideox_image,
+    "hunyuan": _hunyuan,
+    "hunyuan_image": _hunyuan_image,
+    "cosmos2": _cosmos2,
+    "ltx2_image": _ltx2_image,
 }
 KINDS = tuple(_BUILDERS)
+_PICTURED = {"wan_image", "sana_wm", "ltx_image", "ltx2_image", "cogvideox_image", "hunyuan_image", "cosmos2"}
+
+
+def takes_picture(kind: str) -> bool:
+    """Whether a pipeline begins with a picture."""
+    return kind in _PICTURED

@@ -26,11 +26,12 @@ class Family:
     has_audio: bool = False
     # A frame batch of one clip stands first, except where the pipeline returns the clip alone.
     is_batched: bool = True
-    # Reports its steps; without, progress stands still until the clip is there.
-    tells_steps: bool = True
+    has_callback: bool = True  # told of its steps by `callback_on_step_end`
+    takes_size: bool = True  # width and height; without, a clip is as large as its first frame
+    packages: tuple[str, ...] = ()  # that it wants besides those of every pipeline
 
     def sized(self, width: int, height: int, frames: int, steps: int) -> dict[str, int]:
-        """Return the nearest size, count and steps that the pipeline takes."""
+        """Return the nearest size, count and steps of a clip."""
         return {
             "width": max(self.multiple, round(width / self.multiple) * self.multiple),
             "height": max(self.multiple, round(height / self.multiple) * self.multiple),
@@ -49,8 +50,21 @@ FAMILIES: dict[str, Family] = {
     "LTXImageToVideoPipeline": Family("image", 704, 512, 121, 32, 8, 50, extra={"guidance_scale": 3.0}),
     "LTX2Pipeline": Family("text", 768, 512, 121, 32, 8, 40, extra=_LTX2, has_audio=True),
     "LTX2ImageToVideoPipeline": Family("image", 768, 512, 121, 32, 8, 40, extra=_LTX2, has_audio=True),
-    "HunyuanVideo15Pipeline": Family("text", 848, 480, 121, 16, 4, 50, tells_steps=False),
+    "HunyuanVideo15Pipeline": Family("text", 848, 480, 121, 16, 4, 50, has_callback=False),
+    "HunyuanVideo15ImageToVideoPipeline": Family(
+        "image", 848, 480, 121, 16, 4, 50, has_callback=False, takes_size=False
+    ),
     "CogVideoXPipeline": Family("text", 720, 480, 49, 16, 4, 50, extra={"guidance_scale": 6.0}),
     "CogVideoXImageToVideoPipeline": Family("image", 720, 480, 49, 16, 4, 50, extra={"guidance_scale": 6.0}),
-    "Cosmos2VideoToWorldPipeline": Family("image", 1280, 704, 93, 16, 4, 35, extra={"guidance_scale": 7.0}),
+    "Cosmos2VideoToWorldPipeline": Family(
+        "image",
+        1280,
+        704,
+        93,
+        16,
+        4,
+        35,
+        extra={"guidance_scale": 7.0},
+        packages=("cosmos_guardrail", "torchvision"),
+    ),
 }

@@ -6,8 +6,10 @@ What the built-in world can give better than words, it gives: a first frame, a c
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -16,12 +18,12 @@ from numpy.typing import NDArray
 from immersive.brief import SceneBrief
 from immersive.generation.backend import BackendSettings, Progress
 from immersive.generation.glide import plan_glide
-from immersive.generation.liftable_prompt import negative, positive
+from immersive.generation.liftable_prompt import ONWARD, negative, positive
 from immersive.generation.start_picture import cut_to, read_start, with_origin
 from reconstruction.audio import AudioTrack
 from reconstruction.cameras import Cameras
 from reconstruction.conventions import F32
-from reconstruction.errors import InvalidInputError, MissingBackendError, ModelFailedError
+from reconstruction.errors import ImmersiveError, InvalidInputError, MissingBackendError, ModelFailedError
 from reconstruction.frames import FrameSequence, Provenance
 from reconstruction.posed_frames import choose_held_out
 
@@ -56,25 +58,60 @@ class DiffusionGenerator:
         """Return the frames of a clip, with the cameras and depths that the model was told, if it was.
 
         Raises:
-            ModelFailedError: Out of memory, or the frames show nothing.
+            ModelFailedError: Out of memory, the pipeline gave up, or the frames show nothing.
         """
-        family = self._family
-        size = family.sized(family.width, family.height, family.frames, family.steps)
-        kind = type(self._pipeline).__name__
-        progress(0.0, f"{kind}: {size['num_frames']} frames of {size['width']}x{size['height']}")
-        stage, start = None, self._settings.image
+        family, start, size = self._family, self._settings.image, self._size
         first_frame = None if start is None else cut_to(read_start(start), size["width"], size["height"])
-        if family.needs in ("path", "depth") or (family.needs == "image" and first_frame is None):
-            stage = _stage(brief, size, progress, with_depths=family.needs == "depth")
-        arguments = {"prompt": positive(brief), **size, **family.extra, **_inputs(family, stage, first_frame)}
-        if family.has_negative:
-            arguments["negative_prompt"] = negative()
-        output = self._run(arguments, brief.seed, _watch(progress, size["num_inference_steps"]))
-        images = _frames_of(output.frames, family)
-        self.notes = (f"filmed by {kind}: {len(images)} frames of {images.shape[2]}x{images.shape[1]}",)
+        self._tell(progress)
+        needs_world = family.needs in ("path", "depth") or (family.needs == "image" and first_frame is None)
+        stage = _stage(brief, size, progress, with_depths=family.needs == "depth") if needs_world else None
+        frames = self._film(positive(brief), brief.seed, stage, first_frame, progress)
         if first_frame is not None and family.needs == "path":
             self.notes += ("the picture is taken to be seen through the lens that the model was told",)
-        detail = with_origin(self._model, start)
+        return frames
+
+    def film_on(
+        self, brief: SceneBrief, picture: NDArray[np.uint8], number: int, progress: Progress
+    ) -> FrameSequence:
+        """Return a clip that goes on from `picture` [H, W, 3], on the same path if the model is told one.
+
+        Raises:
+            ModelFailedError: As of `generate`.
+        """
+        size = self._size
+        self._tell(progress)
+        stage = _stage(brief, size, progress, with_depths=False) if self._family.needs == "path" else None
+        first_frame = cut_to(picture, size["width"], size["height"])
+        words = positive(brief, camera=ONWARD)
+        return self._film(words, (brief.seed + number) % 2**32, stage, first_frame, progress)
+
+    @property
+    def _size(self) -> dict[str, int]:
+        family = self._family
+        return family.sized(family.width, family.height, family.frames, family.steps)
+
+    def _tell(self, progress: Progress) -> None:
+        size, kind = self._size, type(self._pipeline).__name__
+        progress(0.0, f"{kind}: {size['num_frames']} frames of {size['width']}x{size['height']}")
+
+    def _film(
+        self,
+        words: str,
+        seed: int,
+        stage: _Stage | None,
+        first_frame: NDArray[np.uint8] | None,
+        progress: Progress,
+    ) -> FrameSequence:
+        family, size, kind = self._family, self._size, type(self._pipeline).__name__
+        arguments = {"prompt": words, **size, **family.extra, **_inputs(family, stage, first_frame)}
+        if not family.takes_size:
+            del arguments["width"], arguments["height"]
+        if family.has_negative:
+            arguments["negative_prompt"] = negative()
+        output = self._run(arguments, seed, _watch(progress, size["num_inference_steps"]))
+        images = _frames_of(output.frames, family)
+        self.notes = (f"filmed by {kind}: {len(images)} frames of {images.shape[2]}x{images.shape[1]}",)
+        detail = with_origin(self._model, self._settings.image)
         frames = FrameSequence(images, Provenance("diffusion", is_generated=True, detail=detail))
         if family.has_audio:
             frames = replace(frames, audio=_audio_of(output, self._pipeline))
@@ -91,18 +128,49 @@ class DiffusionGenerator:
     def _run(self, arguments: dict[str, Any], seed: int, watch: Callable[..., Any]) -> Any:
         import torch
 
-        if self._family.tells_steps:
-            arguments["callback_on_step_end"] = watch
+        kind = type(self._pipeline).__name__
         # On the CPU, so that a seed means the same noise on every machine.
         generator = torch.Generator("cpu").manual_seed(seed)
+        told = nullcontext() if self._family.has_callback else _watched(self._pipeline, watch)
+        if self._family.has_callback:
+            arguments["callback_on_step_end"] = watch
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), told:
                 return self._pipeline(**arguments, generator=generator, output_type="np")
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise ModelFailedError(
-                f"{type(self._pipeline).__name__} needs more memory than there is",
-                hint="Use a smaller model, or a machine with more.",
+                f"{kind} needs more memory than there is", hint="Use a smaller model, or a machine with more."
             ) from error
+        except ImmersiveError:  # whoever watches may stop it
+            raise
+        except (ValueError, RuntimeError) as error:  # the pipeline's own checks, and failures of its parts
+            raise ModelFailedError(
+                f"{kind} stopped: {_short(error)}", hint="Try other words, another seed, or another model."
+            ) from error
+
+
+@contextmanager
+def _watched(pipeline: Any, watch: Callable[..., Any]) -> Iterator[None]:
+    """Tell of the steps of a pipeline that has no callback: its scheduler makes one a step."""
+    scheduler, done = pipeline.scheduler, count()
+    step = scheduler.step
+
+    def told(*args: Any, **named: Any) -> Any:
+        made = step(*args, **named)
+        watch(pipeline, next(done), None, {})
+        return made
+
+    scheduler.step = told
+    try:
+        yield
+    finally:
+        del scheduler.step
+
+
+def _short(error: BaseException) -> str:
+    """Return what an error of somebody else's says, on one short line."""
+    said = " ".join(str(error).split())[:160].rstrip(" .")
+    return said or type(error).__name__
 
 
 def _family_of(pipeline: Any) -> Family:
@@ -188,20 +256,41 @@ def _audio_of(output: Any, pipeline: Any) -> AudioTrack | None:
     return AudioTrack(np.ascontiguousarray(np.clip(channels, -1, 1).T), rate_hz)
 
 
+def _check_package(name: str, package: str, how: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise MissingBackendError(name, f"needs {package}", how)
+
+
+def _check_wishes(pipeline: Any, family: Family, settings: BackendSettings) -> None:
+    if family.needs in ("image", "path"):
+        return
+    led = "words" if family.needs == "text" else "words and depths"
+    if settings.image is not None:
+        raise InvalidInputError(
+            f"a {type(pipeline).__name__} films from {led}, it takes no picture to begin with",
+            hint="Name image-to-video weights, or leave out --image.",
+        )
+    if settings.extends:
+        raise InvalidInputError(
+            f"a {type(pipeline).__name__} films from {led} and goes on from no picture",
+            hint="Name image-to-video weights, or leave out --extend.",
+        )
+
+
 def create(name: str, settings: BackendSettings) -> DiffusionGenerator:
     """Load the pipeline that `settings.model` names, as diffusers does for everybody.
 
     Raises:
-        MissingBackendError: diffusers is not installed.
+        MissingBackendError: diffusers is not installed, or what the model wants besides.
         InvalidInputError: No model is named, it cannot be loaded, or it does not film places.
+        ModelFailedError: It does not fit into memory.
     """
     if settings.model is None:
         raise InvalidInputError(
             "diffusion needs a model", hint="Write --backend diffusion=FOLDER, or =NAME of a model hub."
         )
     for package in ("diffusers", "transformers"):
-        if importlib.util.find_spec(package) is None:
-            raise MissingBackendError(name, f"needs {package}", "pip install 'immersive[diffusion]'")
+        _check_package(name, package, "pip install 'immersive[diffusion]'")
     import torch
     from diffusers import DiffusionPipeline
 
@@ -209,19 +298,24 @@ def create(name: str, settings: BackendSettings) -> DiffusionGenerator:
     precision = torch.float32 if device == "cpu" else torch.bfloat16
     try:
         pipeline = DiffusionPipeline.from_pretrained(settings.model, dtype=precision)
+    except ImportError as error:  # diffusers names the package in its own words, and how to get it
+        raise MissingBackendError(
+            name, f"cannot load this model: {_short(error)}", "Install what it names, or use another model."
+        ) from error
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise ModelFailedError(
+            f"{settings.model!r} needs more memory than there is",
+            hint="Use a smaller model, or a machine with more.",
+        ) from error
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-        said = " ".join(str(error).split())[:160]
         raise InvalidInputError(
-            f"{settings.model!r} cannot be loaded as a video model: {said}",
+            f"{settings.model!r} cannot be loaded as a video model: {_short(error)}",
             hint="Name a folder with model_index.json, or a model of the hub that this machine can reach.",
         ) from error
     family = _family_of(pipeline)  # before gigabytes move
-    if settings.image is not None and family.needs not in ("image", "path"):
-        led = "words" if family.needs == "text" else "words and depths"
-        raise InvalidInputError(
-            f"a {type(pipeline).__name__} films from {led}, it takes no picture to begin with",
-            hint="Name image-to-video weights, or leave out --image.",
-        )
+    for package in family.packages:
+        _check_package(name, package, f"pip install {package}")
+    _check_wishes(pipeline, family, settings)
     pipeline.set_progress_bar_config(disable=True)
     if device == "cpu":
         return DiffusionGenerator(pipeline, settings.model, settings)

@@ -105,7 +105,7 @@ class RunwayService(_Service):
     def fetch(self, job: str, target: Path) -> None:
         output = self.transport.ask(f"v1/tasks/{quote(job, safe='')}").get("output")
         if not isinstance(output, list) or not output or not isinstance(output[0], str):
-            raise HostedError(f"{self.name} finished but gives no clip")
+            raise _no_clip(self.name)
         self.transport.download(output[0], target)
 
 
@@ -130,7 +130,7 @@ class LumaService(_Service):
         assets = self._job(job).get("assets")
         url = assets.get("video") if isinstance(assets, dict) else None
         if not isinstance(url, str):
-            raise HostedError(f"{self.name} finished but gives no clip")
+            raise _no_clip(self.name)
         self.transport.download(url, target)
 
     def _job(self, job: str) -> dict[str, Any]:
@@ -172,7 +172,7 @@ class OmniService(_Service):
                 if isinstance(part.get("uri"), str):
                     return self.transport.download(part["uri"], target)
                 return _write_base64(self.name, part.get("data"), target)
-        raise HostedError(f"{self.name} finished but gives no clip")
+        raise _no_clip(self.name)
 
     def _job(self, job: str) -> dict[str, Any]:
         return self.transport.ask(f"v1beta/interactions/{quote(job, safe='')}")
@@ -226,6 +226,10 @@ class VeoService(_Service):
         return f"v1/{place}/publishers/google/models/{quote(model, safe='')}"
 
 
+def _no_clip(name: str) -> HostedError:
+    return HostedError(f"{name} finished but gives no clip", hint="Order another with another --seed.")
+
+
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
@@ -234,7 +238,10 @@ def _write_base64(name: str, text: Any, target: Path) -> None:
     try:
         data = base64.b64decode(text, validate=True)
     except (TypeError, ValueError, binascii.Error) as error:
-        raise HostedError(f"{name} finished but gives no clip") from error
+        raise _no_clip(name) from error
     temporary = target.with_name(target.name + ".part")
-    temporary.write_bytes(data)
-    temporary.replace(target)
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)

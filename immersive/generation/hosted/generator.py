@@ -7,10 +7,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from immersive.brief import SceneBrief
 from immersive.errors import HostedError
 from immersive.generation.backend import BackendSettings, Progress
-from immersive.generation.liftable_prompt import negative, positive
+from immersive.generation.liftable_prompt import ONWARD, negative, positive
 from immersive.generation.start_picture import cut_to, jpeg_of, read_start, with_origin
 from reconstruction.clip_audio import read_audio
 from reconstruction.errors import InvalidInputError, MissingBackendError
@@ -138,16 +141,40 @@ class HostedGenerator:
         """Return the sharp frames of the clip, without cameras.
 
         Raises:
-            InvalidInputError: It would cost more than is allowed.
+            TooDearError: It would cost more than is allowed.
             HostedError: The service refused, failed, or sent something that is no clip.
+        """
+        picture = _first_frame(self._settings, self._order)
+        order = replace(
+            self._order, prompt=positive(brief), negative=negative(), seed=brief.seed % 2**31, image=picture
+        )
+        return self._film(order, 0, progress)
+
+    def film_on(
+        self, brief: SceneBrief, picture: NDArray[np.uint8], number: int, progress: Progress
+    ) -> FrameSequence:
+        """Return the sharp frames of a clip that goes on from `picture` [H, W, 3], without cameras.
+
+        Raises:
+            TooDearError: With the `number` clips before it, it would cost more than is allowed.
+            HostedError: As of `generate`.
         """
         order = replace(
             self._order,
-            prompt=positive(brief),
+            prompt=positive(brief, camera=ONWARD),
             negative=negative(),
-            seed=brief.seed % 2**31,
-            image=_first_frame(self._settings, self._order),
+            seed=(brief.seed + number) % 2**31,
+            image=jpeg_of(cut_to(picture, self._order.width, self._order.height)),
         )
+        return self._film(order, number, progress)
+
+    @property
+    def about_usd(self) -> float | None:
+        """About what a clip costs; None if it is not known."""
+        return self._provider.about_usd(self._order)
+
+    def _film(self, order: ClipOrder, before: int, progress: Progress) -> FrameSequence:
+        """Return the frames of the clip that is ordered, after `before` others for the same scene."""
         if self._settings.journal is None:
             raise InvalidInputError("a hosted backend needs a folder for its journal, got none")
         journal = PaidJobs(self._settings.journal)
@@ -159,6 +186,7 @@ class HostedGenerator:
                 suffix=".mp4",
                 most_cost_usd=self._settings.most_cost_usd,
                 progress=progress,
+                before=before,
                 sleep=self._sleep,
             )
         finally:

@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
-from immersive.errors import HostedError
+from immersive.errors import DiskFullError, HostedError, TooDearError, is_disk_full
 from immersive.generation.backend import Progress
-from reconstruction.errors import InvalidInputError
 
 from .paid_jobs import PaidJob, PaidJobs
 from .transport import is_refusal
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S, _SLOWER = 2.0, 15.0, 1.3
 _PATIENCE_S = 45 * 60.0
+_CENT = 0.01  # sums of prices are rounded
 
 
 class Order(Protocol):
@@ -101,16 +101,20 @@ def make_ordered(
     suffix: str,
     most_cost_usd: float | None,
     progress: Progress,
+    before: int = 0,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Fetched:
     """Return what was ordered, as a file; an order that was made before is fetched and not made again.
 
     Stopping leaves the job at the provider and its note in the journal, so the same command goes on with it.
+    `before` is how many orders of the same price belong to the same scene; all of them together may cost
+    `most_cost_usd`.
 
     Raises:
-        InvalidInputError: It may cost more than `most_cost_usd`, or nobody knows. Nothing was ordered.
+        TooDearError: It may cost more than `most_cost_usd`, or nobody knows. Nothing was ordered.
         HostedError: The provider refused, failed, or took too long.
+        DiskFullError: There is no room for the file.
     """
     facts = asdict(order)  # type: ignore[call-overload]
     key = journal.key(provider.name, {name: value for name, value in facts.items() if value is not None})
@@ -122,7 +126,7 @@ def make_ordered(
         return Fetched(target, (f"the {thing} that {provider.name} made before was used again",))
     if paid is None:
         about = provider.about_usd(order)
-        _check_price(provider.name, about, most_cost_usd)
+        check_price(provider.name, about, most_cost_usd, order.thing, before=before)
         told = "at a price that is not known" if about is None else f"for about {about:.2f} USD"
         progress(0.0, f"ordering {order.told} {told}")
         notes.append(f"{provider.name} was asked for {order.told} {told}")
@@ -144,23 +148,40 @@ def make_ordered(
             hint="Run the same command again to order it anew.",
         )
     progress(0.95, f"fetching the {thing}")
-    provider.fetch(paid.job, target)
+    try:
+        provider.fetch(paid.job, target)
+    except OSError as error:
+        if is_disk_full(error):
+            raise DiskFullError(f"no room on the disk for the {thing} of {provider.name}") from error
+        raise
     if state.cost_usd is not None:
         notes.append(f"{provider.name} charged {state.cost_usd:.2f} USD")
     return Fetched(target, tuple(notes))
 
 
-def _check_price(name: str, about: float | None, most: float | None) -> None:
+def check_price(
+    name: str, about: float | None, most: float | None, thing: str, *, before: int = 0, count: int = 1
+) -> None:
+    """Return if `count` orders at about this price, with the ones before, cost no more than `most`.
+
+    Raises:
+        TooDearError: They cost more, or nobody knows; never where `most` is None.
+    """
     if most is None:
         return
     if about is None:
-        raise InvalidInputError(
+        raise TooDearError(
             f"what {name} costs is not known, so it cannot be kept below {most:g} USD",
             hint="Leave out --max-cost, or tell the price: see `immersive doctor`.",
         )
-    if about > most:
-        raise InvalidInputError(
-            f"{name} would cost about {about:.2f} USD, more than the {most:g} allowed; nothing was ordered",
+    total = before + count
+    if total * about > most + _CENT / 2:
+        cost = (
+            f"{name} would cost about {total * about:.2f} USD{f' for {total} {thing}s' if total > 1 else ''}"
+        )
+        ordered = f"no further {thing}" if before else "nothing"
+        raise TooDearError(
+            f"{cost}, more than the {round(most, 2):g} allowed; {ordered} was ordered",
             hint="Raise --max-cost, or ask for less.",
         )
 

@@ -138,7 +138,9 @@ class Transport:
                 if is_repeatable and not is_last:
                     self.sleep(_wait_s(None, attempt))
                     continue
-                hint = None if is_repeatable else "The order may have been taken: look at your account first."
+                hint = "The order may have been taken: look at your account first."
+                if is_repeatable:
+                    hint = "Run the same command again: nothing is ordered twice."
                 raise HostedError(f"{self.provider} took too long or broke off", hint=hint) from error
         raise AssertionError("the last try returns or raises")
 

@@ -63,6 +63,11 @@ class HostedWorldGenerator:
         self._provider, self._order, self._settings = provider, order, settings
         self._frame, self._sleep = frame, sleep
 
+    @property
+    def about_usd(self) -> float | None:
+        """About what a world costs; None if it is not known."""
+        return self._provider.about_usd(self._order)
+
     def make_world(self, brief: SceneBrief, progress: Progress) -> MadeWorld:
         """Return the world, upright and in metres.
 
