@@ -11,7 +11,7 @@ from reconstruction.errors import UnliftableInputError
 
 from .mesh import Mesh, concatenate, tessellated
 from .room_furnishing import Furnisher
-from .room_palette import DYES, Palette, Scheme, dyed, light_of, pale, scheme_of
+from .room_palette import DYES, Palette, Scheme, dyed, light_of, pale, papered, scheme_of
 from .room_plan import Placed, RoomPlan
 from .room_shell import WALLS, Opening, Room, build_shell, build_view, portal_of, view_colours
 from .vocabulary import SETTINGS
@@ -171,7 +171,7 @@ def _surfaces(
 ) -> tuple[dict[str, int], int]:
     """Return the material slots of the walls by name, and of the floor."""
     attributes = wanted["wall"].attributes if "wall" in wanted else ()
-    plain = palette.slot(Material(Texture.PLASTER, scheme.wall))
+    plain = palette.slot(papered(scheme.wall, scheme.paper))
     walls = dict.fromkeys(WALLS, plain)
     if "wooden" in attributes:
         boards = Material(Texture.PLANKS, (0.40, 0.24, 0.125), (0.15, 0.085, 0.045), 0.2, contrast=0.7)
@@ -185,15 +185,15 @@ def _surfaces(
     elif "stone" in attributes:
         walls[accent] = palette.slot(Material(Texture.STONES, (0.36, 0.34, 0.31), (0.25, 0.235, 0.21), 0.3))
     elif not attributes:
-        walls[accent] = palette.slot(Material(Texture.PLASTER, scheme.accent_wall))
+        walls[accent] = palette.slot(papered(scheme.accent_wall, scheme.accent_paper))
     kind = wanted["floor"].attributes if "floor" in wanted else ()
     if "tiled" in kind:
         floor = Material(Texture.TILES, (0.52, 0.44, 0.36), (0.38, 0.34, 0.29), 0.45)
     elif "stone" in kind:
         floor = Material(Texture.TILES, (0.34, 0.32, 0.29), (0.24, 0.225, 0.20), 0.7)
     else:
-        dark = _scaled(scheme.floor, 0.5)
-        floor = Material(Texture.PLANKS, scheme.floor, dark, 0.2, contrast=0.75)
+        dark = _scaled(scheme.floor, 0.28)
+        floor = Material(Texture.PLANKS, scheme.floor, dark, 0.16, contrast=0.95)
     return walls, palette.slot(floor)
 
 

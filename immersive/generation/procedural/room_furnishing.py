@@ -7,10 +7,11 @@ The rules run in a fixed order, the largest and most bound first. A kind that fi
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from . import furniture, furniture_storage
+from . import furniture, furniture_decor, furniture_storage
 from .furniture import Piece
 from .mesh import concatenate
 from .room_objects import Keeper
@@ -33,7 +34,9 @@ class Furnisher(Keeper):
             "chair": self._loose_chairs, "nightstand": self._nightstands, "sculpture": self._sculptures,
             "bench_seat": self._benches, "floor_lamp": self._floor_lamps, "plant": self._plants,
             "rug": self._rug, "table_lamp": self._table_lamps, "pendant_lamp": self._pendant_lamps,
-            **self.object_rules(), "picture": self._pictures, "curtain": self._curtains,
+            "blanket": self._blankets,
+            **self.object_rules(), "picture": self._pictures, "wall_lamp": self._wall_lamps,
+            "curtain": self._curtains,
         }  # fmt: skip
         for kind in self._targets_first(list(rules)):
             rules[kind]()
@@ -104,6 +107,8 @@ class Furnisher(Keeper):
         cover = self._colour("bed", self.scheme.seat)
         for index in range(count):
             piece = furniture.bed(self.palette, cover, self.scheme.cushion, self.scheme.wood)
+            if index == 0 and self._blanket_on == "bed":
+                piece = self._covered(piece, 1.76, 0.0, ((0.42, 0.608), (1.03, 0.605)))
             prefer = 0.0 if count == 1 else (-0.52, 0.52)[index]
             apart = 0.55 if count == 1 else 0.1
             placed = self._related(piece) or self.plan.against_wall(
@@ -119,6 +124,13 @@ class Furnisher(Keeper):
             cushion = self._colour("cushion", self.scheme.cushion)
             here = cushions if index == 0 else 0
             piece = furniture.sofa(self.palette, colour, self.scheme.wood, cushion, here, width)
+            if index == 0 and self._blanket_on == "sofa":
+                piece = self._covered(
+                    piece,
+                    0.42,
+                    0.12,
+                    ((-0.47, 0.915), (-0.1, 0.92), (-0.08, 0.59), (0.46, 0.585), (0.485, 0.3)),
+                )
             walls = ("north", self._far, "south") if index == 0 else ("south", self._far, "north")
             self._miss("sofa", self._related(piece) or self.plan.against_wall(piece, walls, 0.0))
 
@@ -144,9 +156,37 @@ class Furnisher(Keeper):
         for x, z in spots[:count]:
             turn = float(np.degrees(np.arctan2(-x, -z)))
             piece = furniture.armchair(self.palette, colour, self.scheme.wood)
+            if self._blanket_on == "armchair" and self.plan.first("armchair") is None:
+                piece = self._covered(
+                    piece,
+                    0.4,
+                    0.0,
+                    ((-0.42, 0.99), (-0.19, 0.985), (-0.17, 0.56), (0.38, 0.555), (0.41, 0.3)),
+                )
             placed = self._related(piece) or self.plan.at(piece, hub_x + x, hub_z + z, turn, 0.8)
             walls = (self._far, self.side, "south", "north")
             self._miss("armchair", placed or self.plan.against_wall(piece, walls, 0.6))
+
+    @property
+    def _blanket_on(self) -> str | None:
+        """What a blanket lies on: what the brief says, else the softest thing there is."""
+        if not self._count("blanket", 1):
+            return None
+        asked = self._target("blanket", "on", "beside")
+        soft = ("bed", "sofa", "armchair")
+        return asked if asked in soft else next((kind for kind in soft if kind in self._wanted), None)
+
+    def _blankets(self) -> None:
+        if self._count("blanket", 1):
+            self._miss("blanket", self._blanket_on is not None)
+
+    def _covered(self, piece: Piece, width: float, x: float, run: tuple[tuple[float, float], ...]) -> Piece:
+        """Return a piece with a blanket along the (z, y) points of `run`."""
+        colour = self._colour("blanket", self.scheme.second_seat)
+        stripe = self.scheme.cushion if colour != self.scheme.cushion else (0.66, 0.6, 0.5)
+        cloth = furniture_decor.throw(self.palette, colour, stripe, width, run).placed([x, 0, 0])
+        whole = concatenate([piece.mesh.labelled(piece.kind), cloth.labelled("blanket")])
+        return replace(piece, mesh=whole)
 
     def _chair(self) -> Piece:
         attributes = self._attributes("chair")
@@ -255,7 +295,9 @@ class Furnisher(Keeper):
     def _sideboard(self) -> None:
         if not self._count("sideboard", 1):
             return
-        piece = furniture_storage.sideboard(self.palette, self._colour("sideboard", self.scheme.wood))
+        piece = furniture_storage.sideboard(
+            self.palette, self._colour("sideboard", self.scheme.wood), self.rng
+        )
         walls = ("north", self._far, "south", self.side)
         self._miss("sideboard", self._related(piece) or self.plan.against_wall(piece, walls, 0.0))
 

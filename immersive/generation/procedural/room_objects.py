@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from . import furniture_decor, furniture_storage
 from . import furniture_objects as objects
-from . import furniture_storage
 from .furniture import Piece
 from .mesh import concatenate
 from .room_dressing import Dresser, beside
 from .room_relations import TOPS_M
+from .world import RGB
 
 _USUAL_TOPS = ("desk", "sideboard", "coffee_table", "counter", "dining_table", "cafe_table", "nightstand")
 # Shares of a top's width; lamps and plants take its ends.
@@ -42,6 +43,9 @@ class Keeper(Dresser):
             "candle": lambda: self._on_top(lambda: objects.candles(self.palette, self.light.lamp)),
             "mirror": lambda: self._hung(lambda: objects.mirror(self.palette, wood)),
             "clock": lambda: self._hung(lambda: objects.clock(self.palette, self.rng, wood)),
+            "wall_shelf": lambda: self._hung(
+                lambda: furniture_decor.wall_shelf(self.palette, self.rng, wood, self._ornaments), 1.55
+            ),
             "tool_rack": lambda: self._hung(lambda: objects.tool_rack(self.palette, self.rng, wood)),
         }
 
@@ -97,7 +101,11 @@ class Keeper(Dresser):
         walls = (self._far, "north", "south", self.side)
         self._miss(piece.kind, self._related(whole) or self.plan.against_wall(whole, walls, 0.5))
 
-    def _hung(self, make: Callable[[], Piece]) -> None:
+    @property
+    def _ornaments(self) -> tuple[RGB, ...]:
+        return (self.scheme.cushion, self.scheme.seat, (0.66, 0.62, 0.53), self.scheme.second_seat)
+
+    def _hung(self, make: Callable[[], Piece], y: float = 1.62) -> None:
         piece = make()
         over = self._target(piece.kind, "above")
         for index in range(self._count(piece.kind, 1)):
@@ -106,11 +114,11 @@ class Keeper(Dresser):
                 continue
             if over is not None:
                 self.plan.unrelated.append(piece.kind)
-            self._miss(piece.kind, self._hung_anywhere(piece))
+            self._miss(piece.kind, self._hung_anywhere(piece, y))
 
-    def _hung_anywhere(self, piece: Piece) -> bool:
+    def _hung_anywhere(self, piece: Piece, y: float) -> bool:
         for share in (0.0, -0.45, 0.45, -0.7, 0.7, 0.22, -0.22):
             for wall in (self._far, "north", "south", self.side):
-                if self.plan.hang(piece, wall, share * self.plan.room.length(wall) / 2, 1.62):
+                if self.plan.hang(piece, wall, share * self.plan.room.length(wall) / 2, y):
                     return True
         return False
