@@ -113,6 +113,7 @@ STAND_IN_INDOORS = {
 KIND_IN_SETTING = {
     ("cafe", "dining_table"): "cafe_table",
     ("gallery", "chair"): "bench_seat",
+    ("spaceship_corridor", "floor_lamp"): "pendant_lamp",
     ("village_street", "cabin"): "house",
     ("city_square", "cabin"): "house",
     ("city_square", "lantern"): "street_lamp",

@@ -30,7 +30,7 @@ _CASES = [
     for relation, rules in _INDOORS.items()
     for kinds, targets in rules
     for kind, target in _paired(kinds.split(), targets.split())
-    if kind not in _BY_NATURE and kind != target and target not in ("wall", "floor")
+    if kind not in _BY_NATURE and kind != target and target not in ("wall", "floor", "ceiling")
 ]
 
 

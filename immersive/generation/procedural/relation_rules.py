@@ -37,7 +37,7 @@ _BY_THINGS = ("beside", "in_front_of", "behind", "around", "facing")
 _AT_WALLS = "bookshelf wardrobe desk sideboard counter fireplace bed sofa picture"
 _ON_FLOOR = "sofa armchair chair rug floor_lamp plant bookshelf wardrobe desk bed nightstand sculpture"
 _LARGE = "sofa bed desk bookshelf wardrobe sideboard fireplace counter"
-_OBJECTS_AT_WALLS = "ladder piano display_case television jukebox"
+_OBJECTS_AT_WALLS = "ladder piano display_case television jukebox control_panel"
 _TABLES = "dining_table cafe_table"
 _INDOORS: _Rules = {
     "beside": (
@@ -53,16 +53,18 @@ _INDOORS: _Rules = {
         (_AT_WALLS, "wall"),
         ("rug", "bed sofa"),
         ("ladder piano display_case jukebox", f"{_LARGE} window door wall"),
+        ("control_panel", f"{_LARGE} window door wall"),
         ("television", "bookshelf sideboard fireplace wall"),
         ("basket", f"{_LARGE} armchair"),
     ),
     "around": (("chair", _TABLES), ("curtain", "window")),
-    "along": ((f"{_AT_WALLS} {_OBJECTS_AT_WALLS}", "wall"), ("chair", "counter")),
+    "along": (("pipe", "ceiling"), (f"{_AT_WALLS} {_OBJECTS_AT_WALLS}", "wall"), ("chair", "counter")),
     "on": (
         ("table_lamp plant", "desk sideboard coffee_table counter nightstand"),
         ("plant", _TABLES),
         ("globe bottle book_stack candle", f"desk sideboard coffee_table counter nightstand {_TABLES}"),
         ("picture curtain mirror clock tool_rack", "wall"),
+        ("pipe pendant_lamp", "ceiling"),
         ("curtain", "window"),
         ("cushion", "sofa"),
         (f"{_ON_FLOOR} {_OBJECTS_AT_WALLS} easel basket", "floor"),

@@ -141,6 +141,8 @@ class Dresser(Relating):
             self._miss("table_lamp", False)
 
     def _pendant_lamps(self) -> None:
+        if self.brief.setting == "spaceship_corridor":
+            return  # its lights are part of its walls
         count = self._count("pendant_lamp", 1 if self.brief.setting != "cafe" else 3)
         over = self._target("pendant_lamp", "above")
         kinds = ("dining_table", "cafe_table") if over not in TOPS_M else (over,)

@@ -66,6 +66,8 @@ class Furnisher(Keeper):
         adapted = float(np.clip((0.42 / paleness) ** 0.65, 0.9, 1.9)) * (
             1.12 if "bright" in self.brief.style else 1.0
         )
+        if self.brief.setting == "spaceship_corridor":
+            return 1.0
         if self.brief.time == "night":
             return adapted if self.lamps else 3.0
         area = self.plan.room.width * self.plan.room.depth

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from . import furniture_decor, furniture_storage
 from . import furniture_objects as objects
+from .corridor import SPACESHIP_CORRIDOR, pipes
 from .furniture import Piece
 from .mesh import concatenate
 from .room_dressing import Dresser, beside
@@ -33,6 +34,8 @@ class Keeper(Dresser):
             "television": lambda: self._at_wall(
                 lambda: objects.television(self.palette, wood, self.light.lamp)
             ),
+            "control_panel": self._control_panels,
+            "pipe": self._pipes,
             "jukebox": lambda: self._at_wall(lambda: objects.jukebox(self.palette)),
             "ladder": lambda: self._at_wall(lambda: objects.ladder(self.palette, wood)),
             "easel": lambda: self._free(lambda: objects.easel(self.palette, self.rng, wood)),
@@ -55,6 +58,22 @@ class Keeper(Dresser):
             piece = make() if index else piece
             walls = (self._far, "north", "south", self.side)
             self._miss(piece.kind, self._related(piece) or self.plan.against_wall(piece, walls, -0.3))
+
+    def _control_panels(self) -> None:
+        for index in range(self._count("control_panel", 1)):
+            piece = objects.control_panel(self.palette, self.rng)
+            doors = self._anchors("door")
+            placed = self._related(piece) or any(self._beside(piece, door) for door in doors[index:])
+            walls = (self._far, "north", "south", self.side)
+            self._miss("control_panel", placed or self.plan.against_wall(piece, walls, 0.2))
+
+    def _pipes(self) -> None:
+        """Run pipes under the ceiling; those of a corridor are part of it."""
+        room = self.plan.room
+        if self._count("pipe", 1) and self.brief.setting != SPACESHIP_CORRIDOR:
+            side = -1 if self._far == "west" else 1
+            run = pipes(self.palette, room.depth - 0.1, room.height, 1.4)
+            self.hung.append(run.placed([side * (room.width / 2 - 0.75), 0, 0]).labelled("pipe"))
 
     def _free(self, make: Callable[[], Piece]) -> None:
         piece = make()

@@ -196,11 +196,36 @@ _BY_STYLE: dict[str, Scheme] = {
 }
 
 
+_SHIP = Scheme(
+    wall=(0.40, 0.42, 0.45),
+    accent_wall=(0.50, 0.52, 0.55),
+    floor=(0.21, 0.22, 0.24),
+    wood=(0.30, 0.31, 0.33),
+    seat=(0.10, 0.16, 0.25),
+    second_seat=(0.40, 0.18, 0.05),
+    rug=(0.10, 0.11, 0.13),
+    rug_motif=(0.30, 0.32, 0.35),
+    curtain=(0.20, 0.22, 0.25),
+    cushion=(0.60, 0.27, 0.04),
+    trim=(0.58, 0.59, 0.60),
+)
+_DERELICT = replace(
+    _SHIP,
+    wall=(0.27, 0.25, 0.22),
+    accent_wall=(0.33, 0.30, 0.25),
+    floor=(0.17, 0.14, 0.11),
+    cushion=(0.42, 0.20, 0.05),
+    trim=(0.36, 0.33, 0.28),
+)
+
+
 def scheme_of(brief: SceneBrief, rng: Generator) -> Scheme:
     """Return the colours of a brief: of its first style that has some, else one of the usual ones."""
     usual = _USUAL[int(rng.integers(len(_USUAL)))]
     scheme = next((_BY_STYLE[style] for style in brief.style if style in _BY_STYLE), usual)
-    if brief.setting == "gallery":
+    if brief.setting == "spaceship_corridor":
+        scheme = _DERELICT if {"eerie", "rustic"} & set(brief.style) else _SHIP
+    elif brief.setting == "gallery":
         white = (0.76, 0.75, 0.73)
         plain = Texture.PLASTER
         scheme = replace(scheme, wall=white, accent_wall=white, dado=None, paper=plain, accent_paper=plain)
@@ -214,9 +239,9 @@ def papered(colour: RGB, paper: Texture) -> Material:
     if paper == Texture.PLASTER:
         return Material(Texture.PLASTER, colour)
     light = sum(colour) / 3 > 0.4
-    r, g, b = (0.66 * part if light else min(1.0, 1.75 * part + 0.03) for part in colour)
+    r, g, b = (0.57 * part if light else min(1.0, 1.8 * part + 0.03) for part in colour)
     scale = 0.34 if paper == Texture.WALLPAPER else 0.3
-    return Material(paper, colour, (r, g, 0.94 * b), scale, contrast=0.8)
+    return Material(paper, colour, (r, g, 0.94 * b), scale, contrast=0.85)
 
 
 def dyed(attributes: tuple[str, ...], otherwise: RGB) -> RGB:
@@ -293,6 +318,8 @@ _LIGHTS: dict[str, RoomLight] = {
 
 def light_of(brief: SceneBrief) -> RoomLight:
     """Return the light of a brief: its time of day, dulled by weather."""
+    if brief.setting == "spaceship_corridor":  # where it is never day
+        return replace(_LIGHTS["night"], exposure=0.95 if "eerie" in brief.style else 1.15)
     light = _LIGHTS[brief.time]
     if brief.weather != "clear":
         # Clouds take the sun away and spread its light over the sky.

@@ -56,7 +56,7 @@ class Relating(Wishes):
     def _related(self, piece: Piece) -> bool:
         """Place a piece by its relation; False if it has none or there is no room for it."""
         relation = self._wanted[piece.kind].relation if piece.kind in self._wanted else None
-        if relation is None or relation.to in ("wall", "floor"):
+        if relation is None or relation.to in ("wall", "floor", "ceiling"):
             return False
         anchors = self._anchors(relation.to)
         place = {

@@ -23,7 +23,7 @@ from .world import RGB, Material, Portal, Texture
 WALLS = ("north", "east", "south", "west")
 _YAW_DEG = {"north": 0.0, "east": -90.0, "south": 180.0, "west": 90.0}
 _VIEW_DEPTH_M = 3.2  # how far behind the wall the painted view stands
-_VIEW_CELL_M = 0.12  # its colours are given at this spacing
+_VIEW_CELL_M = 0.07  # its colours are given at this spacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def build_shell(
     trim = palette.paint(scheme.trim)
     flat = [
         quad([[-w, 0, d], [w, 0, d], [w, 0, -d], [-w, 0, -d]], floor).labelled("floor"),
-        quad([[-w, h, -d], [w, h, -d], [w, h, d], [-w, h, d]], ceiling),
+        quad([[-w, h, -d], [w, h, -d], [w, h, d], [-w, h, d]], ceiling).labelled("ceiling"),
     ]
     details: list[Mesh] = []
     for wall in WALLS:
@@ -296,7 +296,7 @@ def paint_view(
         jag = 0.9 if view in ("forest", "mountain", "snow") else 0.6
         crowns = height * (0.55 + 0.5 * ridge(4.0, 2, 12) + 0.45 * jag * ridge(17.0, 3, 13))
         leaves = fractal(a * 24, e * 24, 3, seed + 14)
-        green = np.asarray(colours.foliage) * (0.95 + 0.75 * leaves)[:, None]
+        green = np.asarray(colours.foliage) * (0.95 + 1.1 * leaves)[:, None]
         wood = ramp(0.010, -0.010, e - crowns) * ramp(-0.05, -0.02, e + 0.02 * ridge(6.0, 2, 15))
         picture = over(picture, np.maximum(green, 0.0), wood)
     return np.maximum(picture, 0.004)

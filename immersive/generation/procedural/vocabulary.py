@@ -112,6 +112,20 @@ INDOOR_SETTINGS = (
         ("desk", "chair", "bookshelf", "pendant_lamp", "picture", "window", "plant", "door"),
         ("workshop", "studio", "atelier"),
     ),
+    Setting(
+        "spaceship_corridor",
+        True,
+        ("pendant_lamp", "pipe", "door", "control_panel", "window"),
+        (
+            *("spaceship corridor", "starship corridor", "corridor", "starship", "space station"),
+            *(
+                "corridor of a spaceship",
+                "corridor of a starship",
+                "inside a spaceship",
+                "spaceship interior",
+            ),
+        ),
+    ),
 )
 
 INDOOR_KINDS = (
@@ -152,13 +166,20 @@ INDOOR_KINDS = (
     ),
     Kind("curtain", (), True, ("curtain", "drapes"), attributes=COLOURS),
     Kind("cushion", (), True, ("cushion", "pillow"), most=4, attributes=COLOURS),
-    Kind("door", (), True, ("door", "doorway"), attributes=COLOURS),
+    Kind(
+        "door",
+        (),
+        True,
+        ("door", "doorway", "sliding door", "airlock", "hatch", "bulkhead"),
+        attributes=COLOURS,
+    ),
     Kind("plant", (), True, ("plant", "houseplant", "potted plant"), most=4, attributes=("tall", "small")),
     Kind("picture", (), True, ("picture", "painting", "poster"), most=8, attributes=("large", "small")),
     Kind("counter", (), True, ("counter", "kitchen counter", "worktop", "sink"), attributes=COLOURS),
     Kind("sculpture", (), True, ("sculpture", "pedestal", "vase"), most=3),
     Kind("bench_seat", (), True, ("bench seat",), most=2),
     Kind("wall", (), True, ("wall", "wallpaper"), attributes=(*COLOURS, "wooden", "brick", "stone")),
+    Kind("ceiling", (), True, ("ceiling",)),
     Kind("floor", (), True, ("floor", "floorboard"), attributes=("wooden", "stone", "tiled")),
 )
 
@@ -177,6 +198,8 @@ OBJECT_KINDS = (
     Kind("jukebox", (), True, ("jukebox",)),
     Kind("mirror", (), True, ("mirror", "looking glass"), most=3),
     Kind("clock", (), True, ("clock", "wall clock"), most=2),
+    Kind("control_panel", (), True, ("control panel", "console"), most=2),
+    Kind("pipe", (), True, ("pipe", "pipework", "piping", "duct"), most=8),
     Kind("tool_rack", (), True, ("tool", "tool rack", "hand tool", "workshop tool"), most=2),
 )
 
