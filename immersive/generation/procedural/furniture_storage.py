@@ -90,7 +90,7 @@ def sideboard(palette: Palette, wood: RGB, rng: Generator) -> Piece:
     body = rounded_box([0, 0.46, -0.02], [1.5, 0.72, 0.42], 0.02, palette.wood(wood))
     fronts = concatenate(_fronts(palette, wood, 1.46, 0.68, 0.20, 3)).placed([0, 0.12, 0])
     bunch = concatenate(
-        [vase(palette, (0.16, 0.27, 0.30), 0.3), flowers(palette, rng, (0.60, 0.20, 0.20), 0.3)]
+        [vase(palette, (0.16, 0.27, 0.30), 0.24), flowers(palette, rng, (0.60, 0.20, 0.20), 0.24)]
     )
     parts = [
         body,
@@ -211,9 +211,12 @@ def _flame(slot: int, tall: float) -> Mesh:
     return smooth_mesh(vertices, quads.reshape(-1, 3), slot, np.repeat(glow, 12, axis=0))
 
 
-def sculpture(palette: Palette, rng: Generator) -> Piece:
-    """Return a pale stone form on a plinth."""
-    stone = palette.slot(Material(Texture.PLAIN, (0.62, 0.59, 0.54), contrast=0.6))
+def sculpture(palette: Palette, rng: Generator, attributes: tuple[str, ...] = ()) -> Piece:
+    """Return a form of pale marble, or of bronze, on a plinth."""
+    colour: RGB = (0.04, 0.04, 0.042) if "black" in attributes else (0.62, 0.59, 0.54)
+    stone = palette.slot(Material(Texture.PLAIN, colour, contrast=0.6))
+    if "metal" in attributes:
+        stone = palette.metal((0.30, 0.19, 0.09))
     parts: list[Mesh] = [box([0, 0.5, 0], [0.42, 1.0, 0.42], palette.paint((0.70, 0.69, 0.67)))]
     turns = float(rng.uniform(0.6, 1.3))
     for share in np.linspace(0, 1, 30):

@@ -87,7 +87,9 @@ class Furnisher(Keeper):
             return
         colour = self._colour("counter", self.scheme.seat)
         is_cafe = self.brief.setting == "cafe"
-        for width in (3.0, 2.4, 1.8):
+        # Stools along it want their room.
+        long = 0.4 * self._stools + 0.1
+        for width in (*([long] if long > 3.0 else []), 3.0, 2.4, 1.8):
             piece = furniture_storage.counter(self.palette, colour, self.rng, width)
             walls = ("north", self._far) if is_cafe else (self._far, "north")
             if self.plan.against_wall(piece, walls, 0.0):
@@ -141,7 +143,9 @@ class Furnisher(Keeper):
             return
         attributes = self._attributes("coffee_table")
         wood = self._colour("coffee_table", self.scheme.wood)
-        piece = furniture.coffee_table(self.palette, wood, "round" in attributes, self._books)
+        piece = furniture.coffee_table(
+            self.palette, wood, "round" in attributes, self._books, "small" in attributes
+        )
         if self._related(piece):
             return
         x, z = self._hub()
@@ -203,6 +207,25 @@ class Furnisher(Keeper):
         target = self._target("chair", "beside", "in_front_of", "facing", "along")
         return target is not None and target not in ("dining_table", "cafe_table")
 
+    @property
+    def _stools(self) -> int:
+        """How many stools the brief puts along a counter."""
+        return self._count("chair", 3) if self._target("chair", "along") == "counter" else 0
+
+    def _stools_placed(self) -> int:
+        """Place stools in a row before the counter and return how many found room."""
+        counter, placed = self.plan.first("counter"), 0
+        if counter is None or counter.wall is None or not self._stools:
+            return 0
+        step = min(0.56, (counter.piece.width - 0.1) / self._stools)
+        wood = self._colour("chair", self.scheme.wood)
+        for index in range(self._stools):
+            u = counter.u + (index - (self._stools - 1) / 2) * step
+            x, z = self.plan.room.spot(counter.wall, u, counter.piece.depth + 0.28)
+            stool = furniture.stool(self.palette, wood, self.scheme.cushion)
+            placed += self.plan.at(stool, x, z, counter.yaw_deg + 180.0)
+        return placed
+
     def _chairs_at_table(self) -> int:
         if not self._count("dining_table", 1) or self._are_chairs_loose():
             return 0
@@ -213,8 +236,9 @@ class Furnisher(Keeper):
             return
         seats = self._chairs_at_table()
         wood = self._colour("dining_table", self.scheme.wood)
-        is_round = "round" in self._attributes("dining_table")
-        table = furniture.dining_table(self.palette, wood, is_round, seats)
+        attributes = self._attributes("dining_table")
+        is_round = "round" in attributes
+        table = furniture.dining_table(self.palette, wood, is_round, seats, "small" in attributes)
         group = _seated(table, self._chair(), seats, is_round)
         shares = self.plan.first("sofa") is not None or self.plan.first("bed") is not None
         room = self.plan.room
@@ -247,7 +271,7 @@ class Furnisher(Keeper):
         desk = self.plan.first("desk")
         count = self._count("chair", 1 if desk is not None else 2)
         hub_x, hub_z = self._hub()
-        for index in range(count):
+        for index in range(self._stools_placed(), count):
             piece = self._chair()
             if self._related(piece):
                 continue
@@ -267,6 +291,8 @@ class Furnisher(Keeper):
         count = self._count("bookshelf", 4 if is_library else 1 + (self.brief.setting == "study"))
         wood = self._colour("bookshelf", self.scheme.wood)
         height = 2.35 if is_library else 1.95
+        if "tall" in self._attributes("bookshelf"):
+            height = min(height + 0.4, self.plan.room.height - 0.2)
         walls = ("north", self._far, "south") if is_library else (self._far, "south", "north")
         prefers = (-0.36, 0.36, -0.4, 0.4, 0.0) if is_library else (0.45, -0.45, 0.6, -0.6, 0.0)
         for index in range(count):
@@ -324,7 +350,7 @@ class Furnisher(Keeper):
             else ((0.42, -0.4), (-0.4, 0.4), (0.4, 0.4))
         )
         for x, z in spots[: self._count("sculpture", 2)]:
-            piece = furniture_storage.sculpture(self.palette, self.rng)
+            piece = furniture_storage.sculpture(self.palette, self.rng, self._attributes("sculpture"))
             placed = self._related(piece) or self.plan.at(piece, x * room.width, z * room.depth, 0.0, 1.5)
             self._miss("sculpture", placed)
 
@@ -347,7 +373,7 @@ def _seated(table: Piece, chair: Piece, seats: int, is_round: bool) -> Piece:
                 (reach * float(np.sin(angle)), reach * float(np.cos(angle)), float(np.degrees(angle)) + 180)
             )
     else:
-        along = 3 if half_x > 0.8 else 2
+        along = 2 if half_x <= 0.8 else 3 if half_x <= 1.0 else 5
         steps = [(index - (along - 1) / 2) * (2 * half_x - 0.1) / along for index in range(along)]
         pairs = [(x, side) for x in steps for side in (1, -1)]
         spots = [(x, side * (half_z + 0.14), 180.0 if side > 0 else 0.0) for x, side in pairs]

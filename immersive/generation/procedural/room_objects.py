@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
+import numpy as np
+
+from . import furniture_curios as curios
 from . import furniture_decor, furniture_storage
 from . import furniture_objects as objects
 from .corridor import SPACESHIP_CORRIDOR, pipes
@@ -15,6 +19,7 @@ from .furniture import Piece
 from .mesh import concatenate
 from .room_dressing import Dresser, beside
 from .room_relations import TOPS_M
+from .room_visitors import VISITORS, visitor
 from .world import RGB
 
 _USUAL_TOPS = ("desk", "sideboard", "coffee_table", "counter", "dining_table", "cafe_table", "nightstand")
@@ -34,6 +39,16 @@ class Keeper(Dresser):
             "television": lambda: self._at_wall(
                 lambda: objects.television(self.palette, wood, self.light.lamp)
             ),
+            "kiln": lambda: self._at_wall(lambda: curios.kiln(self.palette, self.light.lamp)),
+            "skeleton": lambda: self._free(lambda: curios.skeleton(self.palette, wood)),
+            **{kind: partial(self._visit, kind) for kind in VISITORS},
+            "teddy_bear": lambda: self._visit("teddy_bear"),
+            "pot": self._pots,
+            "kettle": lambda: self._on_top(lambda: curios.kettle(self.palette)),
+            "cup": lambda: self._on_top(
+                lambda: curios.cups(self.palette, self._ornaments, self._count("cup", 2)), 1
+            ),
+            "shavings": self._shavings,
             "control_panel": self._control_panels,
             "pipe": self._pipes,
             "jukebox": lambda: self._at_wall(lambda: objects.jukebox(self.palette)),
@@ -58,6 +73,49 @@ class Keeper(Dresser):
             piece = make() if index else piece
             walls = (self._far, "north", "south", self.side)
             self._miss(piece.kind, self._related(piece) or self.plan.against_wall(piece, walls, -0.3))
+
+    def _visit(self, kind: str) -> None:
+        """Place what comes in from outdoors, and toys, where the brief has them, else on the floor."""
+        usual = VISITORS[kind].usual if kind in VISITORS else 1
+        on = self._target(kind, "on")
+        for index in range(self._count(kind, usual)):
+            if kind in VISITORS:
+                piece = visitor(kind, self.palette, self.rng, self._attributes(kind))
+            else:
+                piece = curios.teddy_bear(self.palette)
+            if on is not None and on != "floor" and self._upon(piece, on, index):
+                continue
+            if on not in (None, "floor", "rug"):
+                self.plan.unrelated.append(kind)
+            self._miss(kind, self._related(piece) or self._on_floor(piece, index))
+
+    def _on_floor(self, piece: Piece, index: int) -> bool:
+        """Stand a piece at a wall, where it is out of the way."""
+        walls = (self._far, "south", "north", self.side)
+        share = (0.55, -0.55, 0.75, -0.2, 0.2, -0.8)[index % 6]
+        return self.plan.against_wall(piece, walls, share)
+
+    def _pots(self) -> None:
+        """Hang pots over the stove or the counter, or stand one where the brief wants it to stand."""
+        if not self._count("pot", 4):
+            return
+        on, over = self._target("pot", "on"), self._target("pot", "above", "on") or "counter"
+        if on in TOPS_M:
+            self._on_top(lambda: curios.cooking_pot(self.palette))
+            return
+        piece = curios.pots(self.palette, self._count("pot", 4))
+        if not self._over(piece, over):
+            self.plan.unrelated += [] if over == "counter" else ["pot"]
+            self._miss("pot", self._hung_anywhere(piece, 1.7))
+
+    def _shavings(self) -> None:
+        if self._count("shavings", 1):
+            bench = self.plan.first("desk")
+            x, z = self._hub() if bench is None else beside(bench, 0.25, bench.piece.depth / 2 + 0.62)
+            room = self.plan.room
+            x = float(np.clip(x, 0.85 - room.width / 2, room.width / 2 - 0.85))
+            z = float(np.clip(z, 0.85 - room.depth / 2, room.depth / 2 - 0.85))
+            self.plan.on_top(curios.shavings(self.palette, self.rng), x, 0.0, z, is_flat=True)
 
     def _control_panels(self) -> None:
         for index in range(self._count("control_panel", 1)):

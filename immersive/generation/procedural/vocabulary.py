@@ -5,6 +5,8 @@ Understanding reads these tables and the builders implement them; a test holds b
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .kinds import COLOURS, Kind, Setting
 from .outdoor_vocabulary import OUTDOOR_KINDS, OUTDOOR_SETTINGS
 
@@ -64,7 +66,7 @@ INDOOR_SETTINGS = (
     Setting(
         "kitchen",
         True,
-        ("counter", "dining_table", "chair", "pendant_lamp", "window", "plant", "wall_shelf", "door"),
+        ("counter", "dining_table", "chair", "pendant_lamp", "window", "plant", "wall_shelf", "pot", "door"),
         ("kitchen",),
     ),
     Setting(
@@ -133,16 +135,23 @@ INDOOR_KINDS = (
     Kind(
         "armchair", (), True, ("armchair", "easy chair"), most=4, attributes=(*COLOURS, "leather", "fabric")
     ),
-    Kind("chair", (), True, ("chair", "stool", "seat"), most=8, attributes=(*COLOURS, "wooden")),
-    Kind("coffee_table", (), True, ("coffee table", "low table"), attributes=(*COLOURS, "round")),
-    Kind("dining_table", (), True, ("dining table", "table"), attributes=(*COLOURS, "round")),
+    Kind("chair", (), True, ("chair", "stool", "seat"), most=12, attributes=(*COLOURS, "wooden")),
+    Kind("coffee_table", (), True, ("coffee table", "low table"), attributes=(*COLOURS, "round", "small")),
+    Kind("dining_table", (), True, ("dining table", "table"), attributes=(*COLOURS, "round", "small")),
     Kind("cafe_table", ("cafe",), True, ("cafe table",), most=4, attributes=COLOURS),
     Kind("desk", (), True, ("desk", "writing desk", "workbench"), attributes=COLOURS),
     Kind("bed", (), True, ("bed", "bunk"), most=2, attributes=COLOURS),
     Kind("nightstand", (), True, ("nightstand", "bedside table"), most=2, attributes=COLOURS),
     Kind("wardrobe", (), True, ("wardrobe", "closet", "cupboard", "cabinet"), most=2, attributes=COLOURS),
     Kind("sideboard", (), True, ("sideboard", "dresser"), attributes=COLOURS),
-    Kind("bookshelf", (), True, ("bookshelf", "bookcase", "shelf", "book"), most=5, attributes=COLOURS),
+    Kind(
+        "bookshelf",
+        (),
+        True,
+        ("bookshelf", "bookcase", "shelf", "book"),
+        most=5,
+        attributes=(*COLOURS, "tall"),
+    ),
     Kind("rug", (), True, ("rug", "carpet"), attributes=(*COLOURS, "persian", "round")),
     Kind("floor_lamp", (), True, ("floor lamp", "lamp", "standing lamp"), most=3, attributes=COLOURS),
     Kind("table_lamp", (), True, ("table lamp", "desk lamp", "reading lamp"), most=2, attributes=COLOURS),
@@ -176,7 +185,14 @@ INDOOR_KINDS = (
     Kind("plant", (), True, ("plant", "houseplant", "potted plant"), most=4, attributes=("tall", "small")),
     Kind("picture", (), True, ("picture", "painting", "poster"), most=8, attributes=("large", "small")),
     Kind("counter", (), True, ("counter", "kitchen counter", "worktop", "sink"), attributes=COLOURS),
-    Kind("sculpture", (), True, ("sculpture", "pedestal", "vase"), most=3),
+    Kind(
+        "sculpture",
+        (),
+        True,
+        ("sculpture", "pedestal", "vase"),
+        most=3,
+        attributes=("stone", "metal", "white", "black"),
+    ),
     Kind("bench_seat", (), True, ("bench seat",), most=2),
     Kind("wall", (), True, ("wall", "wallpaper"), attributes=(*COLOURS, "wooden", "brick", "stone")),
     Kind("ceiling", (), True, ("ceiling",)),
@@ -198,10 +214,23 @@ OBJECT_KINDS = (
     Kind("jukebox", (), True, ("jukebox",)),
     Kind("mirror", (), True, ("mirror", "looking glass"), most=3),
     Kind("clock", (), True, ("clock", "wall clock"), most=2),
+    Kind("pot", (), True, ("pot", "copper pot", "pan", "saucepan", "cooking pot"), most=5),
+    Kind("kettle", (), True, ("kettle", "teapot"), most=2),
+    Kind("cup", (), True, ("cup", "mug", "teacup"), most=4),
+    Kind("teddy_bear", (), True, ("teddy bear", "teddy", "stuffed toy"), most=3),
+    Kind("kiln", (), True, ("kiln", "oven", "pottery kiln")),
+    Kind("shavings", (), True, ("wood shavings", "shavings", "sawdust")),
+    Kind("skeleton", (), True, ("skeleton", "dinosaur skeleton", "dinosaur", "fossil")),
     Kind("control_panel", (), True, ("control panel", "console"), most=2),
     Kind("pipe", (), True, ("pipe", "pipework", "piping", "duct"), most=8),
     Kind("tool_rack", (), True, ("tool", "tool rack", "hand tool", "workshop tool"), most=2),
 )
 
+# Outdoor things that rooms can hold, too; `room_visitors` builds them there.
+BOTH_SIDES = (*("crate", "barrel", "robot", "bicycle", "wheelbarrow", "firewood", "dog", "cat", "pumpkin"),)
+
 SETTINGS = {setting.name: setting for setting in (*OUTDOOR_SETTINGS, *INDOOR_SETTINGS)}
-VOCABULARY = {kind.name: kind for kind in (*OUTDOOR_KINDS, *INDOOR_KINDS, *OBJECT_KINDS)}
+VOCABULARY = {
+    kind.name: replace(kind, is_on_both_sides=True) if kind.name in BOTH_SIDES else kind
+    for kind in (*OUTDOOR_KINDS, *INDOOR_KINDS, *OBJECT_KINDS)
+}
