@@ -89,7 +89,7 @@ def _boards(left: float, wide: float, palette: Palette, colour: RGB) -> Mesh:
 
 def _fields(left: float, wide: float, palette: Palette, colour: RGB) -> Mesh:
     """Return framed fields: the board, and in each bay a moulding around a raised field."""
-    board, frame = palette.paint(colour), palette.paint(_shade(colour, 0.72))
+    board, frame = palette.paint(colour), palette.paint(_shade(colour, 0.6))
     field = palette.paint(_shade(colour, 1.08))
     parts = [box([left + wide / 2, _DADO_M / 2, 0.005], [wide, _DADO_M, 0.010], board)]
     count = max(1, round(wide / 0.6))

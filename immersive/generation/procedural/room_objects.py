@@ -45,9 +45,7 @@ class Keeper(Dresser):
             "teddy_bear": lambda: self._visit("teddy_bear"),
             "pot": self._pots,
             "kettle": lambda: self._on_top(lambda: curios.kettle(self.palette)),
-            "cup": lambda: self._on_top(
-                lambda: curios.cups(self.palette, self._ornaments, self._count("cup", 2)), 1
-            ),
+            "cup": self._cups,
             "shavings": self._shavings,
             "control_panel": self._control_panels,
             "pipe": self._pipes,
@@ -146,6 +144,11 @@ class Keeper(Dresser):
         count = self._count("bottle", 4)
         if count:
             self._on_top(lambda: objects.bottles(self.palette, self.rng, count), 1)
+
+    def _cups(self) -> None:
+        count = self._count("cup", 2)
+        if count:
+            self._on_top(lambda: curios.cups(self.palette, self._ornaments, count), 1)
 
     def _on_top(self, make: Callable[[], Piece], count: int | None = None) -> None:
         piece = make()

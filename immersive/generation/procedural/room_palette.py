@@ -239,7 +239,7 @@ def papered(colour: RGB, paper: Texture) -> Material:
     if paper == Texture.PLASTER:
         return Material(Texture.PLASTER, colour)
     light = sum(colour) / 3 > 0.4
-    r, g, b = (0.57 * part if light else min(1.0, 1.8 * part + 0.03) for part in colour)
+    r, g, b = (0.52 * part if light else min(1.0, 1.8 * part + 0.03) for part in colour)
     scale = 0.34 if paper == Texture.WALLPAPER else 0.3
     return Material(paper, colour, (r, g, 0.94 * b), scale, contrast=0.85)
 
