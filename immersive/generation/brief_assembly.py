@@ -117,9 +117,14 @@ class _Assembly:
         if any(mention.slot == "setting" for mention in wanted):
             return False
         names = [mention.name for mention in wanted]
-        furniture = sum(1 for name in names if name in VOCABULARY and VOCABULARY[name].is_indoor)
-        nature = sum(1 for name in names if name in VOCABULARY and not VOCABULARY[name].is_indoor)
+        furniture = self._count_of_side(names, is_indoor=True)
+        nature = self._count_of_side(names, is_indoor=False)
         return furniture > nature
+
+    def _count_of_side(self, names: list[str], *, is_indoor: bool) -> int:
+        """Return how many of the names are things that only one side of the door has."""
+        kinds = [VOCABULARY[name] for name in names if name in VOCABULARY]
+        return sum(not kind.is_on_both_sides and kind.is_indoor == is_indoor for kind in kinds)
 
     def _settle_room(self) -> None:
         wanted = [mention for mention in self._reading.things if mention.negation is None]
@@ -206,7 +211,7 @@ class _Assembly:
         if mention.name in ("tree", "pine") and mention.is_one:
             return True  # one tree in a room stands in a pot
         name = STAND_IN_INDOORS.get(mention.name, mention.name)
-        return name in VOCABULARY and VOCABULARY[name].is_indoor
+        return name in VOCABULARY and VOCABULARY[name].stands(is_indoor=True)
 
     def _settle_room_mention(self, mention: Mention) -> None:
         is_this = mention.name == self._setting or mention.item.text.casefold() in ANY_ROOM
@@ -261,7 +266,7 @@ class _Assembly:
             stand_in = SETTING_AS_ELEMENT.get(name, name)
         kinds = TREES if stand_in == "tree" else (stand_in,)
         for kind in kinds:
-            if kind in VOCABULARY and VOCABULARY[kind].is_indoor == self._is_indoor:
+            if kind in VOCABULARY and VOCABULARY[kind].stands(is_indoor=self._is_indoor):
                 self._elements.pop(kind, None)
                 self._elements[kind] = Element(kind, 0)
         self._left_out.extend(item.text for item in mention.described_by)
@@ -299,7 +304,7 @@ class _Assembly:
     def _kind_for(self, name: str) -> str:
         """Return the kind that answers a name here: itself if it can be built, else its nearest relative."""
         kind = VOCABULARY.get(name)
-        is_here = kind is not None and kind.is_indoor == self._is_indoor
+        is_here = kind is not None and kind.stands(is_indoor=self._is_indoor)
         if kind is not None and is_here and (not kind.settings or self._setting in kind.settings):
             return name
         return (STAND_IN_INDOORS if self._is_indoor else STAND_IN_OUTDOORS).get(name, name)
@@ -313,7 +318,7 @@ class _Assembly:
         kind_name = KIND_IN_SETTING.get((self._setting, kind_name), kind_name)
         kind = VOCABULARY.get(kind_name)
         fits = kind is not None and (not kind.settings or self._setting in kind.settings)
-        if kind is None or kind.is_indoor != self._is_indoor or not fits:
+        if kind is None or not kind.stands(is_indoor=self._is_indoor) or not fits:
             self._leave(mention)
             return
         attributes, kept = [], []

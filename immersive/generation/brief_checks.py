@@ -46,7 +46,7 @@ def kinds_of(setting: str) -> tuple[str, ...]:
     return tuple(
         kind.name
         for kind in VOCABULARY.values()
-        if kind.is_indoor == is_indoor and (not kind.settings or setting in kind.settings)
+        if kind.stands(is_indoor=is_indoor) and (not kind.settings or setting in kind.settings)
     )
 
 

@@ -82,7 +82,15 @@ _TABLE: dict[str, dict[str, str]] = {
         ),
         "dining_room": "a dining room with a table and chairs | dining room, dining hall, breakfast room",
         "workshop": "a workshop with a workbench | workshop, studio, atelier, artist studio, garage",
-        "gallery": ("an art gallery hall with pictures | gallery, art gallery, museum, exhibition, showroom"),
+        "spaceship_corridor": (
+            "the corridor of a spaceship | spaceship corridor, starship corridor, corridor, starship, "
+            "space station, spaceship interior, corridor of a spaceship, corridor of a starship, "
+            "inside a spaceship"
+        ),
+        "gallery": (
+            "an art gallery hall with pictures | gallery, art gallery, museum, museum hall, exhibition, "
+            "showroom"
+        ),
     },
     # Things. Some are known but built nowhere, so that no likeness of meaning turns them into something else.
     "element": {
@@ -194,12 +202,14 @@ _TABLE: dict[str, dict[str, str]] = {
         "nightstand": "a bedside table | nightstand, bedside table, night table",
         "wardrobe": "a wardrobe or cupboard | wardrobe, closet, cupboard, cabinet, armoire",
         "sideboard": (
-            "a sideboard or chest of drawers | sideboard, dresser, chest of drawers, commode, credenza"
+            "a sideboard or chest of drawers | sideboard, dresser, chest of drawers, commode, credenza, "
+            "console table"
         ),
         "counter": "a kitchen counter | counter, kitchen counter, worktop, sink, kitchen island",
         "wall": "the walls of a room | wall, wallpaper, panelling, paneling",
         "floor": "the floor | floor, floorboard, wooden floor, parquet, flooring, hardwood floor",
-        "door": "a door | door, doorway",
+        "ceiling": "the ceiling | ceiling",
+        "door": "a door | door, doorway, sliding door, airlock, hatch, bulkhead, double door",
         "sculpture": "a sculpture on a plinth | plinth, pedestal, vase, pottery, bust",
     },
     "time": {
@@ -263,7 +273,7 @@ _TABLE: dict[str, dict[str, str]] = {
         ),
         "eerie": (
             "eerie spooky haunted mood | eerie, spooky, haunted, creepy, ominous, sinister, dark, "
-            "abandoned, mysterious"
+            "abandoned, mysterious, derelict, dim"
         ),
         "fantasy": (
             "magical fantasy enchanted mood | magical, fantasy, enchanted, fairytale, fairy tale, "

@@ -9,6 +9,7 @@ import pytest
 
 from immersive.brief import Element, SceneBrief
 from immersive.generation.procedural import room as room_module
+from immersive.generation.procedural.mesh import label_of
 from immersive.generation.procedural.rays import ray_scene
 from immersive.generation.procedural.room import WALKABLE_M2, build_room, wanted_indoors
 from immersive.generation.procedural.room_furnishing import Furnisher
@@ -21,7 +22,13 @@ from immersive.generation.procedural.room_shell import (
     paint_view,
     view_colours,
 )
-from immersive.generation.procedural.vocabulary import INDOOR_KINDS, INDOOR_SETTINGS, OBJECT_KINDS
+from immersive.generation.procedural.room_visitors import VISITORS, visitor
+from immersive.generation.procedural.vocabulary import (
+    BOTH_SIDES,
+    INDOOR_KINDS,
+    INDOOR_SETTINGS,
+    OBJECT_KINDS,
+)
 from immersive.generation.procedural.world import World
 from reconstruction.errors import UnliftableInputError
 
@@ -173,7 +180,7 @@ def test_everything_in_the_vocabulary_can_be_asked_for(kind):
     with_it = build_room(_brief("living_room", Element(kind, None), seed=1))
     without = build_room(_brief("living_room", Element(kind, 0), seed=1))
 
-    if kind in ("wall", "floor"):  # always there; the prompt only describes them
+    if kind in ("wall", "floor", "ceiling"):  # always there; the prompt only describes them
         return
     assert len(with_it.mesh.faces) != len(without.mesh.faces)
 
@@ -261,3 +268,38 @@ def test_painted_views_are_bright_above_and_darker_below_the_horizon(view):
     assert np.isfinite(sky).all()
     assert sky.mean() > ground.mean()
     assert sky.std() + ground.std() > 0.01
+
+
+@pytest.mark.parametrize("kind", BOTH_SIDES)
+def test_things_of_the_open_air_stand_on_the_floor_in_the_paints_of_the_room(kind):
+    palette = Palette()
+    piece = visitor(kind, palette, np.random.default_rng(0), ())
+    low, high = piece.mesh.vertices.min(axis=0), piece.mesh.vertices.max(axis=0)
+
+    assert set(VISITORS) == set(BOTH_SIDES)
+    assert abs(low[1]) < 1e-5
+    np.testing.assert_allclose(low[[0, 2]], -high[[0, 2]], atol=1e-5)
+    np.testing.assert_allclose(high, [piece.width / 2, piece.height, piece.depth / 2], atol=1e-5)
+    assert piece.height < 2.0
+    assert 0 <= piece.mesh.materials.min() <= piece.mesh.materials.max() < len(palette.materials)
+
+
+def test_the_lights_of_a_corridor_have_the_colour_that_is_asked_for():
+    blue = build_room(_brief("spaceship_corridor", Element("pendant_lamp", None, ("blue",))))
+    plain = build_room(_brief("spaceship_corridor"))
+
+    for world, least in ((blue, 1.5), (plain, 0.9)):
+        assert len(world.lighting.lamps) >= 8
+        assert all(least < lamp.power[2] / lamp.power[0] < 4 for lamp in world.lighting.lamps)
+    assert max(lamp.power[2] / lamp.power[0] for lamp in plain.lighting.lamps) < 1.3
+
+
+def test_few_lights_of_a_derelict_corridor_still_shine_and_a_door_closes_each_end():
+    brief = _brief("spaceship_corridor", style=("eerie",))
+    dim, lit = build_room(brief), build_room(_brief("spaceship_corridor"))
+
+    assert 2 <= len(dim.lighting.lamps) < len(lit.lighting.lamps)
+    mesh = lit.mesh
+    doors = mesh.vertices[mesh.faces[mesh.face_labels == label_of("door")]].reshape(-1, 3)
+    assert doors[:, 2].min() < lit.extent.min_z + 0.2
+    assert doors[:, 2].max() > lit.extent.max_z - 0.2

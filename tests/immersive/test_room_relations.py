@@ -9,6 +9,7 @@ import pytest
 
 from immersive.brief import Element, Relation, SceneBrief
 from immersive.generation.procedural import room as room_module
+from immersive.generation.procedural.mesh import label_of
 from immersive.generation.procedural.relation_rules import _INDOORS
 from immersive.generation.procedural.room import build_room
 from immersive.generation.procedural.room_furnishing import Furnisher
@@ -23,14 +24,14 @@ def _paired(kinds: list[str], targets: list[str]) -> list[tuple[str, str]]:
 
 
 # What is true of the piece itself or of where it always stands.
-_BY_NATURE = {"curtain", "cushion"}
+_BY_NATURE = {"curtain", "cushion", "blanket"}
 # Four pairs of each promise; all 230 take two minutes and hold as well.
 _CASES = [
     (kind, relation, target)
     for relation, rules in _INDOORS.items()
     for kinds, targets in rules
     for kind, target in _paired(kinds.split(), targets.split())
-    if kind not in _BY_NATURE and kind != target and target not in ("wall", "floor")
+    if kind not in _BY_NATURE and kind != target and target not in ("wall", "floor", "ceiling")
 ]
 
 
@@ -48,6 +49,65 @@ def test_furniture_stands_where_the_brief_puts_it(kind: str, relation: str, targ
         return
     assert any(_holds(relation, subject, other, furnisher) for subject in subjects for other in targets)
     assert furnisher.plan.unrelated == []
+
+
+@pytest.mark.parametrize(("setting", "target"), [("living_room", "sofa"), ("bedroom", "bed")])
+def test_a_blanket_lies_on_what_it_is_to_lie_on(setting: str, target: str) -> None:
+    brief = SceneBrief(
+        "x", setting=setting, is_indoor=True,
+        elements=(Element("blanket", relation=Relation("on", target)), Element(target)),  # type: ignore[arg-type]
+    )  # fmt: skip
+    mesh = _furnished(brief).plan.first(target).mesh
+    points = {
+        kind: mesh.vertices[mesh.faces[mesh.face_labels == label_of(kind)]].reshape(-1, 3)
+        for kind in ("blanket", target)
+    }
+
+    assert len(points["blanket"])
+    low, high = points[target].min(axis=0) - 0.05, points[target].max(axis=0) + 0.05
+    assert ((points["blanket"] > low) & (points["blanket"] < high)).all()
+
+
+def test_twelve_stools_stand_in_a_row_along_the_counter() -> None:
+    brief = SceneBrief(
+        "x", setting="cafe", is_indoor=True,
+        elements=(Element("chair", 12, relation=Relation("along", "counter")), Element("counter")),
+    )  # fmt: skip
+    furnisher = _furnished(brief)
+    counter = furnisher.plan.first("counter")
+    stools = [entry for entry in furnisher.plan.placed if entry.piece.kind == "chair"]
+
+    assert counter is not None and len(stools) == 12
+    assert all(_holds("along", stool, counter, furnisher) for stool in stools)
+
+
+def test_a_cat_on_the_windowsill_sits_on_its_board() -> None:
+    brief = SceneBrief(
+        "x", setting="kitchen", is_indoor=True, seed=1,
+        elements=(Element("cat", 1, relation=Relation("on", "window")), Element("window")),
+    )  # fmt: skip
+    furnisher = _furnished(brief)
+    cat = furnisher.plan.first("cat")
+    assert cat is not None
+    wall_x, wall_z = furnisher.plan.room.width / 2, furnisher.plan.room.depth / 2
+    foot = cat.mesh.vertices[cat.mesh.vertices[:, 1] < cat.mesh.vertices[:, 1].min() + 0.02]
+
+    middle = (foot.min(axis=0) + foot.max(axis=0)) / 2
+    assert min(wall_x - abs(middle[0]), wall_z - abs(middle[2])) < 0.17  # over the board, not in the air
+    assert any(abs(foot[:, 1].min() - o.low) < 0.03 for o in furnisher.plan.openings)
+
+
+def test_pots_hang_over_the_stove_and_above_the_mantel() -> None:
+    brief = SceneBrief(
+        "x", setting="kitchen", is_indoor=True,
+        elements=(Element("pot", relation=Relation("above", "fireplace")), Element("fireplace")),
+    )  # fmt: skip
+    furnisher = _furnished(brief)
+    pots, hearth = furnisher.plan.first("pot"), furnisher.plan.first("fireplace")
+
+    assert pots is not None and hearth is not None
+    assert pots.wall == hearth.wall and abs(pots.u - hearth.u) < 0.1
+    assert pots.mesh.vertices[:, 1].min() > 1.3
 
 
 def test_both_armchairs_look_at_the_fire() -> None:
@@ -127,7 +187,11 @@ def _holds(relation: str, subject: Placed, other: Placed | Opening, furnisher: F
     if relation == "along":
         return apart < 0.5
     if relation == "on":
-        top = other.mesh.vertices[:, 1].max() if isinstance(other, Placed) else 0.0
+        if isinstance(other, Opening):  # on the board under the window, within its width
+            return inside and abs(low - other.low) < 0.03
+        top = other.mesh.vertices[:, 1].max()
+        if other.piece.kind == "rug":
+            return _overlap(other, here) > 0.9 and low < top + 0.01
         return inside and 0.3 < low <= top + 0.01
     if relation == "under":
         if isinstance(other, Opening):

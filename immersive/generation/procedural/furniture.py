@@ -94,7 +94,22 @@ def chair(palette: Palette, colour: RGB, seat: RGB | None) -> Piece:
     return Piece("chair", concatenate(parts), 0.46, 0.46, 0.92)
 
 
-def coffee_table(palette: Palette, wood: RGB, is_round: bool, books: tuple[RGB, RGB]) -> Piece:
+def stool(palette: Palette, colour: RGB, seat: RGB) -> Piece:
+    """Return a round bar stool with a ring for the feet."""
+    wood = palette.wood(colour)
+    parts: list[Mesh] = [
+        cylinder([0, 0.68, 0], [0, 0.72, 0], 0.16, 0.17, 24, wood),
+        cylinder([0, 0.72, 0], [0, 0.76, 0], 0.165, 0.15, 24, palette.cloth(seat)),
+        cylinder([0, 0.26, 0], [0, 0.29, 0], 0.165, 0.165, 24, palette.metal((0.3, 0.23, 0.12))),
+    ]
+    for x, z in ((-1, -1), (1, -1), (-1, 1), (1, 1)):
+        parts.append(cylinder([0.12 * x, 0, 0.12 * z], [0.08 * x, 0.69, 0.08 * z], 0.022, 0.022, 8, wood))
+    return Piece("chair", concatenate(parts), 0.36, 0.36, 0.76)
+
+
+def coffee_table(
+    palette: Palette, wood: RGB, is_round: bool, books: tuple[RGB, RGB], is_small: bool = False
+) -> Piece:
     """Return a low table with two books on it."""
     slot = palette.wood(wood)
     if is_round:
@@ -102,10 +117,10 @@ def coffee_table(palette: Palette, wood: RGB, is_round: bool, books: tuple[RGB, 
         width = depth = 0.9
         parts += legs(palette, wood, 0.25, 0.25, 0.38, 0.05)
     else:
-        width, depth = 1.2, 0.64
+        width, depth = (0.72, 0.56) if is_small else (1.2, 0.64)
         parts = [rounded_box([0, 0.41, 0], [width, 0.05, depth], 0.02, slot)]
-        parts += legs(palette, wood, 0.52, 0.25, 0.39, 0.055)
-        parts.append(box([0, 0.15, 0], [1.06, 0.03, 0.5], slot))
+        parts += legs(palette, wood, width / 2 - 0.08, depth / 2 - 0.07, 0.39, 0.055)
+        parts.append(box([0, 0.15, 0], [width - 0.14, 0.03, depth - 0.14], slot))
     parts.append(box([0.14, 0.455, 0.03], [0.28, 0.045, 0.2], palette.paint(books[0])).placed([0, 0, 0], 12))
     parts.append(box([0.13, 0.495, 0.03], [0.24, 0.035, 0.17], palette.paint(books[1])).placed([0, 0, 0], 20))
     parts.append(
@@ -114,11 +129,11 @@ def coffee_table(palette: Palette, wood: RGB, is_round: bool, books: tuple[RGB, 
     return Piece("coffee_table", concatenate(parts), width, depth, 0.45)
 
 
-def dining_table(palette: Palette, wood: RGB, is_round: bool, seats: int) -> Piece:
+def dining_table(palette: Palette, wood: RGB, is_round: bool, seats: int, is_small: bool = False) -> Piece:
     """Return a dining table for `seats` people with a bowl of fruit."""
     slot = palette.wood(wood)
     if is_round:
-        radius = 0.55 if seats <= 4 else 0.75
+        radius = 0.4 if is_small and seats <= 4 else 0.55 if seats <= 4 else 0.75 if seats <= 8 else 1.1
         width = depth = 2 * radius
         parts = [
             cylinder([0, 0.70, 0], [0, 0.75, 0], radius, radius, 40, slot),
@@ -126,7 +141,9 @@ def dining_table(palette: Palette, wood: RGB, is_round: bool, seats: int) -> Pie
             cylinder([0, 0, 0], [0, 0.05, 0], 0.32, 0.28, 24, slot),
         ]
     else:
-        width, depth = (1.3, 0.85) if seats <= 4 else (1.9, 0.95)
+        width, depth = (1.3, 0.85) if seats <= 4 else (1.9 if seats <= 8 else 3.1, 0.95)
+        if is_small and seats <= 4:
+            width, depth = 0.85, 0.75
         parts = [rounded_box([0, 0.73, 0], [width, 0.05, depth], 0.02, slot)]
         parts.append(box([0, 0.66, 0], [width - 0.2, 0.08, depth - 0.2], slot))
         parts += legs(palette, wood, width / 2 - 0.09, depth / 2 - 0.09, 0.71, 0.07)

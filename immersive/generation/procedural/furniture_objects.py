@@ -197,6 +197,39 @@ def jukebox(palette: Palette) -> Piece:
     return Piece("jukebox", concatenate(parts), 0.9, 0.66, 1.45)
 
 
+def control_panel(palette: Palette, rng: Generator) -> Piece:
+    """Return a console: a slanted board of lit keys before an upright screen."""
+    body, dark = palette.metal((0.30, 0.31, 0.33)), palette.paint((0.03, 0.032, 0.036))
+    keys = [
+        palette.glow(glow) for glow in ((1.5, 0.5, 0.08), (0.12, 1.1, 0.45), (0.2, 0.6, 1.5), (1.3, 1.2, 1.0))
+    ]
+    tilt = np.radians(28)
+    turn = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+    board: list[Mesh] = [box([0, 0, 0], [0.74, 0.05, 0.34], dark)]
+    for row in range(3):
+        for column in range(7):
+            spot = [-0.3 + 0.1 * column, 0.03, -0.1 + 0.1 * row]
+            board.append(box(spot, [0.06, 0.025, 0.055], keys[int(rng.integers(4))]))
+    parts: list[Mesh] = [
+        rounded_box([0, 0.41, -0.02], [0.76, 0.82, 0.34], 0.03, body),
+        box([0, 0.35, 0.152], [0.56, 0.4, 0.014], dark),
+        concatenate(board).moved(turn, [0, 0.93, 0.03]),
+        rounded_box([0, 1.3, -0.15], [0.8, 0.6, 0.09], 0.03, body),
+        box([0, 1.3, -0.1], [0.68, 0.48, 0.012], palette.glow((0.03, 0.10, 0.16))),
+        box([-0.1, 1.36, -0.092], [0.4, 0.03, 0.01], keys[2]),
+    ]
+    for index in range(7):
+        tall = float(rng.uniform(0.05, 0.22))
+        parts.append(
+            box(
+                [-0.27 + 0.09 * index, 1.1 + tall / 2, -0.092],
+                [0.055, tall, 0.01],
+                keys[1 if index % 3 else 0],
+            )
+        )
+    return Piece("control_panel", concatenate(parts), 0.82, 0.42, 1.62)
+
+
 def mirror(palette: Palette, wood: RGB) -> Piece:
     """Return a framed mirror; its glass is painted dim, since a true one would contradict itself."""
     frame = palette.wood(wood)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.random import Generator
 
 from .furniture import Piece
+from .furniture_decor import flowers, vase
 from .mesh import Mesh, box, concatenate, cylinder, rounded_box, smooth_mesh, sphere
 from .room_palette import Palette
 from .world import RGB, Material, Texture
@@ -54,6 +55,11 @@ def _books(palette: Palette, rng: Generator, width: float, y: float, room: float
         parts.append(
             box([x + thick / 2, y + tall / 2, 0.03], [0.93 * thick, tall, deep], binding, (tint, tint, tint))
         )
+        if thick > 0.055:  # a label on the broad ones
+            label = palette.paint(_BINDINGS[int(rng.integers(len(_BINDINGS)))])
+            parts.append(
+                box([x + thick / 2, y + 0.72 * tall, 0.034], [0.94 * thick, 0.2 * tall, deep], label)
+            )
         x += thick
     return parts
 
@@ -79,14 +85,19 @@ def wardrobe(palette: Palette, wood: RGB) -> Piece:
     return Piece("wardrobe", concatenate([*parts, fronts]), 1.2, 0.62, 2.06)
 
 
-def sideboard(palette: Palette, wood: RGB) -> Piece:
-    """Return a low cupboard with a vase on it."""
+def sideboard(palette: Palette, wood: RGB, rng: Generator) -> Piece:
+    """Return a low cupboard with flowers on it."""
     body = rounded_box([0, 0.46, -0.02], [1.5, 0.72, 0.42], 0.02, palette.wood(wood))
     fronts = concatenate(_fronts(palette, wood, 1.46, 0.68, 0.20, 3)).placed([0, 0.12, 0])
-    vase = palette.paint((0.16, 0.27, 0.30))
-    parts = [body, fronts]
-    parts.append(cylinder([0.45, 0.82, 0], [0.45, 1.00, 0], 0.05, 0.10, 20, vase, caps=False))
-    parts.append(cylinder([0.45, 1.00, 0], [0.45, 1.10, 0], 0.10, 0.05, 20, vase))
+    bunch = concatenate(
+        [vase(palette, (0.16, 0.27, 0.30), 0.24), flowers(palette, rng, (0.60, 0.20, 0.20), 0.24)]
+    )
+    parts = [
+        body,
+        fronts,
+        bunch.placed([0.45, 0.82, 0]),
+        vase(palette, (0.58, 0.52, 0.42), 0.2).placed([0.22, 0.82, 0.05]),
+    ]
     for side in (-1, 1):
         parts.append(box([side * 0.66, 0.05, 0], [0.06, 0.1, 0.34], palette.wood(wood)))
     return Piece("sideboard", concatenate(parts), 1.5, 0.48, 0.82)
@@ -200,9 +211,12 @@ def _flame(slot: int, tall: float) -> Mesh:
     return smooth_mesh(vertices, quads.reshape(-1, 3), slot, np.repeat(glow, 12, axis=0))
 
 
-def sculpture(palette: Palette, rng: Generator) -> Piece:
-    """Return a pale stone form on a plinth."""
-    stone = palette.slot(Material(Texture.PLAIN, (0.62, 0.59, 0.54), contrast=0.6))
+def sculpture(palette: Palette, rng: Generator, attributes: tuple[str, ...] = ()) -> Piece:
+    """Return a form of pale marble, or of bronze, on a plinth."""
+    colour: RGB = (0.04, 0.04, 0.042) if "black" in attributes else (0.62, 0.59, 0.54)
+    stone = palette.slot(Material(Texture.PLAIN, colour, contrast=0.6))
+    if "metal" in attributes:
+        stone = palette.metal((0.30, 0.19, 0.09))
     parts: list[Mesh] = [box([0, 0.5, 0], [0.42, 1.0, 0.42], palette.paint((0.70, 0.69, 0.67)))]
     turns = float(rng.uniform(0.6, 1.3))
     for share in np.linspace(0, 1, 30):

@@ -25,6 +25,11 @@ class Kind:
     words: tuple[str, ...]  # what people call it, singular and lower case
     most: int = 1  # more than this many are not built, and the user is told
     attributes: tuple[str, ...] = ()  # adjectives that change how it is built
+    is_on_both_sides: bool = False  # of the door: built outdoors and in rooms
+
+    def stands(self, *, is_indoor: bool) -> bool:
+        """Return whether it is built on one side of the door."""
+        return self.is_on_both_sides or self.is_indoor == is_indoor
 
 
 # Every colour that fabrics, walls and painted wood are mixed in.

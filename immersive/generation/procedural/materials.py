@@ -38,6 +38,7 @@ _LEAVES, _ROCK, _GROUND, _WATER = (
 )
 _SNOW, _SHINGLES, _METAL = int(Texture.SNOW), int(Texture.SHINGLES), int(Texture.METAL)
 _STONES, _MOUNTAIN, _STRATA = int(Texture.STONES), int(Texture.MOUNTAIN), int(Texture.STRATA)
+_STRIPES, _WALLPAPER = int(Texture.STRIPES), int(Texture.WALLPAPER)
 
 # Columns of the table that `pack_materials` makes.
 BASE, ACCENT, EMISSION, SCALE, CONTRAST, TEXTURE, FOLIAGE, MIRROR = 0, 3, 6, 9, 10, 11, 12, 13
@@ -91,6 +92,25 @@ def _seams(along, across, length, width, seed, footprint):
     first = hash01(int(row), int(column), 1, seed)
     second = hash01(int(row), int(column), 2, seed)
     return first, second, gap * share
+
+
+@kernel
+def _leaves(p, q, soft):
+    """Return the pattern of a wallpaper, 0..1: palmettes in a half drop, with a bud between each two."""
+    column = math.floor(p)
+    px = p - column - 0.5
+    row = q + 0.5 * (int(column) & 1)
+    py = row - math.floor(row) - 0.5
+    spread = math.sqrt(px * px * 1.5 + py * py)
+    turn = math.atan2(px * 1.2, py + 0.12)
+    petals = 0.27 + 0.10 * math.cos(5.0 * turn) + 0.05 * math.cos(turn)
+    flower = 1.0 - smoothstep(petals - soft, petals + soft, spread)
+    heart = 1.0 - smoothstep(0.085 - soft, 0.085 + soft, spread)
+    ring = 1.0 - smoothstep(0.13 - soft, 0.13 + soft, spread)
+    bx, by = abs(px) - 0.5, abs(py) - 0.0
+    bud = 1.0 - smoothstep(0.11 - soft, 0.11 + soft, math.sqrt(bx * bx * 2.0 + by * by))
+    stem = 1.0 - smoothstep(0.018, 0.018 + soft, abs(abs(px) - 0.5 + 0.05 * math.cos(6.2831853 * py)))
+    return max(max(flower - 0.85 * ring, heart), max(bud, 0.6 * stem))
 
 
 @kernel
@@ -174,10 +194,22 @@ def albedo(m, cover, cx, cy, cz, ox, oy, oz, up, tr, tg, tb, footprint):
         u, v = cz, cy
     if texture == _PLASTER:
         gain = 1.0 + 0.05 * fractal2(u * 1.3, v * 1.3, 3, footprint * 1.3, 2)
+    elif texture == _STRIPES:
+        place = u / scale - math.floor(u / scale)
+        soft = 0.02 + 0.6 * footprint / scale
+        broad = smoothstep(0.25 - soft, 0.25 + soft, place) - smoothstep(0.75 - soft, 0.75 + soft, place)
+        pin = abs(abs(place - 0.5) - 0.39)
+        line = 1.0 - smoothstep(0.02, 0.02 + soft, pin)
+        mix = contrast * max(broad, 0.7 * line) * min(1.0, 0.4 * scale / (footprint + 1e-6))
+        gain = 1.0 + 0.04 * fractal2(u * 2.0, v * 2.0, 3, footprint * 2.0, 2)
+    elif texture == _WALLPAPER:
+        mix = contrast * _leaves(u / scale, v / (1.25 * scale), 0.02 + footprint / scale)
+        mix *= min(1.0, 0.4 * scale / (footprint + 1e-6))
+        gain = 1.0 + 0.04 * fractal2(u * 2.0, v * 2.0, 3, footprint * 2.0, 2)
     elif texture == _PLANKS:
         first, second, gap = _seams(u, v, 9.0 * scale + 0.4, scale, 3, footprint)
         figure = fractal2(u * 1.6 + 40.0 * first, v * 22.0 + 9.0 * second, 3, footprint * 8.0, 9)
-        gain = 1.0 + contrast * (0.45 * (first - 0.5) + 0.2 * figure)
+        gain = 1.0 + contrast * (0.6 * (first - 0.5) + 0.26 * figure)
         mix = gap
     elif texture == _WOOD:
         figure = fractal3(cx * 1.5, cy * 16.0, cz * 16.0, 3, footprint * 8.0, 9)

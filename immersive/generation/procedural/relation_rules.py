@@ -37,7 +37,9 @@ _BY_THINGS = ("beside", "in_front_of", "behind", "around", "facing")
 _AT_WALLS = "bookshelf wardrobe desk sideboard counter fireplace bed sofa picture"
 _ON_FLOOR = "sofa armchair chair rug floor_lamp plant bookshelf wardrobe desk bed nightstand sculpture"
 _LARGE = "sofa bed desk bookshelf wardrobe sideboard fireplace counter"
-_OBJECTS_AT_WALLS = "ladder piano display_case television jukebox"
+_OBJECTS_AT_WALLS = "ladder piano display_case television jukebox control_panel"
+_VISITORS = "crate barrel robot bicycle wheelbarrow firewood dog cat pumpkin"
+_SEATS = "sofa armchair bed"
 _TABLES = "dining_table cafe_table"
 _INDOORS: _Rules = {
     "beside": (
@@ -53,18 +55,35 @@ _INDOORS: _Rules = {
         (_AT_WALLS, "wall"),
         ("rug", "bed sofa"),
         ("ladder piano display_case jukebox", f"{_LARGE} window door wall"),
+        ("control_panel kiln", f"{_LARGE} window door wall"),
+        (f"{_VISITORS} teddy_bear", f"{_LARGE} armchair door window wall"),
+        ("barrel crate", "robot barrel crate"),
         ("television", "bookshelf sideboard fireplace wall"),
         ("basket", f"{_LARGE} armchair"),
     ),
     "around": (("chair", _TABLES), ("curtain", "window")),
-    "along": ((f"{_AT_WALLS} {_OBJECTS_AT_WALLS}", "wall"), ("chair", "counter")),
+    "along": (
+        ("pipe", "ceiling"),
+        ("crate barrel", "wall"),
+        (f"{_AT_WALLS} {_OBJECTS_AT_WALLS}", "wall"),
+        ("chair", "counter"),
+    ),
     "on": (
         ("table_lamp plant", "desk sideboard coffee_table counter nightstand"),
         ("plant", _TABLES),
         ("globe bottle book_stack candle", f"desk sideboard coffee_table counter nightstand {_TABLES}"),
         ("picture curtain mirror clock tool_rack", "wall"),
+        ("pipe pendant_lamp", "ceiling"),
         ("curtain", "window"),
         ("cushion", "sofa"),
+        ("blanket", _SEATS),
+        ("cat", f"window {_SEATS} rug desk counter {_TABLES}"),
+        ("teddy_bear", _SEATS),
+        ("pumpkin", f"desk counter sideboard {_TABLES}"),
+        ("pot kettle cup", f"desk sideboard coffee_table counter {_TABLES}"),
+        ("pot", "fireplace"),
+        (f"{_VISITORS} teddy_bear shavings skeleton kiln", "floor"),
+        ("dog", "rug"),
         (f"{_ON_FLOOR} {_OBJECTS_AT_WALLS} easel basket", "floor"),
     ),
     "under": (
@@ -74,6 +93,7 @@ _INDOORS: _Rules = {
     ),
     "above": (
         ("picture mirror clock", "sofa fireplace bed desk sideboard"),
+        ("pot", "fireplace counter"),
         ("pendant_lamp", f"{_TABLES} coffee_table desk counter"),
         ("curtain", "window"),
     ),
@@ -81,7 +101,7 @@ _INDOORS: _Rules = {
         ("coffee_table", "sofa fireplace"),
         ("armchair chair bench_seat", "fireplace window bookshelf picture"),
         ("chair", "desk"),
-        ("easel", "window fireplace"),
+        ("easel cat dog", "window fireplace"),
         ("rug", "fireplace sofa bed"),
         ("curtain", "window"),
     ),

@@ -9,9 +9,11 @@ import numpy as np
 from immersive.brief import Element, SceneBrief
 from reconstruction.errors import UnliftableInputError
 
+from . import corridor
+from .corridor import SPACESHIP_CORRIDOR
 from .mesh import Mesh, concatenate, tessellated
 from .room_furnishing import Furnisher
-from .room_palette import DYES, Palette, Scheme, dyed, light_of, pale, scheme_of
+from .room_palette import DYES, Palette, Scheme, dyed, light_of, pale, papered, scheme_of, tone_of
 from .room_plan import Placed, RoomPlan
 from .room_shell import WALLS, Opening, Room, build_shell, build_view, portal_of, view_colours
 from .vocabulary import SETTINGS
@@ -22,6 +24,7 @@ _EYE_M = 1.6
 _CAMERA_BODY_M = 0.4  # how far eyes stay from furniture
 
 _SIZES = {"small": (5.0, 4.4), "medium": (6.2, 5.2), "large": (7.6, 6.2)}  # metres, width and depth
+_CORRIDOR_M = {"small": 9.0, "medium": 12.0, "large": 15.0}
 _HALLS = frozenset({"gallery", "cafe", "library"})  # a little larger and higher
 _GROWTH = 1.08  # when something finds no room, the next try is larger by this
 _TRIES = 9
@@ -76,11 +79,19 @@ def _furnish(brief: SceneBrief, wanted: dict[str, Element], growth: float) -> Fu
     scale = growth * (1.12 if is_hall else 1.0)
     room = Room(round(width * scale, 2), round(depth * scale, 2), 3.0 if is_hall else 2.7)
     side = "west" if rng.random() < 0.5 else "east"
+    if brief.setting == SPACESHIP_CORRIDOR:
+        room = Room(3.3, round(_CORRIDOR_M[brief.size] * growth, 2), 2.75)
+        openings = corridor.doors(room) if "door" in wanted else ()
+        return _furnished(brief, wanted, RoomPlan(room, openings), side, rng)
     openings = (*_windows(room, side, wanted.get("window")), *_doors(room, side, "door" in wanted))
+    return _furnished(brief, wanted, RoomPlan(room, openings), side, rng)
+
+
+def _furnished(
+    brief: SceneBrief, wanted: dict[str, Element], plan: RoomPlan, side: str, rng: np.random.Generator
+) -> Furnisher:
     scheme = scheme_of(brief, rng)
-    furnisher = Furnisher(
-        brief, wanted, RoomPlan(room, openings), Palette(), scheme, light_of(brief), side, rng
-    )
+    furnisher = Furnisher(brief, wanted, plan, Palette(), scheme, light_of(brief), side, rng)
     furnisher.furnish()
     return furnisher
 
@@ -114,10 +125,17 @@ def _doors(room: Room, side: str, is_wanted: bool) -> tuple[Opening, ...]:
 def _finish(brief: SceneBrief, wanted: dict[str, Element], furnisher: Furnisher) -> World:
     room, palette, scheme = furnisher.plan.room, furnisher.palette, furnisher.scheme
     openings, light = furnisher.plan.openings, furnisher.light
-    walls, floor = _surfaces(wanted, palette, scheme, furnisher.side)
     if "door" in wanted:
         scheme = _with_door(scheme, wanted["door"])
-    shell, fittings = build_shell(room, openings, palette, scheme, walls, floor)
+    if brief.setting == SPACESHIP_CORRIDOR:
+        ship = _ship(brief, wanted)
+        shell, lamps = corridor.build_corridor(room, openings, palette, scheme, ship, furnisher.rng)
+        furnisher.lamps += lamps
+        fitted: list[Mesh] = []
+    else:
+        walls, floor = _surfaces(wanted, palette, scheme, furnisher.side)
+        shell, fittings = build_shell(room, openings, palette, scheme, walls, floor)
+        fitted = [fittings]
     placed = furnisher.plan.placed
     things = concatenate([_named(entry) for entry in placed if not entry.is_flat] + furnisher.hung)
     flat = [_named(entry) for entry in placed if entry.is_flat]
@@ -140,7 +158,7 @@ def _finish(brief: SceneBrief, wanted: dict[str, Element], furnisher: Furnisher)
         return plan.is_free(x, z, _CAMERA_BODY_M)
 
     return World(
-        mesh=concatenate([solid, tessellated(concatenate([fittings, *flat]), 0.3), *views]),
+        mesh=concatenate([solid, *(tessellated(part, 0.3) for part in (*fitted, *flat)), *views]),
         materials=tuple(palette.materials),
         lighting=Lighting(
             sky=Sky(light.zenith, light.horizon, light.horizon, ground=_scaled(light.horizon, 0.22)),
@@ -162,6 +180,17 @@ def _finish(brief: SceneBrief, wanted: dict[str, Element], furnisher: Furnisher)
     )
 
 
+def _ship(brief: SceneBrief, wanted: dict[str, Element]) -> corridor.Ship:
+    lamp = wanted.get("pendant_lamp")
+    return corridor.Ship(
+        tone=tone_of(lamp.attributes) if lamp is not None and lamp.attributes else (0.86, 0.94, 1.0),
+        lit_share=0.4 if "eerie" in brief.style else 1.0,
+        has_portholes="window" in wanted,
+        has_lights=lamp is not None,
+        has_pipes="pipe" in wanted,
+    )
+
+
 def _named(entry: Placed) -> Mesh:
     return entry.mesh.labelled(entry.piece.kind)
 
@@ -171,7 +200,7 @@ def _surfaces(
 ) -> tuple[dict[str, int], int]:
     """Return the material slots of the walls by name, and of the floor."""
     attributes = wanted["wall"].attributes if "wall" in wanted else ()
-    plain = palette.slot(Material(Texture.PLASTER, scheme.wall))
+    plain = palette.slot(papered(scheme.wall, scheme.paper))
     walls = dict.fromkeys(WALLS, plain)
     if "wooden" in attributes:
         boards = Material(Texture.PLANKS, (0.40, 0.24, 0.125), (0.15, 0.085, 0.045), 0.2, contrast=0.7)
@@ -185,15 +214,15 @@ def _surfaces(
     elif "stone" in attributes:
         walls[accent] = palette.slot(Material(Texture.STONES, (0.36, 0.34, 0.31), (0.25, 0.235, 0.21), 0.3))
     elif not attributes:
-        walls[accent] = palette.slot(Material(Texture.PLASTER, scheme.accent_wall))
+        walls[accent] = palette.slot(papered(scheme.accent_wall, scheme.accent_paper))
     kind = wanted["floor"].attributes if "floor" in wanted else ()
     if "tiled" in kind:
         floor = Material(Texture.TILES, (0.52, 0.44, 0.36), (0.38, 0.34, 0.29), 0.45)
     elif "stone" in kind:
         floor = Material(Texture.TILES, (0.34, 0.32, 0.29), (0.24, 0.225, 0.20), 0.7)
     else:
-        dark = _scaled(scheme.floor, 0.5)
-        floor = Material(Texture.PLANKS, scheme.floor, dark, 0.2, contrast=0.75)
+        dark = _scaled(scheme.floor, 0.28)
+        floor = Material(Texture.PLANKS, scheme.floor, dark, 0.16, contrast=1.1)
     return walls, palette.slot(floor)
 
 

@@ -10,7 +10,7 @@ from numpy.random import Generator
 from . import furniture_decor
 from .furniture import Piece
 from .mesh import Mesh, concatenate
-from .room_palette import DYES, Palette
+from .room_palette import DYES, Palette, dyed, tone_of
 from .room_plan import Placed
 from .room_relations import TOPS_M, Relating
 
@@ -19,15 +19,16 @@ class Dresser(Relating):
     """The rules that run after the furniture stands."""
 
     def _floor_lamps(self) -> None:
+        tone = tone_of(self._attributes("floor_lamp"))
         for _ in range(self._count("floor_lamp", 1)):
-            piece = furniture_decor.floor_lamp(self.palette, self.light.lamp)
+            piece = furniture_decor.floor_lamp(self.palette, self.light.lamp, tone)
             if (
                 self._related(piece)
                 or self._beside_seat(piece)
                 or self.plan.against_wall(piece, ("north", "south", self._far), 0.92)
             ):
                 lamp = self.plan.placed[-1]
-                self._shine(lamp.floor.x, 1.58, lamp.floor.z, 3.2, clear_m=0.32)
+                self._shine(lamp.floor.x, 1.58, lamp.floor.z, 3.2, 0.32, tone)
             else:
                 self._miss("floor_lamp", False)
 
@@ -124,8 +125,10 @@ class Dresser(Relating):
             usual = (asked, *(kind for kind in usual if kind != asked))
         supports = self._tops(usual)
         wanted = self._count("table_lamp", 2 if self.plan.first("nightstand") else 1)
+        attributes = self._attributes("table_lamp")
+        foot, tone = dyed(attributes, self.scheme.second_seat), tone_of(attributes)
         for support, top in supports[:wanted]:
-            piece = furniture_decor.table_lamp(self.palette, self.scheme.second_seat, self.light.lamp)
+            piece = furniture_decor.table_lamp(self.palette, foot, self.light.lamp, tone)
             shift = {
                 "desk": (0.52, -0.14), "sideboard": (-0.5, 0.0), "coffee_table": (0.0, 0.0),
                 "counter": (0.9, -0.1), "dining_table": (0.0, 0.0), "cafe_table": (0.0, 0.0),
@@ -133,16 +136,18 @@ class Dresser(Relating):
             dx, dz = shift.get(support.piece.kind, (0.0, -0.04))
             x, z = beside(support, dx, dz)
             self.plan.on_top(piece, x, top, z)
-            self._shine(x, top + 0.36, z, 1.5, clear_m=0.24)
+            self._shine(x, top + 0.36, z, 1.5, 0.24, tone)
         for _ in range(max(0, wanted - len(supports)) if self._was_asked("table_lamp") else 0):
             self._miss("table_lamp", False)
 
     def _pendant_lamps(self) -> None:
+        if self.brief.setting == "spaceship_corridor":
+            return  # its lights are part of its walls
         count = self._count("pendant_lamp", 1 if self.brief.setting != "cafe" else 3)
         over = self._target("pendant_lamp", "above")
         kinds = ("dining_table", "cafe_table") if over not in TOPS_M else (over,)
         tables = [e for e in self.plan.placed if e.piece.kind in kinds]
-        room = self.plan.room
+        room, tone = self.plan.room, tone_of(self._attributes("pendant_lamp"))
         spots = [(entry.floor.x, entry.floor.z) for entry in tables]
         spots += [
             (0.0, 0.0),
@@ -153,10 +158,25 @@ class Dresser(Relating):
         for index in range(count):
             low = 1.62 if index < len(tables) else 2.12
             x, z = spots[index]
-            self.plan.on_top(
-                furniture_decor.pendant_lamp(self.palette, room.height, low, self.light.lamp), x, 0.0, z
-            )
-            self._shine(x, low - 0.02, z, 2.6, clear_m=0.3)
+            lamp = furniture_decor.pendant_lamp(self.palette, room.height, low, self.light.lamp, tone)
+            self.plan.on_top(lamp, x, 0.0, z)
+            self._shine(x, low - 0.02, z, 2.6, 0.3, tone)
+
+    def _wall_lamps(self) -> None:
+        room, tone = self.plan.room, tone_of(self._attributes("wall_lamp"))
+        spots = [(wall, share) for share in (-0.34, 0.34, 0.0, 0.62, -0.62) for wall in (self._far, "north")]
+        spots += [(wall, share) for share in (-0.2, 0.5) for wall in ("south", self.side)]
+        hung, count = 0, self._count("wall_lamp", 2)
+        for wall, share in spots:
+            if hung == count:
+                return
+            u = share * room.length(wall) / 2
+            if self.plan.hang(furniture_decor.wall_lamp(self.palette, self.light.lamp, tone), wall, u, 1.78):
+                hung += 1
+                x, z = room.spot(wall, u, 0.16)
+                self._shine(x, 1.82, z, 1.1, 0.2, tone)
+        if self._was_asked("wall_lamp"):
+            self._miss("wall_lamp", False)
 
     def _pictures(self) -> None:
         is_gallery = self.brief.setting == "gallery"
@@ -191,6 +211,14 @@ class Dresser(Relating):
         if hung < count and self._was_asked("picture") and self._wanted["picture"].count is not None:
             self._miss("picture", False)
 
+    @property
+    def _are_curtains_tied(self) -> bool:
+        return "minimal" not in self.brief.style and self.brief.setting not in (
+            "kitchen",
+            "study",
+            "workshop",
+        )
+
     def _curtains(self) -> None:
         if not self._count("curtain", 1):
             return
@@ -203,7 +231,7 @@ class Dresser(Relating):
                 furniture_decor.curtain_rod(self.palette, o.width + 0.7, top).placed([o.u, 0, 0])
             ]
             for side in (-1, 1):
-                cloth = furniture_decor.curtain(self.palette, colour, top, 0.36)
+                cloth = furniture_decor.curtain(self.palette, colour, top, 0.4, self._are_curtains_tied)
                 parts.append(cloth.placed([o.u + side * (o.width / 2 + 0.14), 0, 0]))
             drapes = concatenate(parts).labelled("curtain")
             self.hung.append(self.plan.room.against(drapes, o.wall, 0.0, 0.0, 0.02))

@@ -7,10 +7,11 @@ The rules run in a fixed order, the largest and most bound first. A kind that fi
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from . import furniture, furniture_storage
+from . import furniture, furniture_decor, furniture_storage
 from .furniture import Piece
 from .mesh import concatenate
 from .room_objects import Keeper
@@ -33,7 +34,9 @@ class Furnisher(Keeper):
             "chair": self._loose_chairs, "nightstand": self._nightstands, "sculpture": self._sculptures,
             "bench_seat": self._benches, "floor_lamp": self._floor_lamps, "plant": self._plants,
             "rug": self._rug, "table_lamp": self._table_lamps, "pendant_lamp": self._pendant_lamps,
-            **self.object_rules(), "picture": self._pictures, "curtain": self._curtains,
+            "blanket": self._blankets,
+            **self.object_rules(), "picture": self._pictures, "wall_lamp": self._wall_lamps,
+            "curtain": self._curtains,
         }  # fmt: skip
         for kind in self._targets_first(list(rules)):
             rules[kind]()
@@ -63,6 +66,8 @@ class Furnisher(Keeper):
         adapted = float(np.clip((0.42 / paleness) ** 0.65, 0.9, 1.9)) * (
             1.12 if "bright" in self.brief.style else 1.0
         )
+        if self.brief.setting == "spaceship_corridor":
+            return 1.0
         if self.brief.time == "night":
             return adapted if self.lamps else 3.0
         area = self.plan.room.width * self.plan.room.depth
@@ -82,7 +87,9 @@ class Furnisher(Keeper):
             return
         colour = self._colour("counter", self.scheme.seat)
         is_cafe = self.brief.setting == "cafe"
-        for width in (3.0, 2.4, 1.8):
+        # Stools along it want their room.
+        long = 0.4 * self._stools + 0.1
+        for width in (*([long] if long > 3.0 else []), 3.0, 2.4, 1.8):
             piece = furniture_storage.counter(self.palette, colour, self.rng, width)
             walls = ("north", self._far) if is_cafe else (self._far, "north")
             if self.plan.against_wall(piece, walls, 0.0):
@@ -104,6 +111,8 @@ class Furnisher(Keeper):
         cover = self._colour("bed", self.scheme.seat)
         for index in range(count):
             piece = furniture.bed(self.palette, cover, self.scheme.cushion, self.scheme.wood)
+            if index == 0 and self._blanket_on == "bed":
+                piece = self._covered(piece, 1.76, 0.0, ((0.42, 0.608), (1.03, 0.605)))
             prefer = 0.0 if count == 1 else (-0.52, 0.52)[index]
             apart = 0.55 if count == 1 else 0.1
             placed = self._related(piece) or self.plan.against_wall(
@@ -119,6 +128,13 @@ class Furnisher(Keeper):
             cushion = self._colour("cushion", self.scheme.cushion)
             here = cushions if index == 0 else 0
             piece = furniture.sofa(self.palette, colour, self.scheme.wood, cushion, here, width)
+            if index == 0 and self._blanket_on == "sofa":
+                piece = self._covered(
+                    piece,
+                    0.42,
+                    0.12,
+                    ((-0.47, 0.915), (-0.1, 0.92), (-0.08, 0.59), (0.46, 0.585), (0.485, 0.3)),
+                )
             walls = ("north", self._far, "south") if index == 0 else ("south", self._far, "north")
             self._miss("sofa", self._related(piece) or self.plan.against_wall(piece, walls, 0.0))
 
@@ -127,7 +143,9 @@ class Furnisher(Keeper):
             return
         attributes = self._attributes("coffee_table")
         wood = self._colour("coffee_table", self.scheme.wood)
-        piece = furniture.coffee_table(self.palette, wood, "round" in attributes, self._books)
+        piece = furniture.coffee_table(
+            self.palette, wood, "round" in attributes, self._books, "small" in attributes
+        )
         if self._related(piece):
             return
         x, z = self._hub()
@@ -144,9 +162,37 @@ class Furnisher(Keeper):
         for x, z in spots[:count]:
             turn = float(np.degrees(np.arctan2(-x, -z)))
             piece = furniture.armchair(self.palette, colour, self.scheme.wood)
+            if self._blanket_on == "armchair" and self.plan.first("armchair") is None:
+                piece = self._covered(
+                    piece,
+                    0.4,
+                    0.0,
+                    ((-0.42, 0.99), (-0.19, 0.985), (-0.17, 0.56), (0.38, 0.555), (0.41, 0.3)),
+                )
             placed = self._related(piece) or self.plan.at(piece, hub_x + x, hub_z + z, turn, 0.8)
             walls = (self._far, self.side, "south", "north")
             self._miss("armchair", placed or self.plan.against_wall(piece, walls, 0.6))
+
+    @property
+    def _blanket_on(self) -> str | None:
+        """What a blanket lies on: what the brief says, else the softest thing there is."""
+        if not self._count("blanket", 1):
+            return None
+        asked = self._target("blanket", "on", "beside")
+        soft = ("bed", "sofa", "armchair")
+        return asked if asked in soft else next((kind for kind in soft if kind in self._wanted), None)
+
+    def _blankets(self) -> None:
+        if self._count("blanket", 1):
+            self._miss("blanket", self._blanket_on is not None)
+
+    def _covered(self, piece: Piece, width: float, x: float, run: tuple[tuple[float, float], ...]) -> Piece:
+        """Return a piece with a blanket along the (z, y) points of `run`."""
+        colour = self._colour("blanket", self.scheme.second_seat)
+        stripe = self.scheme.cushion if colour != self.scheme.cushion else (0.66, 0.6, 0.5)
+        cloth = furniture_decor.throw(self.palette, colour, stripe, width, run).placed([x, 0, 0])
+        whole = concatenate([piece.mesh.labelled(piece.kind), cloth.labelled("blanket")])
+        return replace(piece, mesh=whole)
 
     def _chair(self) -> Piece:
         attributes = self._attributes("chair")
@@ -161,6 +207,25 @@ class Furnisher(Keeper):
         target = self._target("chair", "beside", "in_front_of", "facing", "along")
         return target is not None and target not in ("dining_table", "cafe_table")
 
+    @property
+    def _stools(self) -> int:
+        """How many stools the brief puts along a counter."""
+        return self._count("chair", 3) if self._target("chair", "along") == "counter" else 0
+
+    def _stools_placed(self) -> int:
+        """Place stools in a row before the counter and return how many found room."""
+        counter, placed = self.plan.first("counter"), 0
+        if counter is None or counter.wall is None or not self._stools:
+            return 0
+        step = min(0.56, (counter.piece.width - 0.1) / self._stools)
+        wood = self._colour("chair", self.scheme.wood)
+        for index in range(self._stools):
+            u = counter.u + (index - (self._stools - 1) / 2) * step
+            x, z = self.plan.room.spot(counter.wall, u, counter.piece.depth + 0.28)
+            stool = furniture.stool(self.palette, wood, self.scheme.cushion)
+            placed += self.plan.at(stool, x, z, counter.yaw_deg + 180.0)
+        return placed
+
     def _chairs_at_table(self) -> int:
         if not self._count("dining_table", 1) or self._are_chairs_loose():
             return 0
@@ -171,8 +236,9 @@ class Furnisher(Keeper):
             return
         seats = self._chairs_at_table()
         wood = self._colour("dining_table", self.scheme.wood)
-        is_round = "round" in self._attributes("dining_table")
-        table = furniture.dining_table(self.palette, wood, is_round, seats)
+        attributes = self._attributes("dining_table")
+        is_round = "round" in attributes
+        table = furniture.dining_table(self.palette, wood, is_round, seats, "small" in attributes)
         group = _seated(table, self._chair(), seats, is_round)
         shares = self.plan.first("sofa") is not None or self.plan.first("bed") is not None
         room = self.plan.room
@@ -205,7 +271,7 @@ class Furnisher(Keeper):
         desk = self.plan.first("desk")
         count = self._count("chair", 1 if desk is not None else 2)
         hub_x, hub_z = self._hub()
-        for index in range(count):
+        for index in range(self._stools_placed(), count):
             piece = self._chair()
             if self._related(piece):
                 continue
@@ -225,6 +291,8 @@ class Furnisher(Keeper):
         count = self._count("bookshelf", 4 if is_library else 1 + (self.brief.setting == "study"))
         wood = self._colour("bookshelf", self.scheme.wood)
         height = 2.35 if is_library else 1.95
+        if "tall" in self._attributes("bookshelf"):
+            height = min(height + 0.4, self.plan.room.height - 0.2)
         walls = ("north", self._far, "south") if is_library else (self._far, "south", "north")
         prefers = (-0.36, 0.36, -0.4, 0.4, 0.0) if is_library else (0.45, -0.45, 0.6, -0.6, 0.0)
         for index in range(count):
@@ -255,7 +323,9 @@ class Furnisher(Keeper):
     def _sideboard(self) -> None:
         if not self._count("sideboard", 1):
             return
-        piece = furniture_storage.sideboard(self.palette, self._colour("sideboard", self.scheme.wood))
+        piece = furniture_storage.sideboard(
+            self.palette, self._colour("sideboard", self.scheme.wood), self.rng
+        )
         walls = ("north", self._far, "south", self.side)
         self._miss("sideboard", self._related(piece) or self.plan.against_wall(piece, walls, 0.0))
 
@@ -280,7 +350,7 @@ class Furnisher(Keeper):
             else ((0.42, -0.4), (-0.4, 0.4), (0.4, 0.4))
         )
         for x, z in spots[: self._count("sculpture", 2)]:
-            piece = furniture_storage.sculpture(self.palette, self.rng)
+            piece = furniture_storage.sculpture(self.palette, self.rng, self._attributes("sculpture"))
             placed = self._related(piece) or self.plan.at(piece, x * room.width, z * room.depth, 0.0, 1.5)
             self._miss("sculpture", placed)
 
@@ -303,7 +373,7 @@ def _seated(table: Piece, chair: Piece, seats: int, is_round: bool) -> Piece:
                 (reach * float(np.sin(angle)), reach * float(np.cos(angle)), float(np.degrees(angle)) + 180)
             )
     else:
-        along = 3 if half_x > 0.8 else 2
+        along = 2 if half_x <= 0.8 else 3 if half_x <= 1.0 else 5
         steps = [(index - (along - 1) / 2) * (2 * half_x - 0.1) / along for index in range(along)]
         pairs = [(x, side) for x in steps for side in (1, -1)]
         spots = [(x, side * (half_z + 0.14), 180.0 if side > 0 else 0.0) for x, side in pairs]

@@ -47,7 +47,11 @@ class Scheme:
     trim: RGB = (0.72, 0.70, 0.65)
     ceiling: RGB = (0.78, 0.76, 0.72)
     dado: RGB | None = None  # panelling of the lower wall
+    has_boards: bool = False  # upright boards below, not framed fields
     beams: RGB | None = None  # timbers under the ceiling
+    is_coffered: bool = False  # they run both ways
+    paper: Texture = Texture.PLASTER  # of the walls
+    accent_paper: Texture = Texture.PLASTER
 
 
 _TEAL_AND_OCHRE = Scheme(
@@ -59,8 +63,11 @@ _TEAL_AND_OCHRE = Scheme(
     second_seat=(0.50, 0.27, 0.09),
     rug=(0.36, 0.095, 0.07),
     rug_motif=(0.58, 0.47, 0.30),
-    curtain=(0.52, 0.26, 0.15),
-    cushion=(0.60, 0.38, 0.08),
+    curtain=(0.56, 0.25, 0.12),
+    cushion=(0.62, 0.38, 0.07),
+    dado=(0.15, 0.25, 0.27),
+    has_boards=True,
+    accent_paper=Texture.WALLPAPER,
 )
 _SAGE_AND_CLAY = Scheme(
     wall=(0.64, 0.63, 0.54),
@@ -74,6 +81,8 @@ _SAGE_AND_CLAY = Scheme(
     curtain=(0.62, 0.55, 0.42),
     cushion=(0.62, 0.55, 0.42),
     dado=(0.70, 0.68, 0.62),
+    paper=Texture.STRIPES,
+    accent_paper=Texture.WALLPAPER,
 )
 _BLUE_AND_SAND = Scheme(
     wall=(0.68, 0.65, 0.58),
@@ -87,6 +96,8 @@ _BLUE_AND_SAND = Scheme(
     curtain=(0.58, 0.50, 0.38),
     cushion=(0.58, 0.27, 0.12),
     dado=(0.70, 0.68, 0.63),
+    paper=Texture.WALLPAPER,
+    accent_paper=Texture.STRIPES,
 )
 _USUAL = (_TEAL_AND_OCHRE, _SAGE_AND_CLAY, _BLUE_AND_SAND)
 
@@ -103,6 +114,7 @@ _BY_STYLE: dict[str, Scheme] = {
         curtain=(0.45, 0.30, 0.14),
         cushion=(0.50, 0.33, 0.12),
         dado=(0.27, 0.15, 0.08),
+        has_boards=True,
         beams=(0.20, 0.11, 0.06),
     ),
     "minimal": Scheme(
@@ -130,6 +142,10 @@ _BY_STYLE: dict[str, Scheme] = {
         cushion=(0.58, 0.42, 0.14),
         trim=(0.62, 0.55, 0.42),
         dado=(0.17, 0.08, 0.042),
+        beams=(0.20, 0.095, 0.05),
+        is_coffered=True,
+        paper=Texture.WALLPAPER,
+        accent_paper=Texture.WALLPAPER,
     ),
     "serene": Scheme(
         wall=(0.63, 0.68, 0.66),
@@ -142,6 +158,8 @@ _BY_STYLE: dict[str, Scheme] = {
         rug_motif=(0.64, 0.62, 0.55),
         curtain=(0.66, 0.67, 0.63),
         cushion=(0.27, 0.38, 0.40),
+        dado=(0.72, 0.72, 0.69),
+        accent_paper=Texture.WALLPAPER,
     ),
     "bright": Scheme(
         wall=(0.77, 0.76, 0.71),
@@ -154,6 +172,9 @@ _BY_STYLE: dict[str, Scheme] = {
         rug_motif=(0.70, 0.67, 0.58),
         curtain=(0.70, 0.68, 0.60),
         cushion=(0.66, 0.28, 0.20),
+        dado=(0.76, 0.75, 0.71),
+        has_boards=True,
+        accent_paper=Texture.STRIPES,
     ),
     "eerie": Scheme(
         wall=(0.31, 0.30, 0.31),
@@ -169,23 +190,70 @@ _BY_STYLE: dict[str, Scheme] = {
         trim=(0.26, 0.23, 0.20),
         ceiling=(0.46, 0.45, 0.44),
         dado=(0.12, 0.07, 0.05),
+        paper=Texture.STRIPES,
+        accent_paper=Texture.WALLPAPER,
     ),
 }
+
+
+_SHIP = Scheme(
+    wall=(0.40, 0.42, 0.45),
+    accent_wall=(0.50, 0.52, 0.55),
+    floor=(0.21, 0.22, 0.24),
+    wood=(0.30, 0.31, 0.33),
+    seat=(0.10, 0.16, 0.25),
+    second_seat=(0.40, 0.18, 0.05),
+    rug=(0.10, 0.11, 0.13),
+    rug_motif=(0.30, 0.32, 0.35),
+    curtain=(0.20, 0.22, 0.25),
+    cushion=(0.60, 0.27, 0.04),
+    trim=(0.58, 0.59, 0.60),
+)
+_DERELICT = replace(
+    _SHIP,
+    wall=(0.27, 0.25, 0.22),
+    accent_wall=(0.33, 0.30, 0.25),
+    floor=(0.17, 0.14, 0.11),
+    cushion=(0.42, 0.20, 0.05),
+    trim=(0.36, 0.33, 0.28),
+)
 
 
 def scheme_of(brief: SceneBrief, rng: Generator) -> Scheme:
     """Return the colours of a brief: of its first style that has some, else one of the usual ones."""
     usual = _USUAL[int(rng.integers(len(_USUAL)))]
     scheme = next((_BY_STYLE[style] for style in brief.style if style in _BY_STYLE), usual)
-    if brief.setting == "gallery":
+    if brief.setting == "spaceship_corridor":
+        scheme = _DERELICT if {"eerie", "rustic"} & set(brief.style) else _SHIP
+    elif brief.setting == "gallery":
         white = (0.76, 0.75, 0.73)
-        scheme = replace(scheme, wall=white, accent_wall=white)
+        plain = Texture.PLASTER
+        scheme = replace(scheme, wall=white, accent_wall=white, dado=None, paper=plain, accent_paper=plain)
+    elif brief.setting in ("kitchen", "workshop"):  # where nobody papers a wall
+        scheme = replace(scheme, paper=Texture.PLASTER, accent_paper=Texture.PLASTER)
     return scheme
+
+
+def papered(colour: RGB, paper: Texture) -> Material:
+    """Return a wall of a colour: plaster, or paper with a pattern a little lighter or darker."""
+    if paper == Texture.PLASTER:
+        return Material(Texture.PLASTER, colour)
+    light = sum(colour) / 3 > 0.4
+    r, g, b = (0.52 * part if light else min(1.0, 1.8 * part + 0.03) for part in colour)
+    scale = 0.34 if paper == Texture.WALLPAPER else 0.3
+    return Material(paper, colour, (r, g, 0.94 * b), scale, contrast=0.85)
 
 
 def dyed(attributes: tuple[str, ...], otherwise: RGB) -> RGB:
     """Return the colour an element's attributes ask for, else `otherwise`."""
     return next((DYES[name] for name in attributes if name in DYES), otherwise)
+
+
+def tone_of(attributes: tuple[str, ...]) -> RGB:
+    """Return the hue of lamps by an element's attributes, its strongest part 1; white where none is asked."""
+    r, g, b = dyed(attributes, (1.0, 1.0, 1.0))
+    most = max(r, g, b)
+    return (max(r / most, 0.12), max(g / most, 0.12), max(b / most, 0.12))
 
 
 def pale(colour: RGB) -> RGB:
@@ -241,15 +309,17 @@ class RoomLight:
 
 
 _LIGHTS: dict[str, RoomLight] = {
-    "day": RoomLight((3.4, 4.3, 5.6), (5.6, 5.8, 5.8), (13.0, 11.0, 8.6), 39.0, 0.12, 1.0, 1.0),
-    "dawn": RoomLight((2.2, 2.7, 3.6), (5.6, 4.4, 3.4), (11.0, 7.2, 4.2), 23.0, 0.35, 0.85, 1.0),
-    "dusk": RoomLight((0.95, 1.0, 1.6), (2.7, 1.65, 1.25), (3.4, 1.75, 0.95), 16.0, 0.75, 0.6, 1.25),
-    "night": RoomLight((0.04, 0.06, 0.13), (0.08, 0.11, 0.2), (0.10, 0.13, 0.22), 38.0, 1.0, 0.11, 1.5),
+    "day": RoomLight((3.4, 4.3, 5.6), (5.6, 5.8, 5.8), (14.5, 12.2, 9.4), 39.0, 0.16, 1.0, 1.26),
+    "dawn": RoomLight((2.2, 2.7, 3.6), (5.6, 4.4, 3.4), (12.0, 7.8, 4.5), 23.0, 0.4, 0.85, 1.15),
+    "dusk": RoomLight((0.95, 1.0, 1.6), (2.7, 1.65, 1.25), (3.8, 1.95, 1.05), 16.0, 0.8, 0.6, 1.4),
+    "night": RoomLight((0.04, 0.06, 0.13), (0.08, 0.11, 0.2), (0.10, 0.13, 0.22), 38.0, 1.0, 0.11, 1.6),
 }
 
 
 def light_of(brief: SceneBrief) -> RoomLight:
     """Return the light of a brief: its time of day, dulled by weather."""
+    if brief.setting == "spaceship_corridor":  # where it is never day
+        return replace(_LIGHTS["night"], exposure=0.95 if "eerie" in brief.style else 1.15)
     light = _LIGHTS[brief.time]
     if brief.weather != "clear":
         # Clouds take the sun away and spread its light over the sky.

@@ -7,7 +7,7 @@ would without one and is noted in `RoomPlan.unrelated`; the builder then tries a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from .furniture import Piece
 from .mesh import Mesh
 from .room_plan import Placed, opposite
+from .room_shell import yaw_deg
 from .room_wishes import Wishes
 
 # Heights of what things may stand on, metres.
@@ -22,6 +23,11 @@ TOPS_M = {
     "nightstand": 0.56, "desk": 0.76, "sideboard": 0.82, "coffee_table": 0.435, "counter": 0.92,
     "dining_table": 0.755, "cafe_table": 0.755,
 }  # fmt: skip
+# Heights of what a cat or a toy may sit on, and how far before the middle its seat is, metres.
+_SEATS_M = {
+    "sofa": 0.575, "armchair": 0.545, "chair": 0.525, "bed": 0.6, "bench_seat": 0.48, "rug": 0.0,
+}  # fmt: skip
+_SEAT_DEPTHS_M = {"sofa": 0.16, "armchair": 0.1, "bed": 0.1}
 _BESIDE_M = 0.1  # between a piece and what it stands beside
 _BEFORE_M = 0.65  # in front of something, so that both can be used
 _MANTEL_M = 0.375  # how far a chimney breast stands out
@@ -56,7 +62,7 @@ class Relating(Wishes):
     def _related(self, piece: Piece) -> bool:
         """Place a piece by its relation; False if it has none or there is no room for it."""
         relation = self._wanted[piece.kind].relation if piece.kind in self._wanted else None
-        if relation is None or relation.to in ("wall", "floor"):
+        if relation is None or relation.to in ("wall", "floor", "ceiling"):
             return False
         anchors = self._anchors(relation.to)
         place = {
@@ -159,6 +165,36 @@ class Relating(Wishes):
             if entry.piece.kind == kind
         ]
 
+    def _upon(self, piece: Piece, target: str, index: int) -> bool:
+        """Put a small piece on a windowsill, a seat or a top; the next one beside the first."""
+        if target == "window":
+            sills = [o for o in self.plan.openings if not o.is_door]
+            if not sills:
+                return False
+            o = sills[index % len(sills)]
+            u = o.u + (0.24, -0.24)[index // len(sills) % 2] * o.width
+            x, z = self.plan.room.spot(o.wall, u, 0.07)
+            turned = replace(piece, mesh=piece.mesh.placed([0, 0, 0], yaw_deg(o.wall)))
+            self.plan.on_top(turned, x, o.low + 0.018, z)
+            return True
+        supports = [entry for entry in self.plan.placed if entry.piece.kind == target]
+        height = {**TOPS_M, **_SEATS_M}.get(target)
+        if not supports or height is None:
+            return False
+        support = supports[index % len(supports)]
+        share = (
+            0.0 if target in ("chair", "armchair", "rug") else (-0.22, 0.22, 0.0)[index // len(supports) % 3]
+        )
+        turn = np.radians(support.yaw_deg)
+        dx, dz = share * support.piece.width, _SEAT_DEPTHS_M.get(target, 0.0)
+        x = support.floor.x + float(np.cos(turn)) * dx + float(np.sin(turn)) * dz
+        z = support.floor.z - float(np.sin(turn)) * dx + float(np.cos(turn)) * dz
+        if target == "rug":  # what lies there takes floor, unlike what sits above it
+            return self.plan.at(piece, x, z, support.yaw_deg, 0.9)
+        turned = replace(piece, mesh=piece.mesh.placed([0, 0, 0], support.yaw_deg))
+        self.plan.on_top(turned, x, height, z)
+        return True
+
     def _over(self, piece: Piece, target: str) -> bool:
         """Hang a flat piece over what stands at a wall."""
         for anchor in self._anchors(target):
@@ -169,7 +205,7 @@ class Relating(Wishes):
                 self.plan.hung_over(piece, mesh, anchor.wall, anchor.u)
                 return True
             # What is tall hangs higher, so that it clears what it hangs over.
-            for y, shift in product((1.66, 1.8, 1.95), (0.0, 0.45, -0.45, 0.9, -0.9)):
+            for y, shift in product((1.66, 1.8, 1.95, 2.1, 2.2), (0.0, 0.45, -0.45, 0.9, -0.9)):
                 u = anchor.u + shift
                 if abs(shift) <= anchor.half_width and self.plan.hang(piece, anchor.wall, u, y):
                     return True

@@ -13,18 +13,17 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .mesh import Mesh, box, concatenate, cylinder, flat_mesh, quad, rounded_box, tessellated
+from . import room_joinery
+from .mesh import Mesh, concatenate, flat_mesh, quad, tessellated
 from .noise import fractal, ramp
+from .room_joinery import FRAME_M, THICKNESS_M, Opening
 from .room_palette import Palette, RoomLight, Scheme
 from .world import RGB, Material, Portal, Texture
 
 WALLS = ("north", "east", "south", "west")
 _YAW_DEG = {"north": 0.0, "east": -90.0, "south": 180.0, "west": 90.0}
-THICKNESS_M = 0.16
-_FRAME_M = 0.06
-_DADO_M = 0.84  # under the usual window sill
 _VIEW_DEPTH_M = 3.2  # how far behind the wall the painted view stands
-_VIEW_CELL_M = 0.12  # its colours are given at this spacing
+_VIEW_CELL_M = 0.07  # its colours are given at this spacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +60,6 @@ def yaw_deg(wall: str) -> float:
     return _YAW_DEG[wall]
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """A window or a door in a wall."""
-
-    wall: str
-    u: float  # its middle
-    width: float
-    low: float  # height of the sill; 0 for a door
-    high: float
-    is_door: bool = False
-
-
 def build_shell(
     room: Room,
     openings: tuple[Opening, ...],
@@ -96,31 +83,28 @@ def build_shell(
     trim = palette.paint(scheme.trim)
     flat = [
         quad([[-w, 0, d], [w, 0, d], [w, 0, -d], [-w, 0, -d]], floor).labelled("floor"),
-        quad([[-w, h, -d], [w, h, -d], [w, h, d], [-w, h, d]], ceiling),
+        quad([[-w, h, -d], [w, h, -d], [w, h, d], [-w, h, d]], ceiling).labelled("ceiling"),
     ]
     details: list[Mesh] = []
     for wall in WALLS:
         here = [opening for opening in openings if opening.wall == wall]
         face = _wall(room.length(wall), h, here, walls[wall]).labelled("wall")
         flat.append(room.against(face, wall, 0.0))
-        details.append(room.against(_skirting(room, wall, here, trim).labelled("wall"), wall, 0.0))
+        joinery = [room_joinery.skirting(room.length(wall), here, trim)]
+        joinery.append(room_joinery.cornice(room.length(wall), h, trim))
         if scheme.dado is not None:
-            panels = _panelling(room, wall, here, palette, scheme.dado).labelled("wall")
-            details.append(room.against(panels, wall, 0.0))
+            joinery.append(room_joinery.dado(room.length(wall), here, palette, scheme))
+        details.append(room.against(concatenate(joinery).labelled("wall"), wall, 0.0))
         for opening in here:
             fitted = (
-                _door(opening, palette, scheme, trim)
+                room_joinery.door(opening, palette, scheme, trim)
                 if opening.is_door
-                else _window(opening, palette, trim, scheme)
+                else room_joinery.window(opening, palette, trim, scheme)
             )
             kind = "door" if opening.is_door else "window"
             details.append(room.against(fitted.labelled(kind), wall, 0.0))
     if scheme.beams is not None:
-        timber = palette.wood(scheme.beams)
-        count = max(2, round(room.width / 1.5))
-        for index in range(count):
-            x = (index - (count - 1) / 2) * room.width / count
-            details.append(box([x, h - 0.09, 0], [0.16, 0.18, room.depth], timber))
+        details.append(room_joinery.beams(w, d, h, palette.wood(scheme.beams), scheme.is_coffered))
     return tessellated(concatenate(flat), 0.14), tessellated(concatenate(details), 0.2)
 
 
@@ -148,93 +132,10 @@ def _wall(length: float, height: float, openings: list[Opening], slot: int) -> M
     return concatenate(parts)
 
 
-def _skirting(room: Room, wall: str, openings: list[Opening], slot: int) -> Mesh:
-    length = room.length(wall)
-    cuts = sorted((o.u - o.width / 2 - 0.08, o.u + o.width / 2 + 0.08) for o in openings if o.low < 0.1)
-    parts, left = [], -length / 2
-    for start, end in [*cuts, (length / 2, length / 2)]:
-        if start - left > 0.02:
-            parts.append(box([(left + start) / 2, 0.05, 0.011], [start - left, 0.10, 0.022], slot))
-        left = end
-    return concatenate(parts)
-
-
-def _panelling(room: Room, wall: str, openings: list[Opening], palette: Palette, colour: RGB) -> Mesh:
-    """Return the panelled lower part of a wall: a board, raised fields and a rail, cut out at openings."""
-    length, top = room.length(wall), _DADO_M
-    board, field = palette.paint(colour), palette.paint(tuple(min(1.0, 1.14 * part) for part in colour))  # type: ignore[arg-type]
-    cuts = sorted((o.u - o.width / 2 - 0.1, o.u + o.width / 2 + 0.1) for o in openings if o.low < top + 0.05)
-    parts, left = [], -length / 2
-    for start, end in [*cuts, (length / 2, length / 2)]:
-        wide = start - left
-        if wide > 0.05:
-            middle = (left + start) / 2
-            parts.append(box([middle, top / 2, 0.008], [wide, top, 0.016], board))
-            parts.append(box([middle, top, 0.02], [wide, 0.06, 0.04], board))
-            fields = max(1, round(wide / 0.62))
-            for index in range(fields):
-                x = left + (index + 0.5) * wide / fields
-                if wide / fields > 0.25:
-                    parts.append(box([x, 0.48, 0.018], [wide / fields - 0.14, top - 0.32, 0.016], field))
-        left = end
-    return concatenate(parts)
-
-
-def _window(o: Opening, palette: Palette, trim: int, scheme: Scheme) -> Mesh:
-    """Return frame, bars and sill board of a window; the plane of the wall is z = 0."""
-    y, tall = (o.low + o.high) / 2, o.high - o.low
-    z = -0.6 * THICKNESS_M
-    parts = []
-    for side in (-1, 1):
-        parts.append(box([o.u + side * (o.width - _FRAME_M) / 2, y, z], [_FRAME_M, tall, 0.07], trim))
-        parts.append(box([o.u, y + side * (tall - _FRAME_M) / 2, z], [o.width, _FRAME_M, 0.07], trim))
-    panes = max(2, round(o.width / 0.75))
-    for index in range(1, panes):
-        x = o.u - o.width / 2 + index * o.width / panes
-        parts.append(box([x, y, z], [0.05, tall, 0.05], trim))
-    if tall > 1.2:
-        parts.append(box([o.u, o.high - 0.34 * tall, z], [o.width, 0.045, 0.05], trim))
-    if o.low > 0.2:
-        board = rounded_box(
-            [o.u, o.low - 0.005, 0.06], [o.width + 0.16, 0.045, 0.22], 0.015, palette.wood(scheme.wood)
-        )
-        parts.append(board)
-    for side in (-1, 1):
-        parts.append(box([o.u + side * (o.width / 2 + 0.04), y, 0.012], [0.08, tall + 0.16, 0.024], trim))
-    parts.append(box([o.u, o.high + 0.04, 0.012], [o.width, 0.08, 0.024], trim))
-    return concatenate(parts)
-
-
-def _door(o: Opening, palette: Palette, scheme: Scheme, trim: int) -> Mesh:
-    """Return a closed panelled door in its frame."""
-    leaf = palette.paint(scheme.trim)
-    panel = palette.paint(tuple(0.86 * part for part in scheme.trim))  # type: ignore[arg-type]
-    brass = palette.metal((0.38, 0.27, 0.12))
-    y, tall = o.high / 2, o.high
-    parts = [box([o.u, y, -0.05], [o.width, tall, 0.06], leaf)]
-    for side in (-1, 1):
-        parts.append(
-            box([o.u + side * (o.width / 2 + 0.05), (tall + 0.1) / 2, 0.015], [0.10, tall + 0.1, 0.03], trim)
-        )
-        for low, high in ((0.14, 0.86), (1.0, tall - 0.14)):
-            parts.append(
-                box(
-                    [o.u + side * o.width * 0.23, (low + high) / 2, -0.018],
-                    [o.width * 0.36, high - low, 0.016],
-                    panel,
-                )
-            )
-    parts.append(box([o.u, tall + 0.05, 0.015], [o.width, 0.10, 0.03], trim))
-    knob = o.u + o.width / 2 - 0.09
-    parts.append(cylinder([knob, 1.0, -0.02], [knob, 1.0, 0.05], 0.018, 0.018, 10, brass))
-    parts.append(rounded_box([knob, 1.0, 0.06], [0.06, 0.06, 0.05], 0.024, brass))
-    return concatenate(parts)
-
-
 def portal_of(room: Room, opening: Opening) -> Portal:
     """Return the daylight opening of a window, at the outside of the wall."""
-    left, right = opening.u - opening.width / 2 + _FRAME_M, opening.u + opening.width / 2 - _FRAME_M
-    low, high = opening.low + _FRAME_M, opening.high - _FRAME_M
+    left, right = opening.u - opening.width / 2 + FRAME_M, opening.u + opening.width / 2 - FRAME_M
+    low, high = opening.low + FRAME_M, opening.high - FRAME_M
     corners = np.array([[left, low, 0], [right, low, 0], [left, high, 0]])
     mesh = flat_mesh(corners, np.array([[0, 1, 2]]), 0)
     moved = room.against(mesh, opening.wall, 0.0, 0.0, -THICKNESS_M).vertices.astype(np.float64)
@@ -395,7 +296,7 @@ def paint_view(
         jag = 0.9 if view in ("forest", "mountain", "snow") else 0.6
         crowns = height * (0.55 + 0.5 * ridge(4.0, 2, 12) + 0.45 * jag * ridge(17.0, 3, 13))
         leaves = fractal(a * 24, e * 24, 3, seed + 14)
-        green = np.asarray(colours.foliage) * (0.95 + 0.75 * leaves)[:, None]
+        green = np.asarray(colours.foliage) * (0.95 + 1.1 * leaves)[:, None]
         wood = ramp(0.010, -0.010, e - crowns) * ramp(-0.05, -0.02, e + 0.02 * ridge(6.0, 2, 15))
         picture = over(picture, np.maximum(green, 0.0), wood)
     return np.maximum(picture, 0.004)

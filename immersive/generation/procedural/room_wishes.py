@@ -9,7 +9,7 @@ from immersive.brief import Element, SceneBrief
 from .mesh import Mesh
 from .room_palette import Palette, RoomLight, Scheme, dyed
 from .room_plan import RoomPlan, opposite
-from .world import RGB, Lamp
+from .world import RGB, WHITE, Lamp
 
 _BOOKS: tuple[tuple[RGB, RGB], ...] = (
     ((0.10, 0.18, 0.32), (0.55, 0.42, 0.26)),
@@ -74,7 +74,8 @@ class Wishes:
     def _was_asked(self, kind: str) -> bool:
         return any(element.kind == kind for element in self.brief.elements)
 
-    def _shine(self, x: float, y: float, z: float, power: float, clear_m: float) -> None:
+    def _shine(self, x: float, y: float, z: float, power: float, clear_m: float, tone: RGB = WHITE) -> None:
         strength = power * self.light.lamp
-        colour = (strength * _WARM[0], strength * _WARM[1], strength * _WARM[2])
+        r, g, b = (strength * warm * hue for warm, hue in zip(_WARM, tone, strict=True))
+        colour = (r, g, b)
         self.lamps.append(Lamp((x, y, z), colour, radius=0.1, clear_m=clear_m))

@@ -5,6 +5,8 @@ Understanding reads these tables and the builders implement them; a test holds b
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .kinds import COLOURS, Kind, Setting
 from .outdoor_vocabulary import OUTDOOR_KINDS, OUTDOOR_SETTINGS
 
@@ -14,7 +16,7 @@ INDOOR_SETTINGS = (
     Setting(
         "living_room",
         True,
-        (*_SEATING, "bookshelf", "cushion", "door"),
+        (*_SEATING, "bookshelf", "cushion", "blanket", "wall_lamp", "sideboard", "door"),
         ("living room", "lounge", "sitting room", "parlour", "den", "room"),
     ),
     Setting(
@@ -22,38 +24,82 @@ INDOOR_SETTINGS = (
         True,
         (
             *("bed", "nightstand", "table_lamp", "rug", "wardrobe", "window", "curtain"),
-            *("picture", "plant", "door"),
+            *("picture", "plant", "blanket", "wall_shelf", "door"),
         ),
         ("bedroom", "guest room", "dormitory"),
     ),
     Setting(
         "study",
         True,
-        ("desk", "chair", "bookshelf", "rug", "table_lamp", "armchair", "window", "picture", "plant", "door"),
+        (
+            "desk",
+            "chair",
+            "bookshelf",
+            "rug",
+            "table_lamp",
+            "armchair",
+            "window",
+            "picture",
+            "plant",
+            "wall_shelf",
+            "door",
+        ),
         ("study", "office", "home office"),
     ),
     Setting(
         "library",
         True,
-        ("bookshelf", "armchair", "coffee_table", "rug", "floor_lamp", "desk", "window", "plant", "door"),
+        (
+            "bookshelf",
+            "armchair",
+            "coffee_table",
+            "rug",
+            "floor_lamp",
+            "desk",
+            "window",
+            "plant",
+            "wall_lamp",
+            "door",
+        ),
         ("library", "reading room", "bookshop"),
     ),
     Setting(
         "kitchen",
         True,
-        ("counter", "dining_table", "chair", "pendant_lamp", "window", "plant", "door"),
+        ("counter", "dining_table", "chair", "pendant_lamp", "window", "plant", "wall_shelf", "pot", "door"),
         ("kitchen",),
     ),
     Setting(
         "dining_room",
         True,
-        ("dining_table", "chair", "pendant_lamp", "sideboard", "rug", "window", "curtain", "picture", "door"),
+        (
+            "dining_table",
+            "chair",
+            "pendant_lamp",
+            "sideboard",
+            "rug",
+            "window",
+            "curtain",
+            "picture",
+            "wall_lamp",
+            "door",
+        ),
         ("dining room",),
     ),
     Setting(
         "cafe",
         True,
-        ("cafe_table", "chair", "counter", "pendant_lamp", "window", "plant", "picture", "door"),
+        (
+            "cafe_table",
+            "chair",
+            "counter",
+            "pendant_lamp",
+            "window",
+            "plant",
+            "picture",
+            "wall_shelf",
+            "door",
+        ),
         ("cafe", "coffee shop", "bistro"),
     ),
     Setting(
@@ -68,6 +114,20 @@ INDOOR_SETTINGS = (
         ("desk", "chair", "bookshelf", "pendant_lamp", "picture", "window", "plant", "door"),
         ("workshop", "studio", "atelier"),
     ),
+    Setting(
+        "spaceship_corridor",
+        True,
+        ("pendant_lamp", "pipe", "door", "control_panel", "window"),
+        (
+            *("spaceship corridor", "starship corridor", "corridor", "starship", "space station"),
+            *(
+                "corridor of a spaceship",
+                "corridor of a starship",
+                "inside a spaceship",
+                "spaceship interior",
+            ),
+        ),
+    ),
 )
 
 INDOOR_KINDS = (
@@ -75,20 +135,32 @@ INDOOR_KINDS = (
     Kind(
         "armchair", (), True, ("armchair", "easy chair"), most=4, attributes=(*COLOURS, "leather", "fabric")
     ),
-    Kind("chair", (), True, ("chair", "stool", "seat"), most=8, attributes=(*COLOURS, "wooden")),
-    Kind("coffee_table", (), True, ("coffee table", "low table"), attributes=(*COLOURS, "round")),
-    Kind("dining_table", (), True, ("dining table", "table"), attributes=(*COLOURS, "round")),
+    Kind("chair", (), True, ("chair", "stool", "seat"), most=12, attributes=(*COLOURS, "wooden")),
+    Kind("coffee_table", (), True, ("coffee table", "low table"), attributes=(*COLOURS, "round", "small")),
+    Kind("dining_table", (), True, ("dining table", "table"), attributes=(*COLOURS, "round", "small")),
     Kind("cafe_table", ("cafe",), True, ("cafe table",), most=4, attributes=COLOURS),
     Kind("desk", (), True, ("desk", "writing desk", "workbench"), attributes=COLOURS),
     Kind("bed", (), True, ("bed", "bunk"), most=2, attributes=COLOURS),
     Kind("nightstand", (), True, ("nightstand", "bedside table"), most=2, attributes=COLOURS),
     Kind("wardrobe", (), True, ("wardrobe", "closet", "cupboard", "cabinet"), most=2, attributes=COLOURS),
     Kind("sideboard", (), True, ("sideboard", "dresser"), attributes=COLOURS),
-    Kind("bookshelf", (), True, ("bookshelf", "bookcase", "shelf", "book"), most=5, attributes=COLOURS),
+    Kind(
+        "bookshelf",
+        (),
+        True,
+        ("bookshelf", "bookcase", "shelf", "book"),
+        most=5,
+        attributes=(*COLOURS, "tall"),
+    ),
     Kind("rug", (), True, ("rug", "carpet"), attributes=(*COLOURS, "persian", "round")),
-    Kind("floor_lamp", (), True, ("floor lamp", "lamp", "standing lamp"), most=3),
-    Kind("table_lamp", (), True, ("table lamp", "desk lamp", "reading lamp"), most=2),
-    Kind("pendant_lamp", (), True, ("pendant lamp", "chandelier", "ceiling lamp"), most=3),
+    Kind("floor_lamp", (), True, ("floor lamp", "lamp", "standing lamp"), most=3, attributes=COLOURS),
+    Kind("table_lamp", (), True, ("table lamp", "desk lamp", "reading lamp"), most=2, attributes=COLOURS),
+    Kind(
+        "pendant_lamp", (), True, ("pendant lamp", "chandelier", "ceiling lamp"), most=3, attributes=COLOURS
+    ),
+    Kind("wall_lamp", (), True, ("wall lamp", "sconce", "wall light"), most=4, attributes=COLOURS),
+    Kind("wall_shelf", (), True, ("wall shelf", "floating shelf"), most=3),
+    Kind("blanket", (), True, ("blanket", "throw", "quilt", "bedspread", "duvet"), attributes=COLOURS),
     Kind("fireplace", (), True, ("fireplace", "hearth", "stove"), attributes=("stone", "brick", "white")),
     Kind(
         "window",
@@ -103,13 +175,27 @@ INDOOR_KINDS = (
     ),
     Kind("curtain", (), True, ("curtain", "drapes"), attributes=COLOURS),
     Kind("cushion", (), True, ("cushion", "pillow"), most=4, attributes=COLOURS),
-    Kind("door", (), True, ("door", "doorway"), attributes=COLOURS),
+    Kind(
+        "door",
+        (),
+        True,
+        ("door", "doorway", "sliding door", "airlock", "hatch", "bulkhead"),
+        attributes=COLOURS,
+    ),
     Kind("plant", (), True, ("plant", "houseplant", "potted plant"), most=4, attributes=("tall", "small")),
     Kind("picture", (), True, ("picture", "painting", "poster"), most=8, attributes=("large", "small")),
     Kind("counter", (), True, ("counter", "kitchen counter", "worktop", "sink"), attributes=COLOURS),
-    Kind("sculpture", (), True, ("sculpture", "pedestal", "vase"), most=3),
+    Kind(
+        "sculpture",
+        (),
+        True,
+        ("sculpture", "pedestal", "vase"),
+        most=3,
+        attributes=("stone", "metal", "white", "black"),
+    ),
     Kind("bench_seat", (), True, ("bench seat",), most=2),
     Kind("wall", (), True, ("wall", "wallpaper"), attributes=(*COLOURS, "wooden", "brick", "stone")),
+    Kind("ceiling", (), True, ("ceiling",)),
     Kind("floor", (), True, ("floor", "floorboard"), attributes=("wooden", "stone", "tiled")),
 )
 
@@ -128,8 +214,23 @@ OBJECT_KINDS = (
     Kind("jukebox", (), True, ("jukebox",)),
     Kind("mirror", (), True, ("mirror", "looking glass"), most=3),
     Kind("clock", (), True, ("clock", "wall clock"), most=2),
+    Kind("pot", (), True, ("pot", "copper pot", "pan", "saucepan", "cooking pot"), most=5),
+    Kind("kettle", (), True, ("kettle", "teapot"), most=2),
+    Kind("cup", (), True, ("cup", "mug", "teacup"), most=4),
+    Kind("teddy_bear", (), True, ("teddy bear", "teddy", "stuffed toy"), most=3),
+    Kind("kiln", (), True, ("kiln", "oven", "pottery kiln")),
+    Kind("shavings", (), True, ("wood shavings", "shavings", "sawdust")),
+    Kind("skeleton", (), True, ("skeleton", "dinosaur skeleton", "dinosaur", "fossil")),
+    Kind("control_panel", (), True, ("control panel", "console"), most=2),
+    Kind("pipe", (), True, ("pipe", "pipework", "piping", "duct"), most=8),
     Kind("tool_rack", (), True, ("tool", "tool rack", "hand tool", "workshop tool"), most=2),
 )
 
+# Outdoor things that rooms can hold, too; `room_visitors` builds them there.
+BOTH_SIDES = (*("crate", "barrel", "robot", "bicycle", "wheelbarrow", "firewood", "dog", "cat", "pumpkin"),)
+
 SETTINGS = {setting.name: setting for setting in (*OUTDOOR_SETTINGS, *INDOOR_SETTINGS)}
-VOCABULARY = {kind.name: kind for kind in (*OUTDOOR_KINDS, *INDOOR_KINDS, *OBJECT_KINDS)}
+VOCABULARY = {
+    kind.name: replace(kind, is_on_both_sides=True) if kind.name in BOTH_SIDES else kind
+    for kind in (*OUTDOOR_KINDS, *INDOOR_KINDS, *OBJECT_KINDS)
+}

@@ -47,6 +47,8 @@ class Texture(IntEnum):
     STONES = 19  # rough masonry, `scale` metres a stone, accent mortar
     MOUNTAIN = 20  # forest, rock and snow by height; `scale` is the height of the snow line
     STRATA = 21  # layered rock: base in beds `scale` metres thick, accent moss on what faces up
+    STRIPES = 22  # upright stripes of base and accent, a pair every `scale` metres
+    WALLPAPER = 23  # leaves of accent on base in a half drop, one every `scale` metres
 
 
 @dataclass(frozen=True, slots=True)
