@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import unicodedata
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -69,15 +70,17 @@ def _best(coverage: Coverage, brief: SceneBrief) -> int:
 
 def _folded(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int, most: int) -> str:
     """Return `text` in at most `most` lines of `width` pixels, an ellipsis where it ends early."""
+    # The font that comes with Pillow has no accents.
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     lines = [""]
-    for word in text.split():
+    for word in plain.split():
         longer = f"{lines[-1]} {word}".strip()
         if font.getlength(longer) <= width:
             lines[-1] = longer
         else:
             lines.append(word)
     if len(lines) > most:
-        lines = [*lines[: most - 1], f"{lines[most - 1]} …"]
+        lines = [*lines[: most - 1], f"{lines[most - 1]} ..."]
     return "\n".join(lines)
 
 
