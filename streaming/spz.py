@@ -1,4 +1,4 @@
-"""Niantic's SPZ: versions 2 and 3 (gzip) and 4 (zstd streams), read and written (3 and 4).
+"""Niantic's SPZ: versions 2 and 3 (gzip) and 4 (zstd streams), read and written.
 
 Layout after the header, planar, little-endian: positions (3 x int24 fixed point), opacities (u8), colours
 (3 x u8), scales (3 x u8, logarithmic), rotations, SH (u8, coefficient by coefficient, RGB inside).
@@ -65,13 +65,15 @@ def encode(cloud: SplatCloud, *, version: int = 3) -> bytes:
     """Return an SPZ file of `cloud` in the frame its owner specifies (right, up, back).
 
     Largest errors: position 0.122 mm per axis; opacity 1/510; degree-0 colour 0.0037; scale 3.2 %; SH 1/32
-    in degree 1 and 1/16 above, inside -1..1. Positions further than 2048 m from the origin do not fit.
+    in degree 1 and 1/16 above, inside -1..1. Rotations are within 0.35 degrees in versions 3 and 4; version 2
+    keeps x, y, z in steps of 1/127.5 and derives w, which is 14 degrees off at worst, where w is about 0.
+    Positions further than 2048 m from the origin do not fit.
 
     Raises:
         AssetFormatError: The cloud is empty or too far out, or the version cannot be written.
     """
-    if version not in (3, 4):
-        raise AssetFormatError(f"SPZ version to write must be 3 or 4, got {version}")
+    if version not in (2, 3, 4):
+        raise AssetFormatError(f"SPZ version to write must be 2, 3 or 4, got {version}")
     if len(cloud) == 0:
         raise AssetFormatError("an SPZ file must hold at least one splat")
     fixed = np.rint(cloud.means.astype(np.float64) * 2**_FRACTIONAL_BITS)
@@ -87,16 +89,17 @@ def encode(cloud: SplatCloud, *, version: int = 3) -> bytes:
     bucket = np.array(_SH_BUCKETS)[degree][None, :, None]
     rest = np.rint(cloud.sh[:, 1:].astype(np.float64) * _SH_STEPS) + _SH_STEPS
     rest = np.floor((rest + bucket // 2) / bucket) * bucket
+    xyzw = xyzw_from_wxyz(cloud.quats.astype(np.float64))
     streams = [
         positions.tobytes(),
         _byte(cloud.opacities * 255.0),
         _byte(dc * (_COLOR_SCALE * 255) + 127.5),
         _byte((np.log(cloud.scales.astype(np.float64)) + _SCALE_OFFSET) * _SCALE_STEPS),
-        _pack_smallest_three(xyzw_from_wxyz(cloud.quats.astype(np.float64))).tobytes(),
+        (_pack_first_three(xyzw) if version == 2 else _pack_smallest_three(xyzw)).tobytes(),
         _byte(rest),
     ]
-    if version == 3:
-        header = _HEADER.pack(MAGIC, 3, len(cloud), cloud.sh_degree, _FRACTIONAL_BITS, 0, 0)
+    if version < 4:
+        header = _HEADER.pack(MAGIC, version, len(cloud), cloud.sh_degree, _FRACTIONAL_BITS, 0, 0)
         compressor = zlib.compressobj(9, zlib.DEFLATED, 31)
         return compressor.compress(header + b"".join(streams)) + compressor.flush()
     import zstandard
@@ -270,6 +273,11 @@ def _unpack_smallest_three(packed: NDArray) -> NDArray:
         left = np.where(largest == i, left, left >> 10)
     xyzw[rows, largest] = np.sqrt(np.maximum(0, 1 - (xyzw**2).sum(axis=1)))
     return xyzw
+
+
+def _pack_first_three(xyzw: NDArray) -> NDArray[np.uint8]:
+    turned = np.where(xyzw[:, 3:] < 0, -xyzw, xyzw)
+    return np.rint(turned[:, :3] * 127.5 + 127.5).clip(0, 255).astype(np.uint8)
 
 
 def _unpack_first_three(packed: NDArray) -> NDArray:

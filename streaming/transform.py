@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reconstruction.conventions import WORLD_FROM_RDF, multiply_quats, quats_from_rotmats, rotmats_from_quats
-from reconstruction.spherical_harmonics import rotate
+from reconstruction.spherical_harmonics import basis, rotate
 from reconstruction.splats import SplatCloud
 
 from .errors import AssetFormatError
@@ -47,6 +47,9 @@ def transform(cloud: SplatCloud, world_from_local: NDArray) -> SplatCloud:
     )
 
 
+# A unit vector where no function of the basis is zero.
+_GENERIC = np.array([0.36, 0.48, 0.8])
+
 # Right, down, forward (INRIA, COLMAP) <-> right, up, back (ours).
 RDF_SIGNS = tuple(int(sign) for sign in np.diag(WORLD_FROM_RDF)[:3])
 
@@ -54,16 +57,17 @@ RDF_SIGNS = tuple(int(sign) for sign in np.diag(WORLD_FROM_RDF)[:3])
 def flip_axes(cloud: SplatCloud, signs: tuple[int, ...]) -> SplatCloud:
     """Return `cloud` with axes negated where `signs` is -1; an odd number of them mirrors the scene.
 
-    A mirrored Gaussian is still a Gaussian: its rotation R becomes S R S, which is a rotation again.
+    A mirrored Gaussian is still a Gaussian: its rotation R becomes S R S, which is a rotation again. Each
+    function of the SH basis is even or odd in each axis, so its coefficient changes sign and nothing rounds.
     """
     x, y, z = signs
-    sh = rotate(cloud.sh, np.diag(np.array(signs, np.float64)))
+    parity = np.sign(basis(_GENERIC, cloud.sh_degree) * basis(_GENERIC * np.array(signs), cloud.sh_degree))
     return SplatCloud(
         cloud.means * np.array(signs, np.float32),
         cloud.quats * np.array([1, y * z, x * z, x * y], np.float32),
         cloud.scales,
         cloud.opacities,
-        sh.astype(np.float32),
+        cloud.sh * parity.astype(np.float32)[:, None],
     )
 
 
