@@ -151,6 +151,12 @@ def decode(data: bytes, *, frame: Frame = "auto") -> SplatCloud:
     return cloud if code == _FRAME_CODES["rub"] else flip_axes(cloud, _FRAMES[code])
 
 
+def splat_count(data: bytes) -> int:
+    """Return the count that the header states, unpacking nothing else; 0 where there is no header."""
+    start = _inflate(data, _HEADER.size) if data[:2] == GZIP_MAGIC else data[: _HEADER.size]
+    return _HEADER.unpack(start)[2] if len(start) == _HEADER.size else 0
+
+
 def describe(data: bytes) -> tuple[int, bool, bool]:
     """Return version, whether trained with anti-aliasing, and whether the file states its frame."""
     header, _, stated = _split(data)
@@ -175,11 +181,12 @@ def _split(data: bytes) -> tuple[tuple[int, ...], list[bytes], int | None]:
         raise AssetFormatError(f"SPZ fractional bits must be at most 23, got {fractional_bits}")
     sizes = [9 * count, count, 3 * count, 3 * count, (3 if version == 2 else 4) * count]
     sizes.append(3 * (_BASES[degree] - 1) * count)
-    if version == 4:
-        return header, *_split_v4(data, sizes, bool(flags & _FLAG_EXTENSIONS))
     expected = _HEADER.size + sum(sizes)
+    # Zstd has no such limit, but files that hold a scene stay far below it too.
     if expected > MAX_INFLATED_BYTES or expected > len(data) * MAX_DEFLATE_RATIO + 64:
         raise AssetFormatError(f"SPZ splat count must fit the file of {len(data)} bytes, got {count}")
+    if version == 4:
+        return header, *_split_v4(data, sizes, bool(flags & _FLAG_EXTENSIONS))
     body = _inflate(data, expected + _MAX_EXTENSION_BYTES) if is_gzip else data
     if len(body) < expected:
         raise AssetFormatError(f"SPZ body must hold {expected} bytes, got {len(body)}")

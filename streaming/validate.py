@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,13 +13,26 @@ import numpy as np
 from reconstruction.errors import InvalidInputError
 from reconstruction.splats import SplatCloud
 
-from . import compressed_ply, gltf, khr_gaussian_splatting, ksplat, ply, sog, splat_file, spz
+from . import (
+    compressed_ply,
+    gltf,
+    gltf_rules,
+    khr_gaussian_splatting,
+    ksplat,
+    ply,
+    sog,
+    splat_file,
+    spz,
+    tiles,
+)
 from .assemble import GZIP_MAGIC, finest_cloud
 from .errors import AssetFormatError
 from .export import XMP_EXTENSION, encode_scene, write_whole
+from .gltf_rules import Dialect
 from .limits import MAX_FILE_BYTES
 from .pack import MANIFEST_NAME, read_asset
 from .sog_files import ZIP_MAGIC, BundleFiles, FolderFiles
+from .up_guess import Up, guess_up
 
 FileFormat = Literal[
     "PLY", "compressed PLY", "SPZ", "SOG", "SOG folder", "streamed SOG", ".splat", ".ksplat", "glTF", "asset"
@@ -27,6 +41,7 @@ Frame = Literal["auto", "rub", "rdf"]
 
 _HINT = "Splat files end in .ply, .spz, .sog, .splat, .ksplat, .glb or .gltf, or are called meta.json."
 _ANTIALIASED = "it was trained with anti-aliasing; viewers without it show thin things too thick"
+_NO_FRAME = "it does not say which way is up; right, up, back is assumed (see `import --frame`)"
 _NEEDLE = 1000.0  # longest over middle axis
 _STRAY = 20.0  # times the extent of the inner 98 %
 
@@ -45,6 +60,8 @@ class FileReport:
     bounds_max: tuple[float, float, float]
     has_collider: bool
     is_labelled_generated: bool  # carries a machine-readable statement that it is AI-made
+    up: Up  # a guess from the splats, in the frame that was assumed; ours is +Y
+    dialects: tuple[Dialect, ...]  # wrong ones that it speaks; `problems` say what is wrong with them
     problems: tuple[str, ...]  # one sentence each; empty is good
 
     @property
@@ -88,11 +105,14 @@ ENCODERS: dict[str, Callable[[SplatCloud], bytes]] = {
     ".spz": spz.encode,
     ".sog": sog.encode,
     ".splat": splat_file.encode,
+    ".compact.glb": partial(khr_gaussian_splatting.encode, layout="compact"),
+    ".spz.glb": tiles.encode_glb,
     ".glb": encode_scene,
 }
 # Names of files that come with others in their folder.
 FOLDER_ENCODERS: dict[str, Callable[[SplatCloud], dict[str, bytes]]] = {
     sog.META_NAME: sog.encode_files,
+    tiles.TILESET_NAME: tiles.encode_files,
 }
 
 
@@ -126,20 +146,24 @@ def inspect(path: Path) -> FileReport:
     kind, data = _open(path)
     size = len(data) if data else _folder_size(path if path.is_dir() else path.parent)
     zero = (0.0, 0.0, 0.0)
-    report = FileReport(path.name, kind, "", size, 0, 0, zero, zero, False, False, ())
+    report = FileReport(path.name, kind, "", size, 0, 0, zero, zero, False, False, "unclear", (), ())
     try:
         report, problems = _describe(report, data, path)
         cloud = _read(kind, data, path, "auto")
     except AssetFormatError as error:
         return replace(report, problems=(*report.problems, str(error)))
     low, high = cloud.means.min(axis=0), cloud.means.max(axis=0)
+    up = guess_up(cloud)
+    if up == "-Y" and _NO_FRAME in problems:
+        report = replace(report, dialects=(*report.dialects, "PLY axes in SPZ"))
     return replace(
         report,
         splat_count=len(cloud),
         sh_degree=cloud.sh_degree,
         bounds_min=(float(low[0]), float(low[1]), float(low[2])),
         bounds_max=(float(high[0]), float(high[1]), float(high[2])),
-        problems=(*problems, *_cloud_problems(cloud)),
+        up=up,
+        problems=(*problems, *_up_problems(kind, up), *_cloud_problems(cloud)),
     )
 
 
@@ -215,11 +239,14 @@ def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, 
             )
         case "glTF":
             document = gltf.decode(data)
-            problems = khr_gaussian_splatting.problems(document)
+            problems = gltf_rules.problems(document)
             report = replace(
                 report,
                 version=str(document.document["asset"]["version"]),
-                has_collider=any(n.get("name") == "collider" for n in document.items("nodes")),
+                dialects=tuple(gltf_rules.dialects(document)),
+                has_collider=any(
+                    isinstance(n, dict) and n.get("name") == "collider" for n in document.items("nodes")
+                ),
                 is_labelled_generated=_is_labelled(document),
             )
         case "SPZ":
@@ -228,9 +255,7 @@ def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, 
             if is_antialiased:
                 problems.append(_ANTIALIASED)
             if not states_frame:
-                problems.append(
-                    "it does not say which way is up; right, up, back is assumed (see `import --frame`)"
-                )
+                problems.append(_NO_FRAME)
         case "SOG" | "SOG folder":
             meta = sog.describe(BundleFiles(data) if data else _files(path))
             report = replace(report, version=str(meta.version))
@@ -249,6 +274,17 @@ def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, 
 
 def _is_labelled(document: gltf.Gltf) -> bool:
     return "lgorithmicMedia" in str(document.document.get("extensions", {}).get(XMP_EXTENSION, ""))
+
+
+def _up_problems(kind: FileFormat, up: Up) -> list[str]:
+    if up in ("+Y", "unclear"):
+        return []
+    found = f"its ground lies as if {up} were up"
+    if kind == "SPZ" and up == "-Y":
+        return [f"{found}: it holds the axes of a PLY, as splat-transform, GaussForge and gsply write"]
+    if kind in ("glTF", "asset") or up != "-Y":
+        return [f"{found}; +Y is"]
+    return [f"{found}: an editor has saved it upright (see `import --frame rub`)"]
 
 
 def _cloud_problems(cloud: SplatCloud) -> list[str]:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from reconstruction.errors import ImmersiveError, InvalidInputError
-from streaming import ply
+from streaming import gltf, ply, tiles
 from streaming.errors import AssetFormatError
 from streaming.pack import write_pack
 from streaming.validate import ENCODERS, FOLDER_ENCODERS, inspect, read_splats, write_splats
@@ -22,6 +23,8 @@ def test_each_format_keeps_the_scene_upright_and_in_place(name: str, tmp_path: P
 
     write_splats(cloud, path)
 
+    if name == tiles.TILESET_NAME:
+        path = tmp_path / tiles.CONTENT_NAME
     found = read_splats(path).means
     # Some formats order splats along a curve.
     np.testing.assert_allclose(np.sort(found, axis=0), np.sort(cloud.means, axis=0), atol=0.01)
@@ -150,3 +153,55 @@ def test_missing_file_and_plain_folder_are_refused(tmp_path: Path, name: str) ->
 def test_unknown_ending_to_write_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImmersiveError, match=r"must end in \.compressed\.ply, \.ply, \.spz, .*, meta\.json"):
         write_splats(lopsided_cloud(3), tmp_path / "a.obj")
+
+
+def test_ground_of_a_scene_tells_up_and_a_statue_does_not() -> None:
+    folder = shared("splats/converted_playbot_lod3")
+    names = (folder / "playbot_lod3.ply", shared("gltf/playbot_lod3.glb"), shared("splats/angel.sog"))
+
+    assert [inspect(path).up for path in names] == ["+Y", "+Y", "unclear"]
+
+
+def test_spz_with_the_axes_of_a_ply_is_told_by_name() -> None:
+    report = inspect(shared("splats/converted_playbot_lod3/playbot_lod3.v4.spz"))
+
+    assert report.up == "-Y" and report.dialects == ("PLY axes in SPZ",)
+    assert any("splat-transform, GaussForge and gsply" in problem for problem in report.problems)
+
+
+def test_ply_that_was_saved_upright_is_told(tmp_path: Path) -> None:
+    cloud = read_splats(shared("splats/converted_playbot_lod3/playbot_lod3.ply"), frame="rub")
+    write_splats(cloud, tmp_path / "turned.ply")
+
+    report = inspect(tmp_path / "turned.ply")
+
+    assert report.up == "-Y" and any("--frame rub" in problem for problem in report.problems)
+
+
+def test_display_colours_in_the_fallback_are_told_by_name() -> None:
+    report = inspect(shared("gltf/playbot_lod3.glb"))
+
+    assert report.dialects == ("sRGB COLOR_0",)
+    assert any("COLOR_0 must be linear" in problem for problem in report.problems)
+
+
+def test_logarithms_in_scale_are_told_by_name() -> None:
+    assert inspect(shared("gltf/khr_conformance_matrix.glb")).dialects == ("logarithmic SCALE",)
+
+
+def test_early_names_of_the_spz_extension_are_told_by_name(tmp_path: Path) -> None:
+    parsed = gltf.decode(tiles.encode_glb(lopsided_cloud(9)))
+    text = json.dumps(parsed.document).replace("compression_spz_2", "compression_spz")
+    (tmp_path / "early.glb").write_bytes(gltf.encode_glb(json.loads(text), parsed.buffers[0]))
+
+    report = inspect(tmp_path / "early.glb")
+
+    assert report.dialects == ("early SPZ names",) and report.splat_count == 9
+
+
+def test_our_own_files_speak_no_dialect(tmp_path: Path) -> None:
+    for name in ("a.glb", "b.compact.glb", "c.spz.glb", "d.sog", "e.spz"):
+        write_splats(lopsided_cloud(200, degree=2), tmp_path / name)
+
+        assert inspect(tmp_path / name).dialects == ()
+    assert inspect(tmp_path / "b.compact.glb").problems == inspect(tmp_path / "d.sog").problems == ()
