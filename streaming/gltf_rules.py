@@ -127,12 +127,12 @@ def _primitive_problems(document: gltf.Gltf, primitive: dict[str, Any]) -> Itera
     counts = set()
     for name, index in attributes.items():
         accessor = document.item("accessors", index)
-        counts.add(accessor.get("count"))
+        counts.add(str(accessor.get("count")))
         if name == "POSITION" and ("min" not in accessor or "max" not in accessor):
             yield "POSITION must state min and max"
         yield from _accessor_problems(document, name, accessor)
     if len(counts) > 1:
-        yield f"all attributes must have one count, got {sorted(map(str, counts))}"
+        yield f"all attributes must have one count, got {sorted(counts)}"
     yield from _value_problems(document, attributes)
     scales = _values(document, attributes.get(SCALE))
     if scales is not None and is_log_scale(document, primitive, scales):
@@ -155,16 +155,18 @@ def _sh_problems(attributes: dict[str, Any]) -> Iterator[str]:
 
 def _accessor_problems(document: gltf.Gltf, name: str, accessor: dict[str, Any]) -> Iterator[str]:
     view = document.item("bufferViews", accessor.get("bufferView"))
-    if (accessor.get("byteOffset", 0) | view.get("byteOffset", 0) | view.get("byteStride", 0)) % 4:
+    places = accessor.get("byteOffset", 0), view.get("byteOffset", 0), view.get("byteStride", 0)
+    if any(isinstance(place, int) and place % 4 for place in places):
         yield f"{name} must be aligned to 4 bytes"
     wanted = _SH_ACCESSOR if _SH.match(name) else _ACCESSORS.get(name)
     if wanted is None:
         return
     kind, components = wanted
     component, normalized = accessor.get("componentType"), accessor.get("normalized", False)
+    component = component if isinstance(component, int) else None
     if accessor.get("type") != kind:
         yield f"{name} must be {kind}, got {accessor.get('type')!r:.20}"
-    if component not in components:
+    if component is None or component not in components:
         yield f"{name} must not have components of type {component!r:.20}"
     elif components[component] not in (None, normalized):
         yield f"{name} must be {'normalized' if components[component] else 'plain, not normalized'}"
@@ -181,8 +183,9 @@ def _value_problems(document: gltf.Gltf, attributes: dict[str, Any]) -> Iterator
         yield "opacities must lie between 0 and 1; logits are those of a PLY"
     if quats is None or quats.shape[1] != 4:
         return
-    lengths = np.linalg.norm(quats, axis=1)
-    if (np.abs(lengths - 1) > _UNIT).any():
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(quats, axis=1)
+    if not (np.abs(lengths - 1) <= _UNIT).all():
         yield "rotations must have unit length"
     # Many writers keep w positive: if the first component is and the last is not, it is w that comes first.
     positive = (quats >= 0).all(axis=0)

@@ -288,7 +288,7 @@ def _decode_attributes(document: gltf.Gltf, primitive: dict[str, Any]) -> SplatC
         scales = np.exp(scales)
     opacities = column(OPACITY, 1, count)[:, 0]
     quats = column(ROTATION, 4, count)
-    if (np.linalg.norm(quats, axis=1) < 1e-6).any():
+    if (np.abs(quats).max(axis=1) < 1e-6).any():
         raise AssetFormatError("splat rotations must not be zero")
     # Quantised scales may round to zero; the smallest positive size keeps the covariance invertible.
     return SplatCloud(

@@ -18,13 +18,22 @@ def transform(cloud: SplatCloud, world_from_local: NDArray) -> SplatCloud:
     """Return `cloud` moved by an affine map [4, 4]: turns, shifts and positive scales, as glTF allows.
 
     Raises:
-        AssetFormatError: The map mirrors or flattens, which KHR_gaussian_splatting forbids.
+        AssetFormatError: The map mirrors or flattens, which KHR_gaussian_splatting forbids, or leads further
+            than float32 does.
     """
     if np.array_equal(world_from_local, np.eye(4)):
         return cloud
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved = _transform(cloud, world_from_local)
+    if not all(np.isfinite(values).all() for values in (moved.means, moved.quats, moved.scales)):
+        raise AssetFormatError("a splat node must keep its splats finite")
+    return moved
+
+
+def _transform(cloud: SplatCloud, world_from_local: NDArray) -> SplatCloud:
     linear = np.asarray(world_from_local, np.float64)[:3, :3]
     determinant = np.linalg.det(linear)
-    if not determinant > 0:
+    if not 0 < determinant < np.inf:
         raise AssetFormatError(f"a splat node must not mirror or flatten, got determinant {determinant:.3g}")
     means = cloud.means @ linear.T + world_from_local[:3, 3]
     factors = np.linalg.norm(linear, axis=0)
@@ -86,5 +95,6 @@ def join_clouds(clouds: Iterable[SplatCloud]) -> SplatCloud:
 
 
 def unit_quats(quats: NDArray) -> NDArray[np.float32]:
-    """Return quaternions [N, 4], none of them zero, at unit length."""
+    """Return quaternions [N, 4], none of them zero, at unit length; neither huge nor tiny ones overflow."""
+    quats = quats / np.abs(quats).max(axis=1, keepdims=True)
     return (quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32)
