@@ -150,6 +150,12 @@ def _check_brief_target(path: Path) -> None:
         raise InvalidInputError(f"folder {path.absolute().parent} does not exist", hint="Make it first.")
 
 
+def _title_of(file: Path) -> str:
+    # Every unbundled SOG has the same file name; its folder has the scene's.
+    name = file.resolve().parent.name if file.name.endswith("meta.json") else file.stem
+    return name.replace("_", " ")
+
+
 def import_and_show(file: Path, *, title: str | None, frame: str, as_json: bool) -> None:
     """Make a scene of an existing splat file; it has no truth to be measured against."""
     from reconstruction.frames import Provenance
@@ -163,7 +169,7 @@ def import_and_show(file: Path, *, title: str | None, frame: str, as_json: bool)
     cloud = read_splats(file, frame=frame)  # type: ignore[arg-type]
     asset = build_asset(
         cloud,
-        title=title or file.stem.replace("_", " "),
+        title=title or _title_of(file),
         recipe={"source": "import", "file": file.name},
         provenance=Provenance("import", is_generated=is_labelled_generated(file), detail=file.name),
     )

@@ -121,7 +121,7 @@ def unpack(tables: dict[str, NDArray]) -> SplatCloud:
         # The first and last of 256 cells stand for the ends of -4..4, the others for their middles.
         unit = np.where(cells == 0, 0, np.where(cells == 255, 1, (cells + 0.5) / 256))
         rest = ((unit - 0.5) * (2 * _REST_REACH)).reshape(count, 3, -1).swapaxes(1, 2)
-    sh = np.concatenate([dc_from_rgb(rgb)[:, None], rest], axis=1).astype(np.float32)
+    sh = np.concatenate([dc_from_rgb(rgb)[:, None], rest], axis=1)
     means = spread(_unpack(position, _BITS), _RANGES[0])
     log_scales = spread(_unpack(scale, _BITS), _RANGES[1])
     return cloud_from_logs(means, quats, log_scales, rgba[:, 3], sh)

@@ -22,6 +22,7 @@ from . import gltf, spz
 from .errors import AssetFormatError
 from .limits import MAX_DEFLATE_RATIO, MAX_SPLATS_PER_FILE
 from .transform import join_clouds, transform, unit_quats
+from .unconstrained import MAX_LOG_SCALE
 
 EXTENSION = "KHR_gaussian_splatting"
 # Drafts that nest an SPZ payload in the primitive; the last two names were shipped by older writers.
@@ -285,6 +286,8 @@ def _decode_attributes(document: gltf.Gltf, primitive: dict[str, Any]) -> SplatC
     sh = np.stack([column(name, 3, count) for name, _ in _sh_names(degree)], axis=1)
     scales = column(SCALE, 3, count)
     if is_log_scale(document, primitive, scales):
+        if (scales > MAX_LOG_SCALE).any():
+            raise AssetFormatError(f"{SCALE} must be linear or logarithms up to {MAX_LOG_SCALE}")
         scales = np.exp(scales)
     opacities = column(OPACITY, 1, count)[:, 0]
     quats = column(ROTATION, 4, count)
@@ -321,9 +324,13 @@ def _srgb_cloud(cloud: SplatCloud) -> SplatCloud:
     linear = np.maximum(rgb_from_dc(cloud.sh[:, 0].astype(np.float64)), 0)
     delta = 1e-4
     slope = (srgb_from_linear(linear + delta) - srgb_from_linear(linear)) / delta
-    sh = cloud.sh * slope[:, None, :]
-    sh[:, 0] = dc_from_rgb(srgb_from_linear(linear))
-    return SplatCloud(cloud.means, cloud.quats, cloud.scales, cloud.opacities, sh.astype(np.float32))
+    with np.errstate(over="ignore"):
+        sh = cloud.sh * slope[:, None, :]
+        sh[:, 0] = dc_from_rgb(srgb_from_linear(linear))
+        sh = sh.astype(np.float32)
+    if not np.isfinite(sh).all():
+        raise AssetFormatError("linear colours must be such as sRGB can hold")
+    return SplatCloud(cloud.means, cloud.quats, cloud.scales, cloud.opacities, sh)
 
 
 def _opacity_bytes(opacities: NDArray) -> NDArray[np.uint8]:

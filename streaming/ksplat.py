@@ -84,7 +84,8 @@ def decode(data: bytes, *, frame: Frame = "auto") -> SplatCloud:
             centers = np.frombuffer(data, "<f4", section.bucket_count * width, buckets)
             centers = centers.reshape(section.bucket_count, width)
             rows = np.frombuffer(data, row, section.splat_count, splats)
-            clouds.append(_read(rows, section, level, sh_range, partial, centers, index))
+            with np.errstate(invalid="ignore"):  # of signalling NaNs, which are named as not finite
+                clouds.append(_read(rows, section, level, sh_range, partial, centers, index))
         offset = end
     cloud = join_clouds(clouds)
     return cloud if frame == "rub" else flip_axes(cloud, RDF_SIGNS)
@@ -154,9 +155,7 @@ def _read(
     index: int,
 ) -> SplatCloud:
     count = len(rows)
-    with np.errstate(invalid="ignore"):  # of signalling NaNs, which are named further down
-        floats = {name: rows[name].astype(np.float64) for name in ("mean", "scale", "quat", "rest")}
-    means = floats["mean"]
+    means = rows["mean"].astype(np.float64)
     if level:
         full = min(section.full_buckets * section.bucket_capacity, count)
         ends = np.cumsum(np.concatenate([[full], partial]).astype(np.int64))
@@ -170,7 +169,7 @@ def _read(
             raise AssetFormatError(f"ksplat section {index} must have buckets for its {count} splats")
         steps = section.steps or _DEFAULT_STEPS
         means = (means - steps) * (section.bucket_side / 2 / steps) + centers[bucket, :3]
-    rest = floats["rest"]
+    rest = rows["rest"].astype(np.float64)
     if level == 2:
         rest = sh_range[0] + rest / 255 * (sh_range[1] - sh_range[0])
     # Channel by channel inside each degree, as trainers have it over all degrees.
@@ -178,9 +177,9 @@ def _read(
     parts = [rest[:, low:high].reshape(count, 3, -1).swapaxes(1, 2) for low, high in pairwise(edges)]
     rgba = rows["rgba"] / 255
     sh = np.concatenate([dc_from_rgb(rgba[:, None, :3]), *parts], axis=1)
-    scales = floats["scale"]
+    scales = rows["scale"].astype(np.float64)
     if not (scales >= 0).all():
         raise AssetFormatError(f"ksplat section {index} scales must not be negative")
     # float16 has no numbers below 6e-8: thinner splats come as zero.
     logs = np.log(np.maximum(scales, 1e-9))
-    return cloud_from_logs(means, floats["quat"], logs, rgba[:, 3], sh)
+    return cloud_from_logs(means, rows["quat"].astype(np.float64), logs, rgba[:, 3], sh)

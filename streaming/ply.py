@@ -213,7 +213,7 @@ def _from_columns(vertices: NDArray) -> SplatCloud:
     def block(wanted: tuple[str, ...]) -> NDArray[np.float64]:
         return np.stack([vertices[name].astype(np.float64) for name in wanted], axis=1)
 
-    sh = np.empty((len(vertices), 1 + rest // 3, 3), np.float32)
+    sh = np.empty((len(vertices), 1 + rest // 3, 3))
     sh[:, 0] = block(_DC)
     if rest:
         by_channel = block(tuple(f"f_rest_{i}" for i in range(rest)))

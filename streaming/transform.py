@@ -96,5 +96,6 @@ def join_clouds(clouds: Iterable[SplatCloud]) -> SplatCloud:
 
 def unit_quats(quats: NDArray) -> NDArray[np.float32]:
     """Return quaternions [N, 4], none of them zero, at unit length; neither huge nor tiny ones overflow."""
+    quats = np.asarray(quats, np.float64)
     quats = quats / np.abs(quats).max(axis=1, keepdims=True)
     return (quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32)

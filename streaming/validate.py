@@ -105,7 +105,7 @@ ENCODERS: dict[str, Callable[[SplatCloud], bytes]] = {
     ".spz": spz.encode,
     ".sog": sog.encode,
     ".splat": splat_file.encode,
-    ".compact.glb": partial(khr_gaussian_splatting.encode, layout="compact"),
+    ".compact.glb": partial(encode_scene, layout="compact"),
     ".spz.glb": tiles.encode_glb,
     ".glb": encode_scene,
 }

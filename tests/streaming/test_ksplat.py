@@ -31,7 +31,7 @@ def _section(**values: float) -> bytes:
     return struct.pack("<IIIIfHxxI4xIIH", *integers).ljust(1024, b"\0")
 
 
-def _by_hand(level: int, **changes: float) -> bytes:
+def by_hand(level: int, **changes: float) -> bytes:
     """Three splats of degree 1: one in the only full bucket, two in a partly filled one."""
     section = {"count": 3, "capacity": 1, "buckets": 2, "side": 4.0, "full": 1, "partial": 1, "degree": 1}
     section = {**section, "steps": 0, **changes}
@@ -50,7 +50,7 @@ def _by_hand(level: int, **changes: float) -> bytes:
 
 
 def test_floats_of_level_zero_mean_what_they_say() -> None:
-    cloud = ksplat.decode(_by_hand(0), frame="rub")
+    cloud = ksplat.decode(by_hand(0), frame="rub")
 
     np.testing.assert_array_equal(cloud.means, [[1, 2, 3], [2, 2, 3], [3, 2, 3]])
     np.testing.assert_allclose(cloud.scales, [[0.5, 0.25, 0.125]] * 3, rtol=1e-6)
@@ -64,7 +64,7 @@ def test_floats_of_level_zero_mean_what_they_say() -> None:
 
 @pytest.mark.parametrize("level", [1, 2])
 def test_positions_are_steps_around_the_centre_of_their_bucket(level: int) -> None:
-    cloud = ksplat.decode(_by_hand(level), frame="rub")
+    cloud = ksplat.decode(by_hand(level), frame="rub")
 
     # Half a side of 2 m is 32767 steps.
     half = 16383 / 32767 * 2
@@ -143,8 +143,8 @@ def test_frame_says_which_way_is_up() -> None:
         (_header(0, 5) + _section(count=5, buckets=1, bucket_bytes=8), "must hold a centre, got 8 bytes"),
         (_header(0, 5) + _section(count=5, side=float("inf")), "side must be finite"),
         (_header(0, 5) + _section(count=5, buckets=2**32 - 1), "end inside the file"),
-        (_by_hand(1, partial=0, capacity=1), "must have buckets for its 3 splats"),
-        (_by_hand(1, full=2**32 - 1, capacity=0), "must have buckets"),
+        (by_hand(1, partial=0, capacity=1), "must have buckets for its 3 splats"),
+        (by_hand(1, full=2**32 - 1, capacity=0), "must have buckets"),
     ],
 )
 def test_broken_file_is_named(data: bytes, message: str) -> None:
@@ -154,7 +154,7 @@ def test_broken_file_is_named(data: bytes, message: str) -> None:
 
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_every_cut_is_refused(level: int) -> None:
-    data = _by_hand(level)
+    data = by_hand(level)
 
     for length in [*range(0, 5000, 97), *range(5000, len(data))]:
         with pytest.raises(AssetFormatError):
@@ -163,7 +163,7 @@ def test_every_cut_is_refused(level: int) -> None:
 
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_random_damage_gives_our_error_or_a_cloud(level: int) -> None:
-    data = _by_hand(level)
+    data = by_hand(level)
     dense = data[:48] + data[4096 : 4096 + 48] + data[5120:]
 
     for part in damaged(dense, 1500, seed=level):
