@@ -205,3 +205,63 @@ def test_our_own_files_speak_no_dialect(tmp_path: Path) -> None:
 
         assert inspect(tmp_path / name).dialects == ()
     assert inspect(tmp_path / "b.compact.glb").problems == inspect(tmp_path / "d.sog").problems == ()
+
+
+_CUT_ELSEWHERE = {".splat", ".sog"}  # below; test_sog
+
+
+@pytest.mark.parametrize("ending", [ending for ending in ENCODERS if ending not in _CUT_ELSEWHERE])
+def test_every_cut_of_a_file_is_refused(ending: str, tmp_path: Path) -> None:
+    data = ENCODERS[ending](lopsided_cloud(2))
+    path = tmp_path / f"a{ending}"
+    # The last bytes of a gzip member are checksums, those of a GLB may be padding.
+    for length in range(1, len(data) - (9 if ending == ".spz" else 4 if ending == ".spz.glb" else 0)):
+        path.write_bytes(data[:length])
+
+        with pytest.raises(AssetFormatError):
+            read_splats(path)
+
+
+def test_rows_of_a_splat_file_are_whole(tmp_path: Path) -> None:
+    data = ENCODERS[".splat"](lopsided_cloud(3))
+    path = tmp_path / "a.splat"
+    for length in range(1, len(data)):
+        path.write_bytes(data[:length])
+        if length % 32:
+            with pytest.raises(AssetFormatError, match="whole rows"):
+                read_splats(path)
+        else:
+            assert len(read_splats(path)) == length // 32
+
+
+@pytest.mark.parametrize("ending", [".ply", ".compressed.ply", ".spz", ".sog", ".splat"])
+def test_frame_turns_every_format_that_does_not_say(ending: str, tmp_path: Path) -> None:
+    cloud = lopsided_cloud(60, degree=0 if ending == ".splat" else 2)
+    write_splats(cloud, tmp_path / f"a{ending}")
+
+    own, other = (read_splats(tmp_path / f"a{ending}", frame=frame) for frame in ("rub", "rdf"))
+
+    half_turn = np.float32([1, -1, -1])
+    ours = own if ending == ".spz" else other
+    assert ours.means[:, 1].min() > -0.01  # lopsided: all of it lies above
+    np.testing.assert_array_equal(own.means, other.means * half_turn)
+    np.testing.assert_array_equal(own.quats, other.quats * np.float32([1, 1, -1, -1]))
+    # Coefficients change sign or not, and none rounds.
+    np.testing.assert_array_equal(np.abs(own.sh), np.abs(other.sh))
+
+
+@pytest.mark.parametrize("ending", list(ENCODERS))
+def test_bytes_do_not_depend_on_the_run(ending: str) -> None:
+    cloud = lopsided_cloud(150, degree=1)
+
+    assert ENCODERS[ending](cloud) == ENCODERS[ending](cloud)
+
+
+def test_nothing_half_written_stays_when_a_format_refuses(tmp_path: Path) -> None:
+    cloud = lopsided_cloud(3)
+    cloud.means[0, 0] = 5000
+
+    with pytest.raises(AssetFormatError, match="within 2048 m"):
+        write_splats(cloud, tmp_path / "a.spz")
+
+    assert not list(tmp_path.iterdir())
