@@ -47,7 +47,7 @@ _PALETTE_COLUMNS = 64
 _MAX_PALETTE = 65536
 _COEFFICIENTS = (0, 3, 8, 15)  # above degree 0, by degree
 _SIDE_MULTIPLE = 4
-_WEBP_EFFORT = 4  # 6 takes twice the time for 1 % fewer bytes
+_WEBP_EFFORT = 2  # angel.sog: 902.7 KB in 0.1 s; 0 gives 957.9, 1 904.1, 4 906.1, and 6 905.9 in 0.8 s
 # A zip keeps no earlier date, and a file must not depend on when it was written.
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 

@@ -22,7 +22,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from reconstruction.splats import SplatCloud
-from streaming import compressed_ply, khr_gaussian_splatting, ksplat, ply, sog, splat_file, spz, tiles
+from streaming import (
+    compressed_ply,
+    gltf,
+    gltf_rules,
+    khr_gaussian_splatting,
+    ksplat,
+    ply,
+    sog,
+    splat_file,
+    spz,
+    tiles,
+)
 from streaming.errors import AssetFormatError
 from tests.streaming.splat_clouds import lopsided_cloud
 from tests.streaming.test_ksplat import by_hand
@@ -53,8 +64,8 @@ def targets() -> dict[str, Target]:
         "spz_zstd": Target(spz.decode, tuple(spz.encode(cloud, version=4) for cloud in clouds)),
         "splat": Target(splat_file.decode, tuple(map(splat_file.encode, clouds))),
         "ksplat": Target(ksplat.decode, tuple(map(by_hand, (0, 1, 2)))),
-        "glb": Target(khr_gaussian_splatting.decode, tuple(map(khr_gaussian_splatting.encode, clouds))),
-        "spz_glb": Target(khr_gaussian_splatting.decode, tuple(map(tiles.encode_glb, clouds))),
+        "glb": Target(_judge_and_read, tuple(map(khr_gaussian_splatting.encode, clouds))),
+        "spz_glb": Target(_judge_and_read, tuple(map(tiles.encode_glb, clouds))),
         "sog_zip": Target(sog.decode, tuple(map(sog.encode, clouds))),
         "sog_meta": Target(
             sog.decode,
@@ -67,6 +78,13 @@ def targets() -> dict[str, Target]:
             lambda data: _bundle(files[1], "quats.webp", data),
         ),
     }
+
+
+def _judge_and_read(data: bytes) -> SplatCloud:
+    document = gltf.decode(data)
+    gltf_rules.problems(document)
+    gltf_rules.dialects(document)
+    return khr_gaussian_splatting.decode(data)
 
 
 def _bundle(files: dict[str, bytes], name: str, data: bytes) -> bytes:
