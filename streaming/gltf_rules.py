@@ -34,6 +34,7 @@ from .khr_gaussian_splatting import (
 # The four wrong dialects seen in the wild. The last is of SPZ files and found by `validate`.
 Dialect = Literal["logarithmic SCALE", "sRGB COLOR_0", "early SPZ names", "PLY axes in SPZ"]
 
+_QUANTIZATION = "KHR_mesh_quantization"  # allows positions of any integer type
 _I8, _U8, _I16, _U16, _FLOAT = 5120, 5121, 5122, 5123, 5126
 _DC = f"{EXTENSION}:SH_DEGREE_0_COEF_0"
 _SH = re.compile(rf"{EXTENSION}:SH_DEGREE_([0-3])_COEF_([0-6])$")
@@ -164,6 +165,8 @@ def _accessor_problems(document: gltf.Gltf, name: str, accessor: dict[str, Any])
     kind, components = wanted
     component, normalized = accessor.get("componentType"), accessor.get("normalized", False)
     component = component if isinstance(component, int) else None
+    if name == "POSITION" and _QUANTIZATION in document.items("extensionsUsed"):
+        return
     if accessor.get("type") != kind:
         yield f"{name} must be {kind}, got {accessor.get('type')!r:.20}"
     if component is None or component not in components:

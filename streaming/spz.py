@@ -20,12 +20,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reconstruction.conventions import wxyz_from_xyzw, xyzw_from_wxyz
+from reconstruction.conventions import WORLD_FROM_Z_UP, wxyz_from_xyzw, xyzw_from_wxyz
 from reconstruction.splats import SplatCloud
 
 from .errors import AssetFormatError
 from .limits import MAX_DEFLATE_RATIO, MAX_INFLATED_BYTES, MAX_SPLATS_PER_FILE
-from .transform import flip_axes, unit_quats
+from .transform import flip_axes, transform, unit_quats
 
 MAGIC = 0x5053474E
 GZIP_MAGIC = b"\x1f\x8b"
@@ -55,6 +55,17 @@ _FRAMES = {
     6: (1, -1, -1),
     7: (-1, 1, -1),
     8: (1, 1, -1),
+}
+# The same for frames with the third axis up or down, to right, front, up.
+_FRAMES_Z_UP = {
+    9: (-1, -1, -1),
+    10: (1, -1, -1),
+    11: (-1, -1, 1),
+    12: (1, -1, 1),
+    13: (-1, 1, -1),
+    14: (1, 1, -1),
+    15: (-1, 1, 1),
+    16: (1, 1, 1),
 }
 _FRAME_CODES = {"rub": 4, "rdf": 6}
 
@@ -148,6 +159,8 @@ def decode(data: bytes, *, frame: Frame = "auto") -> SplatCloud:
         sh,
     )
     code = (stated or _FRAME_CODES["rub"]) if frame == "auto" else _FRAME_CODES[frame]
+    if code in _FRAMES_Z_UP:
+        return transform(flip_axes(cloud, _FRAMES_Z_UP[code]), WORLD_FROM_Z_UP)
     return cloud if code == _FRAME_CODES["rub"] else flip_axes(cloud, _FRAMES[code])
 
 
@@ -238,8 +251,8 @@ def _stated_frame(records: bytes) -> int | None:
         payload = records[offset + 8 : offset + 8 + size]
         if kind == _EXTENSION_COORDINATES and len(payload) == 4:
             code = int.from_bytes(payload, "little")
-            if code not in _FRAMES:
-                raise AssetFormatError(f"SPZ coordinate system must be 1 to 8, got {code}")
+            if code not in _FRAMES and code not in _FRAMES_Z_UP:
+                raise AssetFormatError(f"SPZ coordinate system must be 1 to 16, got {code}")
             return code
         offset += 8 + size
     return None

@@ -126,6 +126,8 @@ def test_file_that_states_its_frame_is_believed() -> None:
     [
         *[(1, "LDB"), (2, "RDB"), (3, "LUB"), (4, "RUB")],
         *[(5, "LDF"), (6, "RDF"), (7, "LUF"), (8, "RUF")],
+        *[(9, "LBD"), (10, "RBD"), (11, "LBU"), (12, "RBU")],
+        *[(13, "LFD"), (14, "RFD"), (15, "LFU"), (16, "RFU")],
     ],
 )
 def test_every_stated_frame_leads_to_ours_mirrored_ones_too(code: int, signs: str) -> None:
@@ -133,12 +135,15 @@ def test_every_stated_frame_leads_to_ours_mirrored_ones_too(code: int, signs: st
     body = bytearray(zlib.decompress(spz.encode(cloud), 31))
     body[14] |= 2
     stored = spz.decode(spz.encode(cloud))
-    ours = np.diag([1.0 if letter == own else -1.0 for letter, own in zip(signs, "RUB", strict=True)])
+    directions = {"R": (1, 0, 0), "U": (0, 1, 0), "B": (0, 0, 1), "L": (-1, 0, 0), "D": (0, -1, 0)}
+    directions["F"] = (0, 0, -1)
+    # Each stored axis points where its letter says; columns, as `ours @ stored` is in our frame.
+    ours = np.array([directions[letter] for letter in signs], float).T
 
     found = spz.decode(_gzip(bytes(body) + struct.pack("<III", 0xADBE0003, 4, code)))
 
-    np.testing.assert_allclose(found.means, stored.means @ ours, atol=1e-6)
-    np.testing.assert_allclose(covariances(found), ours @ covariances(stored) @ ours, atol=1e-9)
+    np.testing.assert_allclose(found.means, stored.means @ ours.T, atol=1e-6)
+    np.testing.assert_allclose(covariances(found), ours @ covariances(stored) @ ours.T, atol=1e-9)
     ahead = np.float64([0.36, 0.48, -0.8])
     np.testing.assert_allclose(evaluate(found.sh, ours @ ahead), evaluate(stored.sh, ahead), atol=1e-5)
 
