@@ -50,7 +50,7 @@ _SH_ACCESSOR = ("VEC3", {_FLOAT: False})
 _EARLY_PREFIX = re.compile(r"_(ROTATION|SCALE|OPACITY|SH_DEGREE_\d_COEF_\d)$")
 _UNIT = 0.02  # steps of int8 leave a length off by 0.014
 _LEAST_TO_JUDGE = 32  # splats, before a habit of their writer is told from chance
-_COLOR_MARGIN = 0.02
+_COLOR_MARGIN = 0.01  # mean; bytes round to 0.002, and decoding takes 0.13 off a middle grey
 
 
 def problems(document: gltf.Gltf) -> list[str]:
@@ -98,7 +98,7 @@ def _is_left_srgb(color: NDArray, dc: NDArray) -> bool:
     display = np.clip(rgb_from_dc(dc.astype(np.float64)), 0, 1)
     as_display = np.abs(color - display).mean()
     as_linear = np.abs(color - linear_from_srgb(display)).mean()
-    return bool(as_display + _COLOR_MARGIN < as_linear)
+    return bool(as_display <= _COLOR_MARGIN < as_linear)
 
 
 def _primitives(document: gltf.Gltf) -> list[dict[str, Any]]:

@@ -101,6 +101,12 @@ def test_fallback_left_in_srgb_is_a_dialect() -> None:
     ]
 
 
+def test_white_fallback_is_no_dialect() -> None:
+    white = np.full((40, 4), 255, np.uint8)
+
+    assert dialects(_document(_replace("COLOR_0", white, normalized=True), CLOUD)) == []
+
+
 def test_attributes_of_the_first_draft_are_a_dialect() -> None:
     def rename(primitive: dict[str, Any], _: Any) -> None:
         attributes = primitive["attributes"]

@@ -32,8 +32,8 @@ def _section(**values: float) -> bytes:
 
 
 def by_hand(level: int, **changes: float) -> bytes:
-    """Three splats of degree 1: one in the only full bucket, two in a partly filled one."""
-    section = {"count": 3, "capacity": 1, "buckets": 2, "side": 4.0, "full": 1, "partial": 1, "degree": 1}
+    """Three splats of degree 1: one in the only full bucket, one in each of two partly filled ones."""
+    section = {"count": 3, "capacity": 1, "buckets": 3, "side": 4.0, "full": 1, "partial": 2, "degree": 1}
     section = {**section, "steps": 0, **changes}
     number = "f" if level == 0 else "e"
     rows = []
@@ -45,7 +45,8 @@ def by_hand(level: int, **changes: float) -> bytes:
         rest = [0.25, 0.5, 0.75, -0.25, -0.5, -0.75, 1.0, -1.0, 0.125]
         row += bytes(range(0, 255, 30)) if level == 2 else struct.pack(f"<9{number}", *rest)
         rows.append(row)
-    body = struct.pack("<I", 2) + struct.pack("<6f", 10, 20, 30, -10, -20, -30) + b"".join(rows)
+    centers = (10, 20, 30, -10, -20, -30, 7, 8, 9)
+    body = struct.pack("<2I", 1, 1) + struct.pack("<9f", *centers) + b"".join(rows)
     return _header(level, 3) + _section(**section) + body
 
 
@@ -68,7 +69,7 @@ def test_positions_are_steps_around_the_centre_of_their_bucket(level: int) -> No
 
     # Half a side of 2 m is 32767 steps.
     half = 16383 / 32767 * 2
-    wanted = [[10, 20, 28], [-10 + half, -20, -32], [-10 + 2 * half, -20, -32]]
+    wanted = [[10, 20, 28], [-10 + half, -20, -32], [7 + 2 * half, 8, 7]]
     np.testing.assert_allclose(cloud.means, wanted, atol=1e-4)
     if level == 2:
         np.testing.assert_allclose(cloud.sh[0, 1:, 1], np.array([90, 120, 150]) / 255 * 5 - 2, rtol=1e-6)
