@@ -160,6 +160,7 @@ def import_and_show(file: Path, *, title: str | None, frame: str, as_json: bool)
     """Make a scene of an existing splat file; it has no truth to be measured against."""
     from reconstruction.frames import Provenance
     from streaming.assemble import build_asset
+    from streaming.up_guess import guess_up
     from streaming.validate import Frame, is_labelled_generated, read_splats
 
     from .serve_command import DEFAULT_BASE, show_link
@@ -167,6 +168,10 @@ def import_and_show(file: Path, *, title: str | None, frame: str, as_json: bool)
     if frame not in get_args(Frame):
         raise InvalidInputError(f"frame must be one of {', '.join(get_args(Frame))}, got {frame!r}")
     cloud = read_splats(file, frame=frame)  # type: ignore[arg-type]
+    says_up = file.suffix.lower() in (".glb", ".gltf")
+    if frame == "auto" and not says_up and guess_up(cloud) == "-Y":
+        other = "rdf" if file.suffix.lower() == ".spz" else "rub"
+        _ERR.print(f"its ground lies above: if it looks upside down, import with --frame {other}")
     asset = build_asset(
         cloud,
         title=title or _title_of(file),

@@ -191,6 +191,8 @@ def _open(path: Path) -> tuple[FileFormat, bytes]:
     if not 0 < size <= MAX_FILE_BYTES:
         raise AssetFormatError(f"a splat file must be 1 to {MAX_FILE_BYTES} bytes, got {size}", hint=_HINT)
     data = path.read_bytes()
+    if path.name == tiles.TILESET_NAME:
+        raise AssetFormatError("a tileset holds no splats itself", hint="Give the .glb that it names.")
     if data[:4] == gltf.MAGIC or data.lstrip()[:1] == b"{":
         return "glTF", data
     if data[:2] == GZIP_MAGIC or data[:4] == spz.MAGIC.to_bytes(4, "little"):

@@ -43,3 +43,17 @@ def test_ksplat_becomes_a_scene(
     title, cloud = _imported(shared("splats/tiny_fixtures/minimal.ksplat"), tmp_path, capsys)
 
     assert title == "minimal" and len(cloud) == 4
+
+
+def test_scene_that_lies_upside_down_is_told_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IMMERSIVE_HOME", str(tmp_path))
+    path = shared("splats/converted_playbot_lod3/playbot_lod3.v3.spz")
+    hints = []
+
+    for frame in ("auto", "rdf"):
+        assert main(["import", str(path), "--frame", frame, "--json"]) == 0
+        hints.append(capsys.readouterr().err)
+
+    assert "import with --frame rdf" in hints[0] and "ground" not in hints[1]

@@ -53,6 +53,18 @@ def test_content_decides_and_not_the_name(tmp_path: Path) -> None:
         ("splats/converted_playbot_lod3/playbot_lod3.c1.ksplat", ".ksplat", "0.1, level 1", 31_000, 2),
         ("splats/tiny_fixtures/minimal.ksplat", ".ksplat", "0.1, level 0", 4, 0),
         ("splats/angel.sog", "SOG", "2", 71_359, 0),
+        ("splats/angel.compressed.ply", "compressed PLY", "1.0", 71_377, 0),
+        *[(f"splats/tiny_fixtures/minimal-v{v}.spz", "SPZ", str(v), 4, 0) for v in (3, 4)],
+        ("splats/tiny_fixtures/minimal-raw.spz", "SPZ", "", 4, 0),
+        ("splats/tiny_fixtures/minimal.splat", ".splat", "", 4, 0),
+        ("splats/tiny_fixtures/test-splat.3-points-from-train.ply", "PLY", "1.0", 3, 3),
+        ("splats/tiny_fixtures/test-splat.3-points-from-train.splat", ".splat", "", 3, 0),
+        ("splats/tiny_fixtures/test-splat.3-points-from-train.spz", "SPZ", "", 3, 3),
+        ("gltf/khr_conformance_matrix.glb", "glTF", "2.0", 15, 3),
+        *[
+            (f"splats/playbot_lod_sog/{level}_0", "SOG folder", "2", count, 2)
+            for level, count in ((1, 250_000), (2, 125_000), (3, 31_000), (4, 8_406))
+        ],
         ("splats/playbot_lod_sog/5_0", "SOG folder", "2", 3_000, 2),
         ("splats/playbot_lod_sog/6_0/meta.json", "SOG folder", "2", 1_873, 2),
         ("splats/playbot_lod_sog", "streamed SOG", "1, 7 levels", 500_000, 2),
@@ -132,6 +144,7 @@ def test_doubtful_splats_are_counted(tmp_path: Path) -> None:
         ("a.txt", b"hello", "must be a known splat format"),
         ("a.jpg", b"\xff\xd8\xff\xe0", "must be a known splat format"),
         ("a.ply", b"", "must be 1 to"),
+        ("tileset.json", b'{"asset": {"version": "1.1"}}', "a tileset holds no splats itself"),
         ("a.ply", b"PLY in capitals", "must be a known splat format"),
     ],
 )
