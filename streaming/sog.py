@@ -168,17 +168,16 @@ def decode_lod(files: SogFiles, *, level: int = 0, frame: Frame = "auto") -> Spl
     if not 0 <= level < meta.level_count:
         raise AssetFormatError(f"level of {LOD_META_NAME} must be 0 to {meta.level_count - 1}, got {level}")
     parts = []
-    for name in meta.files_of(level):
+    for name, ranges in meta.parts(level).items():
         whole = _decode_stored(files, name)
-        if name == meta.environment:
-            parts.append(whole)
-            continue
-        for start, count in meta.ranges(level, name):
+        for start, count in ranges:
             if start + count > len(whole):
                 raise AssetFormatError(
                     f"{LOD_META_NAME} must name splats below {len(whole)} of {name!r}, got {start + count}"
                 )
             parts.append(whole.subset(slice(start, start + count)))
+    if meta.environment:
+        parts.append(_decode_stored(files, meta.environment))
     if sum(map(len, parts)) > MAX_SPLATS_PER_FILE:
         raise AssetFormatError(f"{LOD_META_NAME} must name at most {MAX_SPLATS_PER_FILE} splats")
     cloud = join_clouds(parts)

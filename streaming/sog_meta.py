@@ -72,16 +72,13 @@ class LodMeta:
     names: tuple[str, ...]  # of the meta.json files
     leaves: tuple[tuple[int, int, int, int], ...]  # level, index into names, first splat, count
 
-    def files_of(self, level: int) -> tuple[str, ...]:
-        """Return the meta files that a level needs, the environment's too."""
-        used = {name for own, name, _, _ in self.leaves if own == level}
-        names = tuple(self.names[i] for i in sorted(used))
-        return (*names, self.environment) if self.environment else names
-
-    def ranges(self, level: int, name: str) -> list[tuple[int, int]]:
-        """Return first splat and count of every part of a level in one file, in the order of the file."""
-        found = [leaf[2:] for leaf in self.leaves if leaf[0] == level and self.names[leaf[1]] == name]
-        return sorted(found)
+    def parts(self, level: int) -> dict[str, list[tuple[int, int]]]:
+        """Return by meta file the first splat and the count of every part of a level, in order."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for own, name, start, count in sorted(self.leaves):
+            if own == level:
+                found.setdefault(self.names[name], []).append((start, count))
+        return found
 
     def splat_count(self, level: int) -> int:
         """Return the splats of a level, without the environment's."""

@@ -402,7 +402,8 @@ def test_parts_of_a_tree_and_its_sky_become_one_cloud(tmp_path: Path) -> None:
         for name, data in sog.encode_files(cloud).items():
             (tmp_path / folder / name).write_bytes(data)
     leaves = [{"lods": {"0": {"file": 0, "offset": o, "count": n}}} for o, n in ((30, 10), (5, 20))]
-    meta = {"lodLevels": 1, "filenames": ["a/meta.json"], "environment": "sky/meta.json"}
+    leaves[1]["lods"]["0"]["file"] = 1  # the same file, named twice
+    meta = {"lodLevels": 1, "filenames": ["a/meta.json"] * 2, "environment": "sky/meta.json"}
     text = json.dumps({**meta, "tree": {"children": leaves}})
     (tmp_path / "lod-meta.json").write_text(text, "utf-8")
     whole = sog.decode_files(FolderFiles(tmp_path / "a"))
@@ -410,8 +411,8 @@ def test_parts_of_a_tree_and_its_sky_become_one_cloud(tmp_path: Path) -> None:
     cloud = sog.decode_lod(FolderFiles(tmp_path))
 
     assert len(cloud) == 38 and cloud.sh_degree == 1
-    np.testing.assert_array_equal(cloud.means[:20], whole.means[5:25])
-    np.testing.assert_array_equal(cloud.means[20:30], whole.means[30:])
+    np.testing.assert_array_equal(cloud.means[:10], whole.means[30:])
+    np.testing.assert_array_equal(cloud.means[10:30], whole.means[5:25])
 
 
 def test_empty_cloud_is_refused() -> None:
