@@ -53,6 +53,7 @@ _LEAST_TO_JUDGE = 32  # splats, before a habit of their writer is told from chan
 _COLOR_MARGIN = 0.01  # mean; bytes round to 0.002, and decoding takes 0.13 off a middle grey
 
 
+@np.errstate(invalid="ignore", over="ignore")  # of values that `_value_problems` names as not finite
 def problems(document: gltf.Gltf) -> list[str]:
     """Return what a strict reader would hold against the splats of a document, one sentence each."""
     found = []
@@ -72,6 +73,7 @@ def problems(document: gltf.Gltf) -> list[str]:
     return found
 
 
+@np.errstate(invalid="ignore", over="ignore")
 def dialects(document: gltf.Gltf) -> list[Dialect]:
     """Return the wrong dialects that the splats of a document speak."""
     found: list[Dialect] = []
@@ -186,8 +188,7 @@ def _value_problems(document: gltf.Gltf, attributes: dict[str, Any]) -> Iterator
         yield "opacities must lie between 0 and 1; logits are those of a PLY"
     if quats is None or quats.shape[1] != 4:
         return
-    with np.errstate(over="ignore", invalid="ignore"):
-        lengths = np.linalg.norm(quats, axis=1)
+    lengths = np.linalg.norm(quats, axis=1)
     if not (np.abs(lengths - 1) <= _UNIT).all():
         yield "rotations must have unit length"
     # Many writers keep w positive: if the first component is and the last is not, it is w that comes first.

@@ -101,6 +101,15 @@ def test_fallback_left_in_srgb_is_a_dialect() -> None:
     ]
 
 
+def test_signalling_nan_is_named_and_raises_no_warning() -> None:
+    colors = CLOUD.sh[:, 0].copy()
+    colors.view(np.uint32)[5, 1] = 0x7FA00001
+
+    found = problems(_document(_replace(DC, colors), CLOUD))
+
+    assert any("COEF_0 must be finite, got 1 of 40" in line for line in found)
+
+
 def test_white_fallback_is_no_dialect() -> None:
     white = np.full((40, 4), 255, np.uint8)
 
