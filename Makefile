@@ -60,8 +60,9 @@ bench-fitting: setup ## held-out PSNR by CPU-seconds, beside the spike and OpenS
 bench-gpu: setup ## on a machine with a CUDA device and gsplat: steps and fits beside the cores
 	$(BIN)/python -m tests.bench.gpu
 
-fuzz: setup ## a million random parameter sets through the kernels: no crash, no NaN
+fuzz: setup ## a million random inputs through the kernels and through every reader of splat files
 	$(BIN)/python -m tests.fuzz.kernels
+	$(BIN)/python -m tests.fuzz.formats
 
 sample: setup ## make the sample scene anew
 	$(BIN)/python samples/make_sample.py

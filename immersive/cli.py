@@ -73,7 +73,7 @@ def create(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Also write here: a .glb, .spz or .ply file, or a folder for everything."),
+        typer.Option(help="Also write here: a file as for `export`, or a folder for everything."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Another number, another place.")] = None,
     size: Annotated[str | None, typer.Option(help="small, medium (if not given) or large.")] = None,
@@ -199,7 +199,9 @@ def story(
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="A .ply, .spz, .glb or .splat file.")],
+    file: Annotated[
+        Path, typer.Argument(help="A .ply, .spz, .sog, .splat, .ksplat or .glb file, or meta.json of a SOG.")
+    ],
     title: Annotated[
         str | None, typer.Option(help="Name of the scene; the file's name if not given.")
     ] = None,
@@ -284,9 +286,16 @@ def revoke(link: Annotated[str, typer.Argument(help="The link, or its id (the pa
 @app.command()
 def export(
     scene: SceneId,
-    to: Annotated[Path, typer.Option(help="The file to write: .glb, .spz or .ply.")],
+    to: Annotated[
+        Path, typer.Option(help="The file to write: .glb, .sog, .spz, .ply, tileset.json and more.")
+    ],
 ) -> None:
-    """Write a scene as one file that other tools open."""
+    """Write a scene as a file that other tools open; the ending decides what.
+
+    .glb and .compact.glb (eight-bit turns and opacities) hold everything; splats alone go into .sog,
+    meta.json (SOG in a folder), .spz, .ply, .compressed.ply, .splat, and for 3D Tiles .spz.glb and
+    tileset.json.
+    """
     from .scene_commands import export_scene
 
     export_scene(scene, to)

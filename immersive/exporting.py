@@ -10,43 +10,53 @@ from typing import Any
 from reconstruction.errors import InvalidInputError
 from streaming.asset import SplatAsset
 
-SINGLE_FILES = (".glb", ".spz", ".ply")
+# Endings that `streaming.validate` writes, the longer before the shorter that ends it.
+SINGLE_FILES = (".compact.glb", ".spz.glb", ".glb", ".sog", ".spz", ".compressed.ply", ".ply", ".splat")
+# Names of files that bring others into their folder: unbundled SOG, 3D Tiles.
+FOLDER_FILES = ("meta.json", "tileset.json")
+_KNOWN = ", ".join((*SINGLE_FILES, *FOLDER_FILES))
+
+
+def is_file_to_write(path: Path) -> bool:
+    """Return whether a path names a file that a scene can be written as, by itself or with others."""
+    return path.name.lower().endswith(SINGLE_FILES) or path.name in FOLDER_FILES
 
 
 def check_target(path: Path) -> Path:
-    """Return `path` if a scene can be written there; a path without one of `SINGLE_FILES` is a folder.
+    """Return `path` if a scene can be written there; a path without an ending is a folder.
 
     Raises:
         InvalidInputError: An unknown kind of file, a folder where a file should be, or no parent folder.
     """
-    if path.suffix in SINGLE_FILES:
+    if is_file_to_write(path):
         if path.is_dir():
             raise InvalidInputError(f"{path} is a folder", hint="Give the path of a file.")
         if not path.absolute().parent.is_dir():
             raise InvalidInputError(f"folder {path.absolute().parent} does not exist", hint="Make it first.")
     elif path.suffix or path.is_file():
         raise InvalidInputError(
-            f"a scene is written as {', '.join(SINGLE_FILES)} or into a folder, got {path.name!r}",
+            f"a scene is written as {_KNOWN} or into a folder, got {path.name!r}",
             hint="For example: scene.glb, which every glTF viewer opens.",
         )
     return path
 
 
 def export_asset(asset: SplatAsset, path: Path) -> Path:
-    """Write a scene as one file; .glb also holds the collider, the AI label and the recipe.
+    """Write a scene as the file that its name asks for; .glb also holds the collider, AI label and recipe.
 
     Raises:
-        InvalidInputError: The path is not one of a single file.
+        InvalidInputError: The path names no file that can be written.
     """
-    if check_target(path).suffix not in SINGLE_FILES:
+    if not is_file_to_write(check_target(path)):
         raise InvalidInputError(
-            f"a scene is exported as {', '.join(SINGLE_FILES)}, got {path.name!r}",
+            f"a scene is exported as {_KNOWN}, got {path.name!r}",
             hint="For example: --to scene.glb, which every glTF viewer opens.",
         )
-    if path.suffix == ".glb":
+    name = path.name.lower()
+    if name.endswith(".glb") and not name.endswith(".spz.glb"):
         from streaming.export import export_glb
 
-        export_glb(asset, path)
+        export_glb(asset, path, layout="compact" if name.endswith(".compact.glb") else "float")
     else:
         from streaming.assemble import finest_cloud
         from streaming.validate import write_splats
@@ -57,7 +67,7 @@ def export_asset(asset: SplatAsset, path: Path) -> Path:
 
 def write_out(asset: SplatAsset, report: dict[str, Any], pictures: Path, out: Path) -> Path:
     """Write what `create --out` asks for: one file, or a folder with scene.glb, report.json and pictures."""
-    if check_target(out).suffix in SINGLE_FILES:
+    if is_file_to_write(check_target(out)):
         return export_asset(asset, out)
     out.mkdir(parents=True, exist_ok=True)
     export_asset(asset, out / "scene.glb")

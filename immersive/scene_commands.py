@@ -104,6 +104,8 @@ def inspect_file(file: Path, *, as_json: bool) -> None:
     else:
         for name, value in _facts(report):
             _OUT.print(f"[dim]{name:<12}[/]{escape(value)}", soft_wrap=True)
+        for dialect in report.dialects:
+            _OUT.print(f"[yellow]dialect[/]     {escape(dialect)}", soft_wrap=True)
         for problem in report.problems:
             _OUT.print(f"[red]problem[/]     {escape(problem)}", soft_wrap=True)
     if report.problems:
@@ -118,6 +120,7 @@ def _facts(report: FileReport) -> list[tuple[str, str]]:
         ("size", f"{report.byte_length:,} bytes"),
         ("splats", f"{report.splat_count:,}, SH degree {report.sh_degree}"),
         ("bounds", f"({low}) to ({high}) m"),
+        ("up", report.up if report.up == "unclear" else f"{report.up}, as its ground lies"),
         ("collider", "yes" if report.has_collider else "no"),
         ("AI label", "says it is generated" if report.is_labelled_generated else "none"),
     ]

@@ -19,7 +19,7 @@ from reconstruction.splats import SplatCloud
 from . import gltf
 from .assemble import add_collider, collider_mesh, finest_cloud
 from .asset import SplatAsset
-from .khr_gaussian_splatting import EXTENSION, add_primitive
+from .khr_gaussian_splatting import EXTENSION, Layout, add_primitive
 
 XMP_EXTENSION = "KHR_xmp_json_ld"
 # IPTC's vocabulary of digital source types; footage keeps its own, unknown to us, and gets none.
@@ -34,8 +34,10 @@ _CONTEXT = {
 }
 
 
-def export_glb(asset: SplatAsset, path: Path) -> None:
+def export_glb(asset: SplatAsset, path: Path, *, layout: Layout = "float") -> None:
     """Write the finest level and the collider of `asset` as one GLB, by way of a temporary file.
+
+    `layout` is that of `khr_gaussian_splatting.encode`.
 
     Raises:
         AssetFormatError: A chunk cannot be decoded.
@@ -48,6 +50,7 @@ def export_glb(asset: SplatAsset, path: Path) -> None:
         title=manifest.title,
         recipe=manifest.recipe,
         is_generated=manifest.is_generated,
+        layout=layout,
     )
     write_whole(path, data)
 
@@ -59,10 +62,11 @@ def encode_scene(
     title: str = "",
     recipe: Mapping[str, Any] | None = None,
     is_generated: bool = False,
+    layout: Layout = "float",
 ) -> bytes:
     """Return the GLB of a cloud with an optional collider (vertices [V, 3], faces [T, 3])."""
     builder = gltf.BufferBuilder()
-    meshes = [{"name": "splats", "primitives": [add_primitive(builder, cloud)]}]
+    meshes = [{"name": "splats", "primitives": [add_primitive(builder, cloud, layout=layout)]}]
     nodes: list[dict[str, Any]] = [{"name": "splats", "mesh": 0}]
     scenes: list[dict[str, Any]] = [{"name": title or "scene", "nodes": [0]}]
     if collider is not None:

@@ -8,7 +8,6 @@ Source: KhronosGroup/glTF, extensions/2.0/Khronos/KHR_gaussian_splatting (releas
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +20,9 @@ from reconstruction.splats import SplatCloud
 
 from . import gltf, spz
 from .errors import AssetFormatError
+from .limits import MAX_DEFLATE_RATIO, MAX_SPLATS_PER_FILE
 from .transform import join_clouds, transform, unit_quats
+from .unconstrained import MAX_LOG_SCALE
 
 EXTENSION = "KHR_gaussian_splatting"
 # Drafts that nest an SPZ payload in the primitive; the last two names were shipped by older writers.
@@ -30,17 +31,20 @@ SPZ_EXTENSIONS = (
     "KHR_gaussian_splatting_compression_spz",
     "KHR_spz_gaussian_splats_compression",
 )
-_ROTATION = f"{EXTENSION}:ROTATION"
-_SCALE = f"{EXTENSION}:SCALE"
-_OPACITY = f"{EXTENSION}:OPACITY"
-_SRGB = "srgb_rec709_display"
-_LINEAR = "lin_rec709_display"
-_KERNEL = "ellipse"
+ROTATION = f"{EXTENSION}:ROTATION"
+SCALE = f"{EXTENSION}:SCALE"
+OPACITY = f"{EXTENSION}:OPACITY"
+COLOR_SPACE = "srgb_rec709_display"
+LINEAR_COLOR_SPACE = "lin_rec709_display"
+KERNEL = "ellipse"
 
 Layout = Literal["compact", "float"]
 
 # A visible splat must keep an opacity that stays inside (0, 1) after eight bits.
 _OPACITY_STEPS = 255
+
+# Nested SPZ takes at least 19 bytes for a splat before it is deflated.
+_MOST_SPLATS_PER_BYTE = MAX_DEFLATE_RATIO // 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +142,15 @@ def add_primitive(
         opacities: NDArray = _opacity_bytes(cloud.opacities)
     else:
         opacities = cloud.opacities
-    attributes[_ROTATION] = builder.add(quats, normalized=compact, bounds=not compact)
-    attributes[_SCALE] = builder.add(cloud.scales, bounds=not compact)
-    attributes[_OPACITY] = builder.add(opacities, normalized=compact, bounds=not compact)
+    attributes[ROTATION] = builder.add(quats, normalized=compact, bounds=not compact)
+    attributes[SCALE] = builder.add(cloud.scales, bounds=not compact)
+    attributes[OPACITY] = builder.add(opacities, normalized=compact, bounds=not compact)
     for name, index in _sh_names(cloud.sh_degree):
         attributes[name] = builder.add(cloud.sh[:, index], bounds=not compact)
     return {
         "mode": gltf.POINTS,
         "attributes": attributes,
-        "extensions": {EXTENSION: {"kernel": _KERNEL, "colorSpace": _SRGB}},
+        "extensions": {EXTENSION: {"kernel": KERNEL, "colorSpace": COLOR_SPACE}},
     }
 
 
@@ -164,19 +168,29 @@ def decode(data: bytes) -> SplatCloud:
 
 def decode_primitives(document: gltf.Gltf) -> list[SplatCloud]:
     """Return one cloud per splat primitive of the default scene, in the world frame."""
-    clouds = []
+    found, total = [], 0
     for node, world_from_node in gltf.scene_nodes(document):
         if "mesh" not in node:
             continue
-        for primitive in document.item("meshes", node["mesh"]).get("primitives", []):
-            if is_splat_primitive(primitive):
-                clouds.append(transform(_decode_primitive(document, primitive), world_from_node))
-    if not clouds:
+        for primitive in splat_primitives(document.item("meshes", node["mesh"])):
+            found.append((primitive, world_from_node))
+            total += _splat_count(document, primitive)
+    # Nodes share meshes and accessors share bytes for nothing: a small file could ask for any number.
+    most = min(MAX_SPLATS_PER_FILE, sum(map(len, document.buffers)) * _MOST_SPLATS_PER_BYTE)
+    if total > most:
+        raise AssetFormatError(f"a glTF file of this size must show at most {most} splats, got {total}")
+    if not found:
         raise AssetFormatError(
             f"a glTF splat file must hold a {EXTENSION} primitive, found none",
             hint="Meshes and plain point clouds cannot become splats.",
         )
-    return clouds
+    return [transform(_decode_primitive(document, primitive), matrix) for primitive, matrix in found]
+
+
+def splat_primitives(mesh: Any) -> list[dict[str, Any]]:
+    """Return the primitives of a mesh that carry the extension."""
+    primitives = mesh.get("primitives") if isinstance(mesh, dict) else None
+    return [p for p in primitives if is_splat_primitive(p)] if isinstance(primitives, list) else []
 
 
 def is_splat_primitive(primitive: Any) -> bool:
@@ -190,58 +204,8 @@ def is_log_scale(document: gltf.Gltf, primitive: dict[str, Any], scales: NDArray
 
     Linear scales are unsigned, so a signed component type or a negative value gives the older draft away.
     """
-    accessor = document.item("accessors", primitive["attributes"].get(_SCALE))
+    accessor = document.item("accessors", primitive["attributes"].get(SCALE))
     return accessor.get("componentType") in gltf.SIGNED_INTEGERS or bool((scales < 0).any())
-
-
-def problems(document: gltf.Gltf) -> list[str]:
-    """Return what a strict reader would hold against the splats of a document, one sentence each."""
-    found = []
-    used, required = document.items("extensionsUsed"), document.items("extensionsRequired")
-    if EXTENSION not in used:
-        found.append(f"extensionsUsed must list {EXTENSION}")
-    found += [
-        f"it requires {name!r}, which most splat viewers lack" for name in required if name != EXTENSION
-    ]
-    primitives = [
-        primitive
-        for mesh in document.items("meshes")
-        for primitive in mesh.get("primitives", [])
-        if is_splat_primitive(primitive)
-    ]
-    # One sentence for all primitives that share a fault.
-    counts = Counter(line for primitive in primitives for line in _primitive_problems(document, primitive))
-    several = len(primitives) > 1
-    found += [
-        f"{line} ({n} of {len(primitives)} primitives)" if several else line for line, n in counts.items()
-    ]
-    return found
-
-
-def _primitive_problems(document: gltf.Gltf, primitive: dict[str, Any]) -> list[str]:
-    found = []
-    attributes = primitive.get("attributes", {})
-    if primitive.get("mode") != gltf.POINTS:
-        found.append(f"mode must be {gltf.POINTS} (points), got {primitive.get('mode')!r}")
-    if "COLOR_0" not in attributes:
-        found.append("without COLOR_0, viewers that lack the extension show white points")
-    if SPZ_EXTENSIONS[0] in (primitive["extensions"][EXTENSION].get("extensions") or {}):
-        return [*found, "its SPZ compression is a draft that Babylon, PlayCanvas and three cannot read"]
-    position = document.item("accessors", attributes.get("POSITION"))
-    if "min" not in position or "max" not in position:
-        found.append("POSITION must state min and max")
-    for name, index in attributes.items():
-        accessor = document.item("accessors", index)
-        view = document.item("bufferViews", accessor.get("bufferView"))
-        if (accessor.get("byteOffset", 0) | view.get("byteOffset", 0) | view.get("byteStride", 0)) % 4:
-            found.append(f"{name} must be aligned to 4 bytes")
-    scales = gltf.read_accessor(document, attributes.get(_SCALE))
-    if is_log_scale(document, primitive, scales):
-        found.append("its scales are logarithms, as drafts before April 2026 stored them")
-    lengths = np.linalg.norm(gltf.read_accessor(document, attributes.get(_ROTATION)), axis=1)
-    if (np.abs(lengths - 1) > 0.02).any():
-        found.append("rotations must have unit length")
-    return found
 
 
 def linear_from_srgb(values: NDArray) -> NDArray:
@@ -258,23 +222,42 @@ def srgb_from_linear(values: NDArray) -> NDArray:
 
 def _decode_primitive(document: gltf.Gltf, primitive: dict[str, Any]) -> SplatCloud:
     extension = primitive["extensions"][EXTENSION]
-    for name, wanted in (("kernel", (_KERNEL,)), ("colorSpace", (_SRGB, _LINEAR))):
+    for name, wanted in (("kernel", (KERNEL,)), ("colorSpace", (COLOR_SPACE, LINEAR_COLOR_SPACE))):
         if extension.get(name) not in wanted:
             raise AssetFormatError(
                 f"{EXTENSION} {name} must be {' or '.join(wanted)}, got {extension.get(name)!r}"
             )
-    nested = extension.get("extensions") or {}
-    payload = next((nested[name] for name in SPZ_EXTENSIONS if name in nested), None)
-    if payload is None:
+    payload = _spz_payload(document, primitive)
+    # The draft stores the glTF frame itself, so the numbers are ours as they stand.
+    cloud = _decode_attributes(document, primitive) if payload is None else spz.decode(payload, frame="rub")
+    return _srgb_cloud(cloud) if extension["colorSpace"] == LINEAR_COLOR_SPACE else cloud
+
+
+def _spz_payload(document: gltf.Gltf, primitive: dict[str, Any]) -> bytes | None:
+    nested = primitive["extensions"][EXTENSION].get("extensions") or {}
+    if not isinstance(nested, dict):
+        raise AssetFormatError(f"{EXTENSION} extensions must be an object, got {type(nested).__name__}")
+    entry = next((nested[name] for name in SPZ_EXTENSIONS if name in nested), None)
+    if entry is None:
         unknown = sorted(nested)
         if unknown:
             raise AssetFormatError(f"{EXTENSION} must not use an unknown compression, got {unknown[0]!r}")
-        cloud = _decode_attributes(document, primitive)
-    else:
-        view = payload.get("bufferView") if isinstance(payload, dict) else None
-        # The draft stores the glTF frame itself, so the numbers are ours as they stand.
-        cloud = spz.decode(bytes(gltf.read_view(document, view)[0]), frame="rub")
-    return _srgb_cloud(cloud) if extension["colorSpace"] == _LINEAR else cloud
+        return None
+    view = entry.get("bufferView") if isinstance(entry, dict) else None
+    return bytes(gltf.read_view(document, view)[0])
+
+
+def _splat_count(document: gltf.Gltf, primitive: dict[str, Any]) -> int:
+    """Return how many splats a primitive claims; what is wrong with it is said when it is read."""
+    payload = _spz_payload(document, primitive)
+    if payload is not None:
+        return spz.splat_count(payload)
+    attributes = primitive.get("attributes")
+    index = attributes.get("POSITION") if isinstance(attributes, dict) else None
+    if index is None:
+        return 0
+    count = document.item("accessors", index).get("count")
+    return count if isinstance(count, int) else 0
 
 
 def _decode_attributes(document: gltf.Gltf, primitive: dict[str, Any]) -> SplatCloud:
@@ -301,12 +284,14 @@ def _decode_attributes(document: gltf.Gltf, primitive: dict[str, Any]) -> SplatC
     while degree < 3 and f"{EXTENSION}:SH_DEGREE_{degree + 1}_COEF_0" in attributes:
         degree += 1
     sh = np.stack([column(name, 3, count) for name, _ in _sh_names(degree)], axis=1)
-    scales = column(_SCALE, 3, count)
+    scales = column(SCALE, 3, count)
     if is_log_scale(document, primitive, scales):
+        if (scales > MAX_LOG_SCALE).any():
+            raise AssetFormatError(f"{SCALE} must be linear or logarithms up to {MAX_LOG_SCALE}")
         scales = np.exp(scales)
-    opacities = column(_OPACITY, 1, count)[:, 0]
-    quats = column(_ROTATION, 4, count)
-    if (np.linalg.norm(quats, axis=1) < 1e-6).any():
+    opacities = column(OPACITY, 1, count)[:, 0]
+    quats = column(ROTATION, 4, count)
+    if (np.abs(quats).max(axis=1) < 1e-6).any():
         raise AssetFormatError("splat rotations must not be zero")
     # Quantised scales may round to zero; the smallest positive size keeps the covariance invertible.
     return SplatCloud(
@@ -339,9 +324,13 @@ def _srgb_cloud(cloud: SplatCloud) -> SplatCloud:
     linear = np.maximum(rgb_from_dc(cloud.sh[:, 0].astype(np.float64)), 0)
     delta = 1e-4
     slope = (srgb_from_linear(linear + delta) - srgb_from_linear(linear)) / delta
-    sh = cloud.sh * slope[:, None, :]
-    sh[:, 0] = dc_from_rgb(srgb_from_linear(linear))
-    return SplatCloud(cloud.means, cloud.quats, cloud.scales, cloud.opacities, sh.astype(np.float32))
+    with np.errstate(over="ignore"):
+        sh = cloud.sh * slope[:, None, :]
+        sh[:, 0] = dc_from_rgb(srgb_from_linear(linear))
+        sh = sh.astype(np.float32)
+    if not np.isfinite(sh).all():
+        raise AssetFormatError("linear colours must be such as sRGB can hold")
+    return SplatCloud(cloud.means, cloud.quats, cloud.scales, cloud.opacities, sh)
 
 
 def _opacity_bytes(opacities: NDArray) -> NDArray[np.uint8]:

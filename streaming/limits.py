@@ -55,3 +55,12 @@ MAX_GLTF_NODES = 100_000
 
 # A PLY header of a thousand properties stays under it.
 MAX_PLY_HEADER_BYTES = 64 * 2**10
+
+# A meta.json is three codebooks (15 KB); a lod-meta.json has one line for each of thousands of leaves.
+MAX_SOG_META_BYTES = 8 * 2**20
+MAX_SOG_ENTRIES = 64  # files in a bundle; eight are used
+MAX_SOG_FOLDERS = 4096  # of one lod-meta.json, 512 000 splats each
+MAX_SOG_LEAVES = 200_000
+
+# Real files spend five bytes or more on a splat; a picture of one colour spends none on millions.
+MAX_SOG_SPLATS_PER_BYTE = 16

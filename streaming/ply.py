@@ -1,11 +1,11 @@
-"""Splats as PLY: the layout of INRIA's 3DGS, read in any order of properties and written, and PlayCanvas'
-compressed form, read.
+"""Splats as PLY: the layout of INRIA's 3DGS, read in any order of properties and written.
+
+PlayCanvas' compressed form shares the container and is unpacked by `compressed_ply`.
 
 Numbers are in COLMAP's frame (right, down, forward) and unconstrained: logarithms of scales, logits of
 opacities, quaternions w first. `f_rest` is channel-major: all of red, then green, then blue.
 
-Source: graphdeco-inria/gaussian-splatting, scene/gaussian_model.py; playcanvas/splat-transform,
-src/lib/writers/write-compressed-ply.ts, 2026-07.
+Source: graphdeco-inria/gaussian-splatting, scene/gaussian_model.py.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reconstruction.spherical_harmonics import dc_from_rgb
 from reconstruction.splats import SplatCloud
 
+from . import compressed_ply
 from .errors import AssetFormatError
 from .limits import MAX_PLY_HEADER_BYTES, MAX_SPLATS_PER_FILE
-from .transform import RDF_SIGNS, flip_axes, unit_quats
+from .transform import RDF_SIGNS, flip_axes
+from .unconstrained import MAX_LOGIT, cloud_from_logs
 
 MAGIC = b"ply"
 _END = b"end_header"
@@ -38,12 +39,6 @@ _NORMALS = ("nx", "ny", "nz")
 _DC = ("f_dc_0", "f_dc_1", "f_dc_2")
 _SCALES = ("scale_0", "scale_1", "scale_2")
 _ROTATION = ("rot_0", "rot_1", "rot_2", "rot_3")
-# Logits beyond +-16 are 0 and 1 in float32; files use them for splats that are wholly clear or solid.
-_MAX_LOGIT = 16.0
-_MAX_LOG_SCALE = 20.0  # 485 000 km; below -20 a disc is as thin as any float can show
-
-_PACKED = ("packed_position", "packed_rotation", "packed_scale", "packed_color")
-_PACKED_GROUP = 256
 
 Frame = Literal["auto", "rub", "rdf"]
 
@@ -68,7 +63,7 @@ class Header:
     @property
     def is_compressed(self) -> bool:
         """Whether the splats are packed as PlayCanvas does."""
-        return any(set(_PACKED) <= set(e.dtype.names or ()) for e in self.elements)
+        return any(set(compressed_ply.PACKED) <= set(e.dtype.names or ()) for e in self.elements)
 
 
 def encode(cloud: SplatCloud) -> bytes:
@@ -107,7 +102,8 @@ def decode(data: bytes, *, frame: Frame = "auto") -> SplatCloud:
     """
     header = read_header(data)
     tables = _tables(data, header)
-    cloud = _unpack(tables) if header.is_compressed else _from_columns(tables["vertex"])
+    with np.errstate(invalid="ignore"):  # of signalling NaNs, which are named as not finite
+        cloud = compressed_ply.unpack(tables) if header.is_compressed else _from_columns(tables["vertex"])
     return cloud if frame == "rub" else flip_axes(cloud, RDF_SIGNS)
 
 
@@ -217,90 +213,10 @@ def _from_columns(vertices: NDArray) -> SplatCloud:
     def block(wanted: tuple[str, ...]) -> NDArray[np.float64]:
         return np.stack([vertices[name].astype(np.float64) for name in wanted], axis=1)
 
-    sh = np.empty((len(vertices), 1 + rest // 3, 3), np.float32)
+    sh = np.empty((len(vertices), 1 + rest // 3, 3))
     sh[:, 0] = block(_DC)
     if rest:
         by_channel = block(tuple(f"f_rest_{i}" for i in range(rest)))
         sh[:, 1:] = by_channel.reshape(len(vertices), 3, rest // 3).swapaxes(1, 2)
-    logits = np.clip(vertices["opacity"].astype(np.float64), -_MAX_LOGIT, _MAX_LOGIT)
-    return _cloud(block(_MEANS), block(_ROTATION), block(_SCALES), 1 / (1 + np.exp(-logits)), sh)
-
-
-def _unpack(tables: dict[str, NDArray]) -> SplatCloud:
-    vertices, groups = tables["vertex"], tables.get("chunk")
-    count = len(vertices)
-    if groups is None or len(groups) < -(-count // _PACKED_GROUP):
-        raise AssetFormatError(f"a compressed PLY must have a chunk for each {_PACKED_GROUP} vertices")
-    group = np.arange(count) // _PACKED_GROUP
-
-    def spread(unit: NDArray, names: tuple[str, ...]) -> NDArray:
-        missing = [n for n in names if f"min_{n}" not in (groups.dtype.names or ())]
-        if missing:
-            raise AssetFormatError(f"a compressed PLY must have the property min_{missing[0]}, found none")
-        low = np.stack([groups[f"min_{n}"] for n in names], axis=1)[group]
-        high = np.stack([groups[f"max_{n}"] for n in names], axis=1)[group]
-        return low + unit * (high.astype(np.float64) - low)
-
-    packed = {name: vertices[name].astype(np.int64) for name in _PACKED}
-    means = spread(_bits_11_10_11(packed["packed_position"]), ("x", "y", "z"))
-    log_scales = spread(_bits_11_10_11(packed["packed_scale"]), ("scale_x", "scale_y", "scale_z"))
-    color = packed["packed_color"]
-    rgb = np.stack([(color >> shift & 255) / 255 for shift in (24, 16, 8)], axis=1)
-    if "min_r" in (groups.dtype.names or ()):
-        rgb = spread(rgb, ("r", "g", "b"))
-    rotation = packed["packed_rotation"]
-    three = np.stack([(rotation >> shift & 1023) / 1023 - 0.5 for shift in (20, 10, 0)], axis=1) * np.sqrt(2)
-    fourth = np.sqrt(np.maximum(0, 1 - (three**2).sum(axis=1)))
-    quats = np.empty((count, 4))
-    for largest in range(4):
-        chosen = rotation >> 30 == largest
-        quats[chosen] = np.insert(three[chosen], largest, fourth[chosen], axis=1)
-    rest = np.empty((count, 0, 3))
-    if "sh" in tables:
-        columns = tables["sh"].dtype.names or ()
-        if len(tables["sh"]) != count or len(columns) not in _REST_COUNTS:
-            raise AssetFormatError("a compressed PLY must have one row of 9, 24 or 45 coefficients per splat")
-        bytes_ = np.stack([tables["sh"][name] for name in columns], axis=1).astype(np.float64)
-        # The first and last of 256 cells stand for the ends of -4..4, the others for their middles.
-        unit = np.where(bytes_ == 0, 0, np.where(bytes_ == 255, 1, (bytes_ + 0.5) / 256))
-        rest = ((unit - 0.5) * 8).reshape(count, 3, -1).swapaxes(1, 2)
-    sh = np.concatenate([dc_from_rgb(rgb)[:, None], rest], axis=1).astype(np.float32)
-    return _cloud(means, quats, log_scales, (color & 255) / 255, sh)
-
-
-def _bits_11_10_11(packed: NDArray) -> NDArray:
-    fields = (packed >> 21) / 2047, (packed >> 11 & 1023) / 1023, (packed & 2047) / 2047
-    return np.stack(fields, axis=1)
-
-
-def _cloud(
-    means: NDArray, quats: NDArray, log_scales: NDArray, opacities: NDArray, sh: NDArray
-) -> SplatCloud:
-    lengths = np.linalg.norm(quats, axis=1)
-    for name, values in (
-        ("positions", means),
-        ("scales", log_scales),
-        ("rotations", lengths),
-        ("colours", sh),
-    ):
-        bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
-        if bad.any():
-            raise AssetFormatError(
-                f"splat {name} must be finite, got {int(bad.sum())} of {len(bad)} splats that are not",
-                hint="Clean the file with the tool that made it, for example its NaN filter.",
-            )
-    if not np.isfinite(opacities).all():
-        raise AssetFormatError("splat opacities must be finite")
-    if (log_scales > _MAX_LOG_SCALE).any():
-        raise AssetFormatError(
-            f"splat scales must be logarithms up to {_MAX_LOG_SCALE}, got {log_scales.max():.3g}"
-        )
-    if (lengths < 1e-6).any():
-        raise AssetFormatError("splat rotations must not be zero")
-    return SplatCloud(
-        means.astype(np.float32),
-        unit_quats(quats),
-        np.exp(np.maximum(log_scales, -_MAX_LOG_SCALE)).astype(np.float32),
-        opacities.astype(np.float32),
-        sh,
-    )
+    logits = np.clip(vertices["opacity"].astype(np.float64), -MAX_LOGIT, MAX_LOGIT)
+    return cloud_from_logs(block(_MEANS), block(_ROTATION), block(_SCALES), 1 / (1 + np.exp(-logits)), sh)

@@ -1,4 +1,4 @@
-"""Niantic's SPZ: versions 2 and 3 (gzip) and 4 (zstd streams), read and written (3 and 4).
+"""Niantic's SPZ: versions 2 and 3 (gzip) and 4 (zstd streams), read and written.
 
 Layout after the header, planar, little-endian: positions (3 x int24 fixed point), opacities (u8), colours
 (3 x u8), scales (3 x u8, logarithmic), rotations, SH (u8, coefficient by coefficient, RGB inside).
@@ -20,12 +20,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reconstruction.conventions import wxyz_from_xyzw, xyzw_from_wxyz
+from reconstruction.conventions import WORLD_FROM_Z_UP, wxyz_from_xyzw, xyzw_from_wxyz
 from reconstruction.splats import SplatCloud
 
 from .errors import AssetFormatError
 from .limits import MAX_DEFLATE_RATIO, MAX_INFLATED_BYTES, MAX_SPLATS_PER_FILE
-from .transform import flip_axes, unit_quats
+from .transform import flip_axes, transform, unit_quats
 
 MAGIC = 0x5053474E
 GZIP_MAGIC = b"\x1f\x8b"
@@ -56,6 +56,17 @@ _FRAMES = {
     7: (-1, 1, -1),
     8: (1, 1, -1),
 }
+# The same for frames with the third axis up or down, to right, front, up.
+_FRAMES_Z_UP = {
+    9: (-1, -1, -1),
+    10: (1, -1, -1),
+    11: (-1, -1, 1),
+    12: (1, -1, 1),
+    13: (-1, 1, -1),
+    14: (1, 1, -1),
+    15: (-1, 1, 1),
+    16: (1, 1, 1),
+}
 _FRAME_CODES = {"rub": 4, "rdf": 6}
 
 Frame = Literal["auto", "rub", "rdf"]
@@ -65,13 +76,15 @@ def encode(cloud: SplatCloud, *, version: int = 3) -> bytes:
     """Return an SPZ file of `cloud` in the frame its owner specifies (right, up, back).
 
     Largest errors: position 0.122 mm per axis; opacity 1/510; degree-0 colour 0.0037; scale 3.2 %; SH 1/32
-    in degree 1 and 1/16 above, inside -1..1. Positions further than 2048 m from the origin do not fit.
+    in degree 1 and 1/16 above, inside -1..1. Rotations are within 0.35 degrees in versions 3 and 4; version 2
+    keeps x, y, z in steps of 1/127.5 and derives w, which is 14 degrees off at worst, where w is about 0.
+    Positions further than 2048 m from the origin do not fit.
 
     Raises:
         AssetFormatError: The cloud is empty or too far out, or the version cannot be written.
     """
-    if version not in (3, 4):
-        raise AssetFormatError(f"SPZ version to write must be 3 or 4, got {version}")
+    if version not in (2, 3, 4):
+        raise AssetFormatError(f"SPZ version to write must be 2, 3 or 4, got {version}")
     if len(cloud) == 0:
         raise AssetFormatError("an SPZ file must hold at least one splat")
     fixed = np.rint(cloud.means.astype(np.float64) * 2**_FRACTIONAL_BITS)
@@ -87,16 +100,17 @@ def encode(cloud: SplatCloud, *, version: int = 3) -> bytes:
     bucket = np.array(_SH_BUCKETS)[degree][None, :, None]
     rest = np.rint(cloud.sh[:, 1:].astype(np.float64) * _SH_STEPS) + _SH_STEPS
     rest = np.floor((rest + bucket // 2) / bucket) * bucket
+    xyzw = xyzw_from_wxyz(cloud.quats.astype(np.float64))
     streams = [
         positions.tobytes(),
         _byte(cloud.opacities * 255.0),
         _byte(dc * (_COLOR_SCALE * 255) + 127.5),
         _byte((np.log(cloud.scales.astype(np.float64)) + _SCALE_OFFSET) * _SCALE_STEPS),
-        _pack_smallest_three(xyzw_from_wxyz(cloud.quats.astype(np.float64))).tobytes(),
+        (_pack_first_three(xyzw) if version == 2 else _pack_smallest_three(xyzw)).tobytes(),
         _byte(rest),
     ]
-    if version == 3:
-        header = _HEADER.pack(MAGIC, 3, len(cloud), cloud.sh_degree, _FRACTIONAL_BITS, 0, 0)
+    if version < 4:
+        header = _HEADER.pack(MAGIC, version, len(cloud), cloud.sh_degree, _FRACTIONAL_BITS, 0, 0)
         compressor = zlib.compressobj(9, zlib.DEFLATED, 31)
         return compressor.compress(header + b"".join(streams)) + compressor.flush()
     import zstandard
@@ -145,7 +159,15 @@ def decode(data: bytes, *, frame: Frame = "auto") -> SplatCloud:
         sh,
     )
     code = (stated or _FRAME_CODES["rub"]) if frame == "auto" else _FRAME_CODES[frame]
+    if code in _FRAMES_Z_UP:
+        return transform(flip_axes(cloud, _FRAMES_Z_UP[code]), WORLD_FROM_Z_UP)
     return cloud if code == _FRAME_CODES["rub"] else flip_axes(cloud, _FRAMES[code])
+
+
+def splat_count(data: bytes) -> int:
+    """Return the count that the header states, unpacking nothing else; 0 where there is no header."""
+    start = _inflate(data, _HEADER.size) if data[:2] == GZIP_MAGIC else data[: _HEADER.size]
+    return _HEADER.unpack(start)[2] if len(start) == _HEADER.size else 0
 
 
 def describe(data: bytes) -> tuple[int, bool, bool]:
@@ -172,11 +194,12 @@ def _split(data: bytes) -> tuple[tuple[int, ...], list[bytes], int | None]:
         raise AssetFormatError(f"SPZ fractional bits must be at most 23, got {fractional_bits}")
     sizes = [9 * count, count, 3 * count, 3 * count, (3 if version == 2 else 4) * count]
     sizes.append(3 * (_BASES[degree] - 1) * count)
-    if version == 4:
-        return header, *_split_v4(data, sizes, bool(flags & _FLAG_EXTENSIONS))
     expected = _HEADER.size + sum(sizes)
+    # Zstd has no such limit, but files that hold a scene stay far below it too.
     if expected > MAX_INFLATED_BYTES or expected > len(data) * MAX_DEFLATE_RATIO + 64:
         raise AssetFormatError(f"SPZ splat count must fit the file of {len(data)} bytes, got {count}")
+    if version == 4:
+        return header, *_split_v4(data, sizes, bool(flags & _FLAG_EXTENSIONS))
     body = _inflate(data, expected + _MAX_EXTENSION_BYTES) if is_gzip else data
     if len(body) < expected:
         raise AssetFormatError(f"SPZ body must hold {expected} bytes, got {len(body)}")
@@ -228,8 +251,8 @@ def _stated_frame(records: bytes) -> int | None:
         payload = records[offset + 8 : offset + 8 + size]
         if kind == _EXTENSION_COORDINATES and len(payload) == 4:
             code = int.from_bytes(payload, "little")
-            if code not in _FRAMES:
-                raise AssetFormatError(f"SPZ coordinate system must be 1 to 8, got {code}")
+            if code not in _FRAMES and code not in _FRAMES_Z_UP:
+                raise AssetFormatError(f"SPZ coordinate system must be 1 to 16, got {code}")
             return code
         offset += 8 + size
     return None
@@ -270,6 +293,11 @@ def _unpack_smallest_three(packed: NDArray) -> NDArray:
         left = np.where(largest == i, left, left >> 10)
     xyzw[rows, largest] = np.sqrt(np.maximum(0, 1 - (xyzw**2).sum(axis=1)))
     return xyzw
+
+
+def _pack_first_three(xyzw: NDArray) -> NDArray[np.uint8]:
+    turned = np.where(xyzw[:, 3:] < 0, -xyzw, xyzw)
+    return np.rint(turned[:, :3] * 127.5 + 127.5).clip(0, 255).astype(np.uint8)
 
 
 def _unpack_first_three(packed: NDArray) -> NDArray:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reconstruction.conventions import WORLD_FROM_RDF, multiply_quats, quats_from_rotmats, rotmats_from_quats
-from reconstruction.spherical_harmonics import rotate
+from reconstruction.spherical_harmonics import basis, rotate
 from reconstruction.splats import SplatCloud
 
 from .errors import AssetFormatError
@@ -18,13 +18,22 @@ def transform(cloud: SplatCloud, world_from_local: NDArray) -> SplatCloud:
     """Return `cloud` moved by an affine map [4, 4]: turns, shifts and positive scales, as glTF allows.
 
     Raises:
-        AssetFormatError: The map mirrors or flattens, which KHR_gaussian_splatting forbids.
+        AssetFormatError: The map mirrors or flattens, which KHR_gaussian_splatting forbids, or leads further
+            than float32 does.
     """
     if np.array_equal(world_from_local, np.eye(4)):
         return cloud
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved = _transform(cloud, world_from_local)
+    if not all(np.isfinite(values).all() for values in (moved.means, moved.quats, moved.scales)):
+        raise AssetFormatError("a splat node must keep its splats finite")
+    return moved
+
+
+def _transform(cloud: SplatCloud, world_from_local: NDArray) -> SplatCloud:
     linear = np.asarray(world_from_local, np.float64)[:3, :3]
     determinant = np.linalg.det(linear)
-    if not determinant > 0:
+    if not 0 < determinant < np.inf:
         raise AssetFormatError(f"a splat node must not mirror or flatten, got determinant {determinant:.3g}")
     means = cloud.means @ linear.T + world_from_local[:3, 3]
     factors = np.linalg.norm(linear, axis=0)
@@ -47,6 +56,9 @@ def transform(cloud: SplatCloud, world_from_local: NDArray) -> SplatCloud:
     )
 
 
+# A unit vector where no function of the basis is zero.
+_GENERIC = np.array([0.36, 0.48, 0.8])
+
 # Right, down, forward (INRIA, COLMAP) <-> right, up, back (ours).
 RDF_SIGNS = tuple(int(sign) for sign in np.diag(WORLD_FROM_RDF)[:3])
 
@@ -54,16 +66,17 @@ RDF_SIGNS = tuple(int(sign) for sign in np.diag(WORLD_FROM_RDF)[:3])
 def flip_axes(cloud: SplatCloud, signs: tuple[int, ...]) -> SplatCloud:
     """Return `cloud` with axes negated where `signs` is -1; an odd number of them mirrors the scene.
 
-    A mirrored Gaussian is still a Gaussian: its rotation R becomes S R S, which is a rotation again.
+    A mirrored Gaussian is still a Gaussian: its rotation R becomes S R S, which is a rotation again. Each
+    function of the SH basis is even or odd in each axis, so its coefficient changes sign and nothing rounds.
     """
     x, y, z = signs
-    sh = rotate(cloud.sh, np.diag(np.array(signs, np.float64)))
+    parity = np.sign(basis(_GENERIC, cloud.sh_degree) * basis(_GENERIC * np.array(signs), cloud.sh_degree))
     return SplatCloud(
         cloud.means * np.array(signs, np.float32),
         cloud.quats * np.array([1, y * z, x * z, x * y], np.float32),
         cloud.scales,
         cloud.opacities,
-        sh.astype(np.float32),
+        cloud.sh * parity.astype(np.float32)[:, None],
     )
 
 
@@ -82,5 +95,7 @@ def join_clouds(clouds: Iterable[SplatCloud]) -> SplatCloud:
 
 
 def unit_quats(quats: NDArray) -> NDArray[np.float32]:
-    """Return quaternions [N, 4], none of them zero, at unit length."""
+    """Return quaternions [N, 4], none of them zero, at unit length; neither huge nor tiny ones overflow."""
+    quats = np.asarray(quats, np.float64)
+    quats = quats / np.abs(quats).max(axis=1, keepdims=True)
     return (quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32)

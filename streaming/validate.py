@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,17 +13,35 @@ import numpy as np
 from reconstruction.errors import InvalidInputError
 from reconstruction.splats import SplatCloud
 
-from . import gltf, khr_gaussian_splatting, ply, splat_file, spz
+from . import (
+    compressed_ply,
+    gltf,
+    gltf_rules,
+    khr_gaussian_splatting,
+    ksplat,
+    ply,
+    sog,
+    splat_file,
+    spz,
+    tiles,
+)
 from .assemble import GZIP_MAGIC, finest_cloud
 from .errors import AssetFormatError
 from .export import XMP_EXTENSION, encode_scene, write_whole
+from .gltf_rules import Dialect
 from .limits import MAX_FILE_BYTES
 from .pack import MANIFEST_NAME, read_asset
+from .sog_files import ZIP_MAGIC, BundleFiles, FolderFiles
+from .up_guess import Up, guess_up
 
-FileFormat = Literal["PLY", "compressed PLY", "SPZ", ".splat", "glTF", "asset"]
+FileFormat = Literal[
+    "PLY", "compressed PLY", "SPZ", "SOG", "SOG folder", "streamed SOG", ".splat", ".ksplat", "glTF", "asset"
+]
 Frame = Literal["auto", "rub", "rdf"]
 
-_HINT = "Splat files end in .ply, .spz, .splat, .glb or .gltf."
+_HINT = "Splat files end in .ply, .spz, .sog, .splat, .ksplat, .glb or .gltf, or are called meta.json."
+_ANTIALIASED = "it was trained with anti-aliasing; viewers without it show thin things too thick"
+_NO_FRAME = "it does not say which way is up; right, up, back is assumed (see `import --frame`)"
 _NEEDLE = 1000.0  # longest over middle axis
 _STRAY = 20.0  # times the extent of the inner 98 %
 
@@ -41,6 +60,8 @@ class FileReport:
     bounds_max: tuple[float, float, float]
     has_collider: bool
     is_labelled_generated: bool  # carries a machine-readable statement that it is AI-made
+    up: Up  # a guess from the splats, in the frame that was assumed; ours is +Y
+    dialects: tuple[Dialect, ...]  # wrong ones that it speaks; `problems` say what is wrong with them
     problems: tuple[str, ...]  # one sentence each; empty is good
 
     @property
@@ -53,7 +74,8 @@ def read_splats(path: Path, *, frame: Frame = "auto") -> SplatCloud:
     """Return the splats of a file or of an asset folder, in the world frame.
 
     Args:
-        path: Its first bytes decide the format; `.splat` has none, so there the name does.
+        path: Its first bytes decide the format; `.splat` and `.ksplat` have none, so there the name does. Of
+            a SOG that is not bundled, its meta.json or its folder; of a streamed one, its finest level.
         frame: What the stored axes mean, for formats that do not say: "rub" (right, up, back) or "rdf"
             (right, down, forward). "auto" follows each format's owner. glTF always says.
 
@@ -76,21 +98,42 @@ def is_labelled_generated(path: Path) -> bool:
     return kind == "glTF" and _is_labelled(gltf.decode(data))
 
 
+# Endings of files that can be written, the longer before the shorter that ends it.
+ENCODERS: dict[str, Callable[[SplatCloud], bytes]] = {
+    ".compressed.ply": compressed_ply.encode,
+    ".ply": ply.encode,
+    ".spz": spz.encode,
+    ".sog": sog.encode,
+    ".splat": splat_file.encode,
+    ".compact.glb": partial(encode_scene, layout="compact"),
+    ".spz.glb": tiles.encode_glb,
+    ".glb": encode_scene,
+}
+# Names of files that come with others in their folder.
+FOLDER_ENCODERS: dict[str, Callable[[SplatCloud], dict[str, bytes]]] = {
+    sog.META_NAME: sog.encode_files,
+    tiles.TILESET_NAME: tiles.encode_files,
+}
+
+
 def write_splats(cloud: SplatCloud, path: Path) -> None:
-    """Write splats in the format that the name ends in: .ply, .spz (version 3), .splat or .glb.
+    """Write splats in the format that the name ends in (`ENCODERS`), or as the files of a folder.
 
     Raises:
         AssetFormatError: Another ending, or values that the format cannot hold.
     """
-    encoders: dict[str, Callable[[SplatCloud], bytes]] = {
-        ".ply": ply.encode,
-        ".spz": spz.encode,
-        ".splat": splat_file.encode,
-        ".glb": encode_scene,
-    }
-    if path.suffix.lower() not in encoders:
-        raise AssetFormatError(f"a file to write must end in {', '.join(encoders)}, got {path.name!r}")
-    write_whole(path, encoders[path.suffix.lower()](cloud))
+    name = path.name.lower()
+    if name in FOLDER_ENCODERS:
+        files = FOLDER_ENCODERS[name](cloud)
+        # The named file last: once it is there, so is all that it names.
+        for other in [*(key for key in files if key != name), name]:
+            write_whole(path.with_name(other), files[other])
+        return
+    ending = next((ending for ending in ENCODERS if name.endswith(ending)), None)
+    if ending is None:
+        known = ", ".join([*ENCODERS, *FOLDER_ENCODERS])
+        raise AssetFormatError(f"a file to write must end in {known}, got {path.name!r}")
+    write_whole(path, ENCODERS[ending](cloud))
 
 
 def inspect(path: Path) -> FileReport:
@@ -101,42 +144,65 @@ def inspect(path: Path) -> FileReport:
         AssetFormatError: Nothing in it points to a known format.
     """
     kind, data = _open(path)
-    size = len(data) if data else sum(p.stat().st_size for p in path.iterdir() if p.is_file())
+    size = len(data) if data else _folder_size(path if path.is_dir() else path.parent)
     zero = (0.0, 0.0, 0.0)
-    report = FileReport(path.name, kind, "", size, 0, 0, zero, zero, False, False, ())
+    report = FileReport(path.name, kind, "", size, 0, 0, zero, zero, False, False, "unclear", (), ())
     try:
         report, problems = _describe(report, data, path)
         cloud = _read(kind, data, path, "auto")
     except AssetFormatError as error:
         return replace(report, problems=(*report.problems, str(error)))
     low, high = cloud.means.min(axis=0), cloud.means.max(axis=0)
+    up = guess_up(cloud)
+    if up == "-Y" and _NO_FRAME in problems:
+        report = replace(report, dialects=(*report.dialects, "PLY axes in SPZ"))
     return replace(
         report,
         splat_count=len(cloud),
         sh_degree=cloud.sh_degree,
         bounds_min=(float(low[0]), float(low[1]), float(low[2])),
         bounds_max=(float(high[0]), float(high[1]), float(high[2])),
-        problems=(*problems, *_cloud_problems(cloud)),
+        up=up,
+        problems=(*problems, *_up_problems(kind, up), *_cloud_problems(cloud)),
     )
+
+
+_FOLDERS: dict[str, FileFormat] = {sog.LOD_META_NAME: "streamed SOG", sog.META_NAME: "SOG folder"}
+_NAMED: dict[str, FileFormat] = {".splat": ".splat", ".ksplat": ".ksplat"}  # without a magic number
+
+
+def _files(path: Path) -> FolderFiles:
+    return FolderFiles(path if path.is_dir() else path.parent)
+
+
+def _folder_size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _open(path: Path) -> tuple[FileFormat, bytes]:
     if path.is_dir() and (path / MANIFEST_NAME).is_file():
         return "asset", b""
+    for name, kind in _FOLDERS.items():
+        if (path.is_dir() and (path / name).is_file()) or (path.is_file() and path.name == name):
+            return kind, b""
     if not path.is_file():
         raise InvalidInputError(f"{path.name!r} must be a file, found none", hint=_HINT)
     size = path.stat().st_size
     if not 0 < size <= MAX_FILE_BYTES:
         raise AssetFormatError(f"a splat file must be 1 to {MAX_FILE_BYTES} bytes, got {size}", hint=_HINT)
     data = path.read_bytes()
+    if path.name == tiles.TILESET_NAME:
+        raise AssetFormatError("a tileset holds no splats itself", hint="Give the .glb that it names.")
     if data[:4] == gltf.MAGIC or data.lstrip()[:1] == b"{":
         return "glTF", data
     if data[:2] == GZIP_MAGIC or data[:4] == spz.MAGIC.to_bytes(4, "little"):
         return "SPZ", data
     if data[:3] == ply.MAGIC:
         return "compressed PLY" if b"packed_position" in data[:4096] else "PLY", data
-    if path.suffix.lower() == ".splat":
-        return ".splat", data
+    if data[:4] == ZIP_MAGIC:
+        return "SOG", data
+    if path.suffix.lower() in _NAMED:
+        return _NAMED[path.suffix.lower()], data
     raise AssetFormatError(f"{path.name!r} must be a known splat format, got {data[:4]!r} first", hint=_HINT)
 
 
@@ -150,8 +216,16 @@ def _read(kind: FileFormat, data: bytes, path: Path, frame: Frame) -> SplatCloud
             return spz.decode(data, frame=frame)
         case "PLY" | "compressed PLY":
             return ply.decode(data, frame=frame)
+        case "SOG":
+            return sog.decode(data, frame=frame)
+        case "SOG folder":
+            return sog.decode_files(_files(path), frame=frame)
+        case "streamed SOG":
+            return sog.decode_lod(_files(path), frame=frame)
         case ".splat":
             return splat_file.decode(data, frame=frame)
+        case ".ksplat":
+            return ksplat.decode(data, frame=frame)
 
 
 def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, list[str]]:
@@ -167,24 +241,34 @@ def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, 
             )
         case "glTF":
             document = gltf.decode(data)
-            problems = khr_gaussian_splatting.problems(document)
+            problems = gltf_rules.problems(document)
             report = replace(
                 report,
                 version=str(document.document["asset"]["version"]),
-                has_collider=any(n.get("name") == "collider" for n in document.items("nodes")),
+                dialects=tuple(gltf_rules.dialects(document)),
+                has_collider=any(
+                    isinstance(n, dict) and n.get("name") == "collider" for n in document.items("nodes")
+                ),
                 is_labelled_generated=_is_labelled(document),
             )
         case "SPZ":
             version, is_antialiased, states_frame = spz.describe(data)
             report = replace(report, version=str(version))
             if is_antialiased:
-                problems.append(
-                    "it was trained with anti-aliasing; viewers without it show thin things too thick"
-                )
+                problems.append(_ANTIALIASED)
             if not states_frame:
-                problems.append(
-                    "it does not say which way is up; right, up, back is assumed (see `import --frame`)"
-                )
+                problems.append(_NO_FRAME)
+        case "SOG" | "SOG folder":
+            meta = sog.describe(BundleFiles(data) if data else _files(path))
+            report = replace(report, version=str(meta.version))
+            if meta.is_antialiased:
+                problems.append(_ANTIALIASED)
+        case "streamed SOG":
+            levels = sog.describe_lod(_files(path)).level_count
+            report = replace(report, version=f"1, {levels} levels")
+        case ".ksplat":
+            version, level = ksplat.describe(data)
+            report = replace(report, version=f"{version}, level {level}")
         case "PLY" | "compressed PLY":
             report = replace(report, version=f"1.0 {ply.read_header(data).format}")
     return report, problems
@@ -192,6 +276,17 @@ def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, 
 
 def _is_labelled(document: gltf.Gltf) -> bool:
     return "lgorithmicMedia" in str(document.document.get("extensions", {}).get(XMP_EXTENSION, ""))
+
+
+def _up_problems(kind: FileFormat, up: Up) -> list[str]:
+    if up in ("+Y", "unclear"):
+        return []
+    found = f"its ground lies as if {up} were up"
+    if kind == "SPZ" and up == "-Y":
+        return [f"{found}: it holds the axes of a PLY, as splat-transform, GaussForge and gsply write"]
+    if kind in ("glTF", "asset") or up != "-Y":
+        return [f"{found}; +Y is"]
+    return [f"{found}: an editor has saved it upright (see `import --frame rub`)"]
 
 
 def _cloud_problems(cloud: SplatCloud) -> list[str]:

@@ -82,7 +82,7 @@ def test_scenes_are_listed_renamed_exported_shared_and_deleted(
     shared = json.loads(run_cli("share", scene, "--expires", "7d", "--json", home=home).stdout)
     exported = [
         run_cli("export", scene, "--to", str(tmp_path / f"a{end}"), home=home)
-        for end in (".glb", ".spz", ".ply")
+        for end in (".glb", ".spz", ".ply", ".sog", ".compact.glb")
     ]
     inspected = run_cli("inspect", str(tmp_path / "a.glb"), "--json", home=home)
     revoked = run_cli("revoke", shared["link"], home=home)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+
 import numpy as np
+from hypothesis import strategies as st
 
 from reconstruction.conventions import rotmats_from_quats
 from reconstruction.splats import SplatCloud
@@ -36,3 +40,35 @@ def angles_deg(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     dots = np.abs((a.astype(np.float64) * b).sum(axis=1))
     dots /= np.linalg.norm(a.astype(np.float64), axis=1) * np.linalg.norm(b.astype(np.float64), axis=1)
     return np.degrees(2 * np.arccos(np.minimum(dots, 1)))
+
+
+def damaged(data: bytes, tries: int, *, seed: int, keep: int = 0) -> Iterator[bytes]:
+    """Yield copies of `data` with one to four bytes changed, none of the first `keep`."""
+    noise = random.Random(seed)
+    for _ in range(tries):
+        copy = bytearray(data)
+        for _ in range(noise.randint(1, 4)):
+            copy[noise.randrange(keep, len(copy))] = noise.randrange(256)
+        yield bytes(copy)
+
+
+@st.composite
+def clouds(draw: st.DrawFn, *, reach: float = 900) -> SplatCloud:
+    """Draw up to 40 splats of degree 0 with values as wide as formats hold, positions within `reach`."""
+    row = st.tuples(
+        *[st.floats(-reach, reach, width=32)] * 3,
+        *[st.floats(-1, 1, width=32)] * 4,
+        *[st.floats(-9, 4, width=32)] * 3,
+        st.floats(0, 1, width=32),
+        *[st.floats(-3, 5, width=32)] * 3,
+    )
+    rows = np.array(draw(st.lists(row, min_size=1, max_size=40)), np.float64)
+    quats = rows[:, 3:7]
+    quats[np.linalg.norm(quats, axis=1) < 1e-3] = [0.1, -0.2, 0.3, 0.4]
+    return SplatCloud(
+        rows[:, :3].astype(np.float32),
+        (quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32),
+        np.exp(rows[:, 7:10]).astype(np.float32),
+        rows[:, 10].astype(np.float32),
+        rows[:, None, 11:14].astype(np.float32),
+    )

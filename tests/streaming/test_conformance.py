@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ import pytest
 
 from reconstruction.spherical_harmonics import rgb_from_dc
 from reconstruction.splats import SplatCloud
+from streaming import ksplat, ply, sog, splat_file, spz
 from streaming.assemble import build_asset, chunk_glb, encode_collider, finest_cloud
 from streaming.export import export_glb
+from streaming.validate import write_splats
+from tests.data import shared
 from tests.streaming.scenes import PROVENANCE, small_asset, walkable
 from tests.streaming.splat_clouds import angles_deg, lopsided_cloud
 
@@ -127,3 +131,77 @@ def test_compact_chunks_load_in_babylon_and_playcanvas_too(tmp_path: Path) -> No
 
     for loader in ("babylon", "playcanvas"):
         assert _node(loader, tmp_path / "root.glb")["count"] == asset.chunks[0].splat_count
+
+
+_RAW: dict[str, Callable[..., SplatCloud]] = {
+    ".sog": sog.decode,
+    ".spz": spz.decode,
+    ".splat": splat_file.decode,
+    ".ply": ply.decode,
+    ".compressed.ply": ply.decode,
+    ".ksplat": ksplat.decode,
+}
+
+
+def _assert_spark_agrees(path: Path, ending: str) -> None:
+    found = _node("spark", path)
+
+    # Spark leaves the numbers of every file as they stand.
+    cloud = _RAW[ending](path.read_bytes(), frame="rub")
+    assert (found["count"], found["shDegree"]) == (len(cloud), cloud.sh_degree)
+    np.testing.assert_allclose(_columns(found["means"]), cloud.means, rtol=2e-6, atol=1e-6)
+    # It keeps scales, opacity and colour in sixteen bits (measured: half a step of a half float, a whole one
+    # of scales) and rotations in thirty-two of an axis and an angle.
+    bounds = {"rtol": 2**-8, "atol": 6e-8}
+    np.testing.assert_allclose(_columns(found["scales"]), cloud.scales, **bounds)
+    np.testing.assert_allclose(_columns(found["opacities"])[:, 0], cloud.opacities, atol=2**-11)
+    np.testing.assert_allclose(_columns(found["rgb"]), rgb_from_dc(cloud.sh[:, 0]), rtol=2**-10, atol=2**-11)
+    # Ten bits of angle: half a turn in 512 steps; the worst are small turns.
+    angles = angles_deg(_columns(found["quats"]), cloud.quats)
+    assert np.median(angles) < 0.3 and angles.max() < 2
+
+
+@pytest.mark.parametrize("degree", [0, 2])
+@pytest.mark.parametrize("ending", [ending for ending in _RAW if ending != ".ksplat"])
+def test_spark_holds_the_same_splats_of_other_formats(ending: str, degree: int, tmp_path: Path) -> None:
+    path = tmp_path / f"scene{ending}"
+    write_splats(lopsided_cloud(700, degree=degree), path)
+
+    _assert_spark_agrees(path, ending)
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [
+        ("angel.sog", ".sog"),
+        ("converted_playbot_lod3/playbot_lod3.c1.ksplat", ".ksplat"),
+        ("angel.compressed.ply", ".compressed.ply"),
+        ("tiny_fixtures/minimal.splat", ".splat"),
+    ],
+)
+def test_spark_and_we_read_the_same_in_files_of_others(name: str, ending: str) -> None:
+    _assert_spark_agrees(shared(f"splats/{name}"), ending)
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2, 3])
+@pytest.mark.parametrize("ending", [".ply", ".compressed.ply"])
+def test_playcanvas_holds_the_same_splats_of_a_ply(ending: str, degree: int, tmp_path: Path) -> None:
+    path = tmp_path / f"scene{ending}"
+    write_splats(lopsided_cloud(700, degree=degree), path)
+
+    found = _node("playcanvasPly", path)
+
+    cloud = ply.decode(path.read_bytes(), frame="rub")
+    assert found["isCompressed"] == (ending == ".compressed.ply")
+    assert (found["count"], found["shDegree"]) == (len(cloud), cloud.sh_degree)
+    np.testing.assert_allclose(_columns(found["means"]), cloud.means, rtol=2e-6, atol=1e-6)
+    np.testing.assert_allclose(_columns(found["logScales"]), np.log(cloud.scales), atol=1e-5)
+    opacities = 1 / (1 + np.exp(-_columns(found["opacityLogits"])[:, 0]))
+    np.testing.assert_allclose(opacities, cloud.opacities, atol=1e-6)
+    np.testing.assert_allclose(_columns(found["dc"]), cloud.sh[:, 0], atol=3e-6)
+    assert angles_deg(_columns(found["quats"]), cloud.quats).max() < 0.01
+    if degree:
+        rest = cloud.sh[:, 1:].swapaxes(1, 2).reshape(len(cloud), -1)
+        # The engine takes a byte for b / 255 of -4..4, splat-transform (as we) for the middle of its cell.
+        bound = 1 / 64 + 1e-6 if ending == ".compressed.ply" else 1e-6
+        np.testing.assert_allclose(_columns(found["rest"]), rest, atol=bound)

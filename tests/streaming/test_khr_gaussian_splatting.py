@@ -12,6 +12,7 @@ from reconstruction.conventions import rotmats_from_quats
 from reconstruction.spherical_harmonics import evaluate, rgb_from_dc
 from streaming import gltf, spz
 from streaming.errors import AssetFormatError
+from streaming.gltf_rules import problems
 from streaming.khr_gaussian_splatting import (
     EXTENSION,
     SPZ_EXTENSIONS,
@@ -19,7 +20,6 @@ from streaming.khr_gaussian_splatting import (
     decode,
     encode,
     linear_from_srgb,
-    problems,
     round_cloud,
     srgb_from_linear,
 )
