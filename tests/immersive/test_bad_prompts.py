@@ -20,7 +20,7 @@ def _assert_sound(brief: SceneBrief) -> None:
     assert brief.setting in SETTINGS and SETTINGS[brief.setting].is_indoor == brief.is_indoor
     for element in brief.elements:
         kind = VOCABULARY[element.kind]
-        assert kind.is_indoor == brief.is_indoor
+        assert kind.stands(is_indoor=brief.is_indoor)
         assert element.count is None or 0 <= element.count <= kind.most
         if element.relation is not None:
             assert element.relation.to in _kinds(brief) and element.relation.to != element.kind

@@ -46,7 +46,7 @@ def _assert_complete(brief: SceneBrief, prompt: str) -> None:
     assert brief.season in get_args(Season)
     for element in brief.elements:
         kind = VOCABULARY[element.kind]
-        assert kind.is_indoor == brief.is_indoor
+        assert kind.stands(is_indoor=brief.is_indoor)
         assert set(element.attributes) <= set(kind.attributes)
         assert element.count is None or 0 <= element.count <= kind.most
 

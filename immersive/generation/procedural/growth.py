@@ -202,7 +202,8 @@ def _ground_plants(
     parts: list[Mesh] = []
     if "grass" in elements and not is_snowed_over:
         tall = 0.5 if "tall" in elements["grass"].attributes else 0.3
-        parts += _grass(ground, rng, round(4200 * detail), tall)
+        many = 900 if brief.setting in ("canyon", "desert") else 4200
+        parts += _grass(ground, rng, round(many * detail), tall)
     if "flower" in elements and not is_snowed_over:
         parts += _flowers(elements["flower"], ground, rng)
     if "reed" in elements and ground.layout.lake is not None:

@@ -121,6 +121,14 @@ def _beds(x, y, z, footprint):
 
 
 @kernel
+def _cracks(x, y, z, footprint):
+    """Return how dark a crack of rock makes a point, -1..0: thin, steep lines where two masses meet."""
+    mass = fractal3(x * 0.7, y * 0.35, z * 0.7, 3, footprint * 0.7, 37)
+    wide = 0.05 + 1.5 * footprint
+    return -min(1.0, 0.05 / wide) * (1.0 - smoothstep(0.0, wide, abs(mass)))
+
+
+@kernel
 def _ground(cover, x, y, z, up, path, shore, litter, contrast, footprint):
     broad = fractal2(x / 5.0, z / 5.0, 3, footprint / 5.0, 5)
     patch = fractal2(x * 0.9, z * 0.9, 3, footprint * 0.9, 6)
@@ -146,7 +154,9 @@ def _ground(cover, x, y, z, up, path, shore, litter, contrast, footprint):
             footprint,
         )
         paved = (0.78 + 0.42 * first) * (1.0 - 0.45 * joint)
-    layered = 1.0 + 0.5 * cover[7, 2] * _beds(x, y, z, footprint)
+    layered = 1.0
+    if cover[7, 2] > 0.0:
+        layered += cover[7, 2] * (0.8 * _beds(x, y, z, footprint) + 0.5 * _cracks(x, y, z, footprint))
     gritty = 1.0 + contrast * (0.1 * broad + 0.16 * patch + 0.28 * fine + 0.28 * blades)
     smooth = 1.0 + contrast * (0.06 * broad + 0.08 * patch + 0.1 * fine)
     r, g, b = 0.0, 0.0, 0.0
@@ -193,7 +203,8 @@ def albedo(m, cover, cx, cy, cz, ox, oy, oz, up, tr, tg, tb, footprint):
     else:
         u, v = cz, cy
     if texture == _PLASTER:
-        gain = 1.0 + 0.05 * fractal2(u * 1.3, v * 1.3, 3, footprint * 1.3, 2)
+        gain = 1.0 + 0.07 * fractal2(u * 1.3, v * 1.3, 3, footprint * 1.3, 2)
+        gain += 0.07 * fractal2(u * 7.0, v * 7.0, 3, footprint * 7.0, 5)
     elif texture == _STRIPES:
         place = u / scale - math.floor(u / scale)
         soft = 0.02 + 0.6 * footprint / scale
@@ -276,7 +287,8 @@ def albedo(m, cover, cx, cy, cz, ox, oy, oz, up, tr, tg, tb, footprint):
         mix = smoothstep(0.45, 0.8, up + 0.35 * crust + 0.8 * (scale - 1.0))
     elif texture == _STRATA:
         crust = fractal3(cx * 1.8, cy * 1.8, cz * 1.8, 3, footprint * 1.8, 6)
-        gain = 1.0 + contrast * (0.3 * crust + 0.4 * _beds(cx, cy / scale, cz, footprint))
+        gain = 1.0 + contrast * (0.3 * crust + 0.5 * _beds(cx, cy / scale, cz, footprint))
+        gain *= 1.0 + 0.5 * _cracks(cx, cy, cz, footprint)
         mix = smoothstep(0.5, 0.85, up + 0.3 * crust)
     elif texture == _WATER:
         band = fractal2(cx * 0.10, cz * 0.34, 3, footprint * 0.34, 21)

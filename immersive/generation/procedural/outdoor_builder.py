@@ -360,6 +360,9 @@ class OutdoorBuilder:
             return
         for x, z in ground.find(rng, 40, 12, 42, 0.6, 0.6, 0.5):
             self._stone(x, z, rng.uniform(0.6, 1.7))
+        if self._brief.setting in ("canyon", "desert"):
+            for x, z in ground.find(rng, 150, 2.0, 13, 0.12, 0.3, 0.15, is_solid=False):
+                self._stone(x, z, rng.uniform(0.18, 0.42))
         lake = ground.layout.lake
         if lake is not None:
             angle = rng.uniform(0, 2 * np.pi, 700)

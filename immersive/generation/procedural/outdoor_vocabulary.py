@@ -108,7 +108,7 @@ OUTDOOR_SETTINGS = (
     Setting(
         "canyon",
         False,
-        ("cactus", "rock", "boulder", "path", "bush"),
+        ("cactus", "rock", "boulder", "grass", "path", "bush"),
         ("canyon", "gorge", "ravine", "rock canyon", "slot canyon"),
     ),
     Setting(

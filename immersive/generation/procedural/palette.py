@@ -188,7 +188,7 @@ def outdoor_materials(brief: SceneBrief, is_lit: bool, is_frozen: bool, cabin: s
     if "old" in said.get("cabin", ()):  # weathered timber turns grey
         wood = tuple(0.45 * part + 0.55 * 0.13 for part in wood)
     table = {
-        "ground": Material(Texture.GROUND),
+        "ground": Material(Texture.GROUND, contrast=1.55),
         "mountain": Material(Texture.MOUNTAIN, cover.rock, _far_forest(brief), 95.0),
         "water": water,
         "bark": Material(Texture.BARK, (0.115, 0.08, 0.055)),
@@ -235,7 +235,7 @@ def outdoor_materials(brief: SceneBrief, is_lit: bool, is_frozen: bool, cabin: s
         "pale_stone": Material(Texture.ROCK, (0.44, 0.42, 0.37), moss if snow else (0.3, 0.31, 0.22), 0.75),
         "brick": Material(Texture.BRICK, (0.3, 0.12, 0.075), (0.32, 0.29, 0.25), 0.13),
         "sandstone": Material(Texture.STONES, (0.5, 0.36, 0.2), (0.36, 0.25, 0.14), 0.5),
-        "cliff": Material(Texture.STRATA, cover.rock, moss, 1.1),
+        "cliff": Material(Texture.STRATA, cover.rock, moss, 1.1, contrast=1.4),
         "straw": Material(Texture.FABRIC, (0.46, 0.33, 0.12), scale=0.12, contrast=0.8),
         "blossom": Material(Texture.LEAVES, (0.6, 0.27, 0.33), (0.78, 0.5, 0.54), is_foliage=True),
         "bamboo": Material(Texture.PLAIN, (0.13, 0.19, 0.055)),

@@ -35,7 +35,7 @@ class RenderSettings:
 
     samples_per_side: int = 3  # 3: nine rays in a pixel at an edge or in foliage
     threshold: float = 0.05  # displayed difference to a neighbour, 0..1, from which a pixel gets them
-    spread_px: float = 1.2  # width of the filter; a little over a pixel keeps edges from flickering
+    spread_px: float = 1.0  # width of the filter: all of a pixel, and nothing of its neighbours
     threads: int = 2  # they change no pixel
 
 

@@ -95,7 +95,7 @@ def house(rng: Generator, look: Look, half_width: float, half_depth: float, stor
         *_door(door_x, half_depth, PAINTS[_SHUTTERS[int(rng.integers(len(_SHUTTERS)))]]),
         *_windows(half_width, half_depth, storeys, shutters, door_x),
     ]
-    if wall == SLOT["plaster"] and rng.random() < 0.6:
+    if wall == SLOT["plaster"] and rng.random() < 0.8:
         parts += _timbers(half_width, half_depth, top)
     x = half_width * float(rng.choice([-0.6, 0.6]))
     parts.append(box([x, top + rise + 0.1, -0.3], [0.6, 1.7, 0.6], SLOT["brick"]))
