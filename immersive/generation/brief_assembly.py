@@ -360,7 +360,8 @@ class _Assembly:
         is_said = mention.item.text.casefold() == _spoken(kind_name) or name in ("tree", "pine")
         if kind_name != name and not (is_usual or is_said or mention in self._small_lamps):
             self._guessed.append(f"{mention.item.text}: built as {_spoken(kind_name)}")
-        self._note(_phrase(mention, kept), meaning, mention.item)
+        # A second setting is built as things, so its number is theirs: "three alleys" are three houses.
+        self._note(_counted(mention, kept), meaning, mention.item)
 
     def _tables_of(self, mention: Mention) -> int:
         """Return how many there are of what a thing stands at each of: "two chairs at each table"."""
@@ -397,7 +398,7 @@ class _Assembly:
 
     def _leave(self, mention: Mention) -> None:
         if mention.negation is None:
-            self._left_out.append(_phrase(mention, mention.described_by))
+            self._left_out.append(_counted(mention, mention.described_by))
 
     def _leave_number(self, mention: Mention) -> None:
         if mention.number is not None:
@@ -427,3 +428,9 @@ def _spoken(name: str) -> str:
 def _phrase(mention: Mention, described_by: list[Item]) -> str:
     number = [mention.number.text] if mention.number is not None and mention.slot == "element" else []
     return " ".join([*number, *(item.text for item in described_by), mention.item.text])
+
+
+def _counted(mention: Mention, described_by: list[Item]) -> str:
+    """Return the phrase of a thing with its number, also where the thing is a second place."""
+    number = f"{mention.number.text} " if mention.number is not None and mention.slot != "element" else ""
+    return number + _phrase(mention, described_by)

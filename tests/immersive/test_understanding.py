@@ -292,3 +292,11 @@ def test_other_weights_are_refused(tmp_path):
 def test_a_missing_weights_file_is_refused_by_name(tmp_path):
     with pytest.raises(InvalidInputError, match=r"model\.safetensors"):
         SentenceEmbedding(tmp_path)
+
+
+def test_the_number_of_a_second_setting_is_that_of_its_things():
+    brief = _read("alps with three alleys")
+
+    assert _element(brief, "house").count == 3
+    assert any(line.startswith("three alleys -> 3 house") for line in brief.understood)
+    assert brief.left_out == ()
