@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -19,19 +17,17 @@ from reconstruction.splats import SplatCloud
 
 from . import gltf
 from .asset import ChunkInfo, ChunkKind, Manifest, Sound, SoundLoop, Spawn, SplatAsset
+from .chunk_bytes import GZIP_MAGIC as GZIP_MAGIC  # validate sniffs with it
+from .chunk_bytes import decode_chunk, encode_chunk, pack_glb, unpack_glb
 from .chunks import Piece, cut
 from .errors import AssetFormatError
-from .khr_gaussian_splatting import decode, encode, round_cloud
-from .limits import MAX_DEFLATE_RATIO, MAX_INFLATED_BYTES
+from .khr_gaussian_splatting import round_cloud
 from .lod import build_tree
 from .transform import join_clouds
 
 if TYPE_CHECKING:
     from reconstruction.walkable import WalkableSpace
 
-GZIP_MAGIC = b"\x1f\x8b"
-# Level 9 saves 2 % more and takes four times as long.
-_GZIP_LEVEL = 7
 _REACH_M = 100_000.0
 # Three standard deviations: where the extension cuts a splat off.
 _CUT_OFF = 3.0
@@ -114,27 +110,14 @@ def chunk_glb(asset: SplatAsset, index: int) -> bytes:
     Raises:
         AssetFormatError: The bytes are neither a GLB nor a gzip member, or expand beyond reason.
     """
-    data = asset.chunk_bytes(index)
-    if data[:4] == gltf.MAGIC:
-        return data
-    if data[:2] != GZIP_MAGIC:
-        raise AssetFormatError(f"chunk {index} must begin as glTF or gzip does, got {data[:4]!r}")
-    limit = min(len(data) * MAX_DEFLATE_RATIO, MAX_INFLATED_BYTES)
-    unpacker = zlib.decompressobj(31)
-    try:
-        unpacked = unpacker.decompress(data, limit)
-    except zlib.error as error:
-        raise AssetFormatError(f"chunk {index} must unpack, got {error}") from error
-    if not unpacker.eof:
-        raise AssetFormatError(f"chunk {index} must be a whole gzip member of at most {limit} bytes unpacked")
-    return unpacked
+    return unpack_glb(asset.chunk_bytes(index))
 
 
 def finest_cloud(asset: SplatAsset) -> SplatCloud:
     """Return the splats of the finest level, in pack order: nothing that an export needs is lost."""
     last = asset.manifest.level_count - 1
     found = [c.index for c in asset.chunks if c.kind == "splats" and c.level == last]
-    return join_clouds(decode(chunk_glb(asset, index)) for index in found)
+    return join_clouds(decode_chunk(asset.chunk_bytes(index)) for index in found)
 
 
 def collider_mesh(asset: SplatAsset) -> tuple[NDArray[np.float32], NDArray[np.uint32]] | None:
@@ -181,11 +164,12 @@ class _PackBuilder:
         self.data = bytearray()
 
     def add_splats(self, piece: Piece) -> None:
-        glb = encode(piece.cloud, layout="compact", with_fallback_color=False)
-        self._add("splats", glb, piece.cloud.means, piece.cloud.scales.max(axis=1) * _CUT_OFF, piece)
+        data = encode_chunk(piece.cloud)
+        self._add("splats", data, piece.cloud.means, piece.cloud.scales.max(axis=1) * _CUT_OFF, piece)
 
     def add_collider(self, vertices: NDArray, faces: NDArray) -> None:
-        self._add("collider", encode_collider(vertices, faces), vertices, np.zeros(len(vertices)), None)
+        data = pack_glb(encode_collider(vertices, faces))
+        self._add("collider", data, vertices, np.zeros(len(vertices)), None)
 
     def add_sound(self, loop: SoundLoop) -> int:
         """Add an Ogg file as it is, and return its chunk."""
@@ -194,9 +178,8 @@ class _PackBuilder:
         return len(self.chunks) - 1
 
     def _add(
-        self, kind: ChunkKind, content: bytes, points: NDArray, reach: NDArray, piece: Piece | None
+        self, kind: ChunkKind, data: bytes, points: NDArray, reach: NDArray, piece: Piece | None
     ) -> None:
-        data = content if kind == "sound" else gzip.compress(content, _GZIP_LEVEL, mtime=0)
         low = (points - reach[:, None]).min(axis=0).astype(np.float64)
         high = (points + reach[:, None]).max(axis=0).astype(np.float64)
         center = (low + high) / 2
