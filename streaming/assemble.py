@@ -18,10 +18,9 @@ from reconstruction.splats import SplatCloud
 from . import gltf
 from .asset import ChunkInfo, ChunkKind, Manifest, Sound, SoundLoop, Spawn, SplatAsset
 from .chunk_bytes import GZIP_MAGIC as GZIP_MAGIC  # validate sniffs with it
-from .chunk_bytes import decode_chunk, encode_chunk, pack_glb, unpack_glb
+from .chunk_bytes import decode_chunks, encode_chunks, pack_glb, unpack_glb
 from .chunks import Piece, cut
 from .errors import AssetFormatError
-from .khr_gaussian_splatting import round_cloud
 from .lod import build_tree
 from .transform import join_clouds
 
@@ -66,8 +65,6 @@ def build_asset(
     cloud = cloud.subset(np.flatnonzero((cloud.opacities > 0) & is_near))
     if len(cloud) == 0:
         raise AssetFormatError("a scene must hold at least one visible splat, got 0")
-    # Rounding first lets the tree merge exactly what the leaves will show.
-    cloud = round_cloud(cloud)
     levels = build_tree(cloud)
     if len(levels) > 1:
         # Late: a scene of one chunk needs no rasteriser.
@@ -75,8 +72,7 @@ def build_asset(
 
         levels = refine(levels, viewpoints(cloud.means, _stops(camera_path, walkable)))
     pack = _PackBuilder()
-    for piece in cut(levels):
-        pack.add_splats(piece)
+    pack.add_splats(cut(levels))
     if walkable is not None:
         pack.add_collider(walkable.vertices, walkable.faces)
     heard = tuple(
@@ -117,7 +113,7 @@ def finest_cloud(asset: SplatAsset) -> SplatCloud:
     """Return the splats of the finest level, in pack order: nothing that an export needs is lost."""
     last = asset.manifest.level_count - 1
     found = [c.index for c in asset.chunks if c.kind == "splats" and c.level == last]
-    return join_clouds(decode_chunk(asset.chunk_bytes(index)) for index in found)
+    return join_clouds(decode_chunks([asset.chunk_bytes(index) for index in found]))
 
 
 def collider_mesh(asset: SplatAsset) -> tuple[NDArray[np.float32], NDArray[np.uint32]] | None:
@@ -163,9 +159,10 @@ class _PackBuilder:
         self.chunks: list[ChunkInfo] = []
         self.data = bytearray()
 
-    def add_splats(self, piece: Piece) -> None:
-        data = encode_chunk(piece.cloud)
-        self._add("splats", data, piece.cloud.means, piece.cloud.scales.max(axis=1) * _CUT_OFF, piece)
+    def add_splats(self, pieces: Sequence[Piece]) -> None:
+        encoded = encode_chunks([piece.cloud for piece in pieces], [piece.runs for piece in pieces])
+        for piece, (data, packed) in zip(pieces, encoded, strict=True):
+            self._add("splats", data, packed.cloud.means, packed.cloud.scales.max(axis=1) * _CUT_OFF, piece)
 
     def add_collider(self, vertices: NDArray, faces: NDArray) -> None:
         data = pack_glb(encode_collider(vertices, faces))

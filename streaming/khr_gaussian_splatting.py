@@ -18,13 +18,13 @@ from reconstruction.conventions import wxyz_from_xyzw, xyzw_from_wxyz
 from reconstruction.spherical_harmonics import dc_from_rgb, rgb_from_dc
 from reconstruction.splats import SplatCloud
 
-from . import gltf, spz
+from . import gltf, packed_glb, splat_codec, spz
 from .errors import AssetFormatError
 from .limits import MAX_DEFLATE_RATIO, MAX_SPLATS_PER_FILE
 from .transform import join_clouds, transform, unit_quats
 from .unconstrained import MAX_LOG_SCALE
 
-EXTENSION = "KHR_gaussian_splatting"
+EXTENSION = packed_glb.EXTENSION
 # Drafts that nest an SPZ payload in the primitive; the last two names were shipped by older writers.
 SPZ_EXTENSIONS = (
     "KHR_gaussian_splatting_compression_spz_2",
@@ -227,9 +227,15 @@ def _decode_primitive(document: gltf.Gltf, primitive: dict[str, Any]) -> SplatCl
             raise AssetFormatError(
                 f"{EXTENSION} {name} must be {' or '.join(wanted)}, got {extension.get(name)!r}"
             )
-    payload = _spz_payload(document, primitive)
-    # The draft stores the glTF frame itself, so the numbers are ours as they stand.
-    cloud = _decode_attributes(document, primitive) if payload is None else spz.decode(payload, frame="rub")
+    packed = packed_glb.primitive_payload(document, primitive)
+    payload = None if packed is not None else _spz_payload(document, primitive)
+    if packed is not None:
+        cloud = splat_codec.decode([packed])[0]
+    elif payload is not None:
+        # The draft stores the glTF frame itself, so the numbers are ours as they stand.
+        cloud = spz.decode(payload, frame="rub")
+    else:
+        cloud = _decode_attributes(document, primitive)
     return _srgb_cloud(cloud) if extension["colorSpace"] == LINEAR_COLOR_SPACE else cloud
 
 
@@ -249,6 +255,9 @@ def _spz_payload(document: gltf.Gltf, primitive: dict[str, Any]) -> bytes | None
 
 def _splat_count(document: gltf.Gltf, primitive: dict[str, Any]) -> int:
     """Return how many splats a primitive claims; what is wrong with it is said when it is read."""
+    packed = packed_glb.primitive_payload(document, primitive)
+    if packed is not None:
+        return splat_codec.splat_count(packed)
     payload = _spz_payload(document, primitive)
     if payload is not None:
         return spz.splat_count(payload)
