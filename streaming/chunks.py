@@ -62,6 +62,11 @@ def cut(levels: Sequence[Level], *, max_splats: int = MAX_CHUNK_SPLATS) -> list[
     return pieces
 
 
+def leaf_parts(means: NDArray[np.float32], *, max_splats: int = MAX_CHUNK_SPLATS) -> list[NDArray[np.int64]]:
+    """Return the indices of a cloud's splats, chunk by chunk, as a tree of one level would be cut."""
+    return _split(means, np.arange(len(means)), None, max_splats)
+
+
 class _Family:
     """Which splats of a finer level each splat of a coarser one stands for."""
 
