@@ -16,12 +16,14 @@ import pytest
 
 from reconstruction.spherical_harmonics import rgb_from_dc
 from reconstruction.splats import SplatCloud
-from streaming import ksplat, ply, sog, splat_file, spz
+from streaming import gltf, ksplat, ply, sog, splat_file, spz
 from streaming.assemble import build_asset, chunk_glb, encode_collider, finest_cloud
 from streaming.export import export_glb
+from streaming.khr_gaussian_splatting import Layout
 from streaming.validate import write_splats
 from tests.data import shared
 from tests.streaming.scenes import PROVENANCE, small_asset, walkable
+from tests.streaming.scenes_to_carry import rich_asset
 from tests.streaming.splat_clouds import angles_deg, lopsided_cloud
 
 VIEWER = Path(__file__).resolve().parents[2] / "viewer"
@@ -100,17 +102,40 @@ def test_playcanvas_holds_the_same_splats(exported: tuple[Path, SplatCloud]) -> 
         np.testing.assert_array_equal(_columns(found["rest"])[theirs], rest)
 
 
-def _check(path: Path) -> None:
+def _check(path: Path, sound_views: tuple[str, ...] = ()) -> None:
     issues = _node("validator", path)
     names = [i for i in issues if i["code"] == "MESH_PRIMITIVE_INVALID_ATTRIBUTE"]
     assert all(EXPECTED_NAME.search(issue["pointer"]) for issue in names)
     others = [i for i in issues if i not in names and i["severity"] < 2]  # errors and warnings
     assert others == []
-    assert {i["code"] for i in issues if i["severity"] >= 2} <= {"UNSUPPORTED_EXTENSION"}
+    # It takes what only an extension that it does not know uses for unused.
+    unused = [i["pointer"] for i in issues if i["code"] == "UNUSED_OBJECT"]
+    assert tuple(unused) == sound_views
+    hints = {i["code"] for i in issues if i["severity"] >= 2}
+    assert hints <= {"UNSUPPORTED_EXTENSION", "UNUSED_OBJECT"}
 
 
 def test_khronos_validator_finds_nothing_but_the_prefixed_names(exported: tuple[Path, SplatCloud]) -> None:
     _check(exported[0])
+
+
+@pytest.mark.parametrize("layout", ["float", "compact"])
+def test_khronos_validator_finds_nothing_in_a_scene_with_all_that_it_can_carry(
+    layout: Layout, tmp_path: Path
+) -> None:
+    export_glb(rich_asset(1_100), tmp_path / "room.glb", layout=layout)
+
+    views = len(gltf.decode((tmp_path / "room.glb").read_bytes()).items("bufferViews"))
+    _check(tmp_path / "room.glb", (f"/bufferViews/{views - 2}", f"/bufferViews/{views - 1}"))
+
+
+def test_splats_of_a_scene_with_all_that_it_can_carry_are_alone_in_other_engines(tmp_path: Path) -> None:
+    export_glb(rich_asset(1_100), tmp_path / "room.glb")
+
+    babylon, playcanvas = (_node(loader, tmp_path / "room.glb") for loader in ("babylon", "playcanvas"))
+
+    assert (babylon["meshes"], babylon["otherMeshes"], babylon["count"]) == (1, 0, 1_100)
+    assert (playcanvas["meshes"], playcanvas["count"]) == (1, 1_100)
 
 
 def test_chunks_and_collider_are_valid_files_of_their_own(tmp_path: Path) -> None:
