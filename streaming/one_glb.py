@@ -5,6 +5,7 @@ A scene object that cannot be read never costs the splats: they come, and a note
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -70,7 +71,12 @@ def read_glb(data: bytes, *, title: str) -> GlbScene:
 
 
 def asset_of(
-    scene: GlbScene, *, file_name: str, title: str | None, walkable: WalkableSpace | None
+    scene: GlbScene,
+    *,
+    file_name: str,
+    title: str | None = None,
+    walkable: WalkableSpace | None = None,
+    camera_path: Sequence[tuple[float, float, float, float]] = (),
 ) -> SplatAsset:
     """Return the asset of a GLB: the very scene that was written, or a new one of other people's splats.
 
@@ -79,6 +85,7 @@ def asset_of(
         file_name: Told in the recipe of other people's files.
         title: Instead of the file's own.
         walkable: Where people walk, for files that do not carry it.
+        camera_path: Where they may stand, for the same; x, y, z in metres and yaw in degrees.
 
     Raises:
         AssetFormatError: No visible splats.
@@ -92,6 +99,7 @@ def asset_of(
             scene.cloud,
             title=title or label.title or file_name.rsplit(".", 1)[0].replace("_", " "),
             walkable=walkable,
+            camera_path=camera_path,
             recipe=recipe,
             provenance=Provenance("import", is_generated=scene.is_generated, detail=file_name),
         )

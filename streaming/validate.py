@@ -31,7 +31,6 @@ from .export import encode_cloud, write_whole
 from .gltf_rules import Dialect
 from .limits import MAX_FILE_BYTES
 from .pack import MANIFEST_NAME, read_asset
-from .scene_extension import claims_generated
 from .scene_summary import SceneSummary, summarize
 from .sog_files import ZIP_MAGIC, BundleFiles, FolderFiles
 from .up_guess import Up, guess_up
@@ -90,15 +89,13 @@ def read_splats(path: Path, *, frame: Frame = "auto") -> SplatCloud:
     return _read(kind, data, path, frame)
 
 
-def is_labelled_generated(path: Path) -> bool:
-    """Return whether a file or asset folder says of itself that it is AI-made; most formats cannot.
+def read_gltf(path: Path) -> bytes | None:
+    """Return the bytes of a file that is glTF by its first bytes, None for other formats.
 
     Raises as `read_splats`.
     """
     kind, data = _open(path)
-    if kind == "asset":
-        return read_asset(path).manifest.is_generated
-    return kind == "glTF" and claims_generated(gltf.decode(data))
+    return data if kind == "glTF" else None
 
 
 # Endings of files that can be written, the longer before the shorter that ends it.

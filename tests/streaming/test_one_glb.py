@@ -41,7 +41,7 @@ def glb(asset: SplatAsset) -> bytes:
 
 def again(data: bytes, title: str | None = None) -> tuple[SplatAsset, tuple[str, ...]]:
     scene = read_glb(data, title="a file")
-    return asset_of(scene, file_name="a_file.glb", title=title, walkable=None), scene.notes
+    return asset_of(scene, file_name="a_file.glb", title=title), scene.notes
 
 
 def edited(data: bytes, edit: Edit) -> bytes:
