@@ -156,6 +156,8 @@ def import_and_show(file: Path, *, title: str | None, frame: str, as_json: bool)
     from .serve_command import DEFAULT_BASE, show_link
 
     asset, notes = import_asset(file, title=title, frame=frame)
+    for note in notes:
+        _ERR.print(f"note: {note}", markup=False, soft_wrap=True)
     catalog = Catalog(home_folder())
     prompt = asset.manifest.recipe.get("prompt")
     record = catalog.publish(asset, backend="import", prompt=prompt if isinstance(prompt, str) else None)
@@ -166,8 +168,6 @@ def import_and_show(file: Path, *, title: str | None, frame: str, as_json: bool)
         told = {"notes": list(notes)}
         sys.stdout.write(json.dumps({**facts, **sizes, **told}, ensure_ascii=False) + "\n")
         return
-    for note in notes:
-        _ERR.print(f"note: {note}", markup=False)
     _ERR.print(
         f"{record.title}: {record.splat_count:,} splats, {record.byte_length / 1e6:.1f} MB", markup=False
     )

@@ -107,7 +107,9 @@ def export_scene(scene: str, to: Path, *, licence: str | None, credit: str | Non
 
         if side_car_of(written).exists():
             name = side_car_of(written).name
-            _ERR.print(f"note: {name} is of an earlier file: sign this one with --sign or delete it")
+            _ERR.print(
+                f"note: {name} is of an earlier file: sign this one with --sign or delete it", markup=False
+            )
     manifest = asset.manifest
     if (manifest.licence or manifest.credit) and not keeps_terms(written):
         _ERR.print("note: this format has no room for a licence or credit; .glb has")
