@@ -155,7 +155,7 @@ def import_and_show(file: Path, *, title: str | None, frame: str, as_json: bool)
     from .importing import import_asset
     from .serve_command import DEFAULT_BASE, show_link
 
-    asset, notes = import_asset(file, title=title, frame=frame)
+    asset, notes = import_asset(file, title=title, frame=frame, tell=_ERR.print)
     for note in notes:
         _ERR.print(f"note: {note}", markup=False, soft_wrap=True)
     catalog = Catalog(home_folder())

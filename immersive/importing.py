@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -10,7 +11,9 @@ from reconstruction.frames import Provenance
 from streaming.asset import SplatAsset
 
 
-def import_asset(file: Path, *, title: str | None, frame: str) -> tuple[SplatAsset, tuple[str, ...]]:
+def import_asset(
+    file: Path, *, title: str | None, frame: str, tell: Callable[[str], None] = lambda line: None
+) -> tuple[SplatAsset, tuple[str, ...]]:
     """Return the scene of a file, and what is to be told of it, one sentence each.
 
     A GLB that `export` wrote is the same scene again. In other people's GLB a mesh that is called a collider
@@ -20,6 +23,7 @@ def import_asset(file: Path, *, title: str | None, frame: str) -> tuple[SplatAss
         file: Splats in any format that is read.
         title: Instead of the file's own.
         frame: What the axes mean of a file that does not say.
+        tell: Called before what takes long.
 
     Raises:
         InvalidInputError: No such file or frame.
@@ -33,7 +37,7 @@ def import_asset(file: Path, *, title: str | None, frame: str) -> tuple[SplatAss
         raise InvalidInputError(f"frame must be one of {', '.join(get_args(Frame))}, got {frame!r}")
     data = read_gltf(file)
     if data is not None:
-        return _import_glb(data, file, title)
+        return _import_glb(data, file, title, tell)
     cloud = read_splats(file, frame=frame)  # type: ignore[arg-type]
     notes = ()
     if frame == "auto" and guess_up(cloud) == "-Y":
@@ -48,12 +52,19 @@ def import_asset(file: Path, *, title: str | None, frame: str) -> tuple[SplatAss
     return asset, notes
 
 
-def _import_glb(data: bytes, file: Path, title: str | None) -> tuple[SplatAsset, tuple[str, ...]]:
+def _import_glb(
+    data: bytes, file: Path, title: str | None, tell: Callable[[str], None]
+) -> tuple[SplatAsset, tuple[str, ...]]:
     from streaming.one_glb import asset_of, read_glb
 
     scene = read_glb(data, title=_title_of(file))
     if scene.collider is None:
-        return asset_of(scene, file_name=file.name, title=title), scene.notes
+        asset = asset_of(scene, file_name=file.name, title=title)
+        doors = len(asset.manifest.portals)
+        # A file that could name scenes of this home would open them to whoever has a link to it.
+        note = f"{doors} doorways lead nowhere here and are not shown: a file is one place alone"
+        return asset, (*scene.notes, note) if doors else scene.notes
+    tell("looking where people can walk on its collider (half a minute)")
     from .world_source import walk_on
 
     found = walk_on(*scene.collider)

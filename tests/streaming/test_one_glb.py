@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -392,6 +394,86 @@ def test_damaged_files_are_told_or_read_and_nothing_else_happens(glb: bytes) -> 
         except AssetFormatError:
             continue
         parse_asset_json(asset_json(found).encode())
+
+
+HOSTILE: list[Any] = [
+    *(
+        None,
+        True,
+        -1,
+        0,
+        1,
+        3,
+        2**31,
+        2**53,
+        10**400,
+        0.5,
+        1e308,
+        -1e9,
+        "",
+        "x",
+        "\ud800",
+        "collider\n",
+        [],
+        {},
+    ),
+    *(
+        [1],
+        [[]],
+        {"a": 1},
+        ["x"],
+        [1, 2, 3],
+        [1e308, 0, 0],
+        [1e39, 0, 0, 1],
+        "x" * 300,
+        [[1, 2, 3, 4]],
+        [None] * 99,
+    ),
+]
+
+
+def put_anything_anywhere(document: dict[str, Any], noise: random.Random) -> None:
+    """Put a hostile value in the place of one of the document's, or take that away."""
+    within: Any = document
+    while True:
+        key = noise.choice(list(within)) if isinstance(within, dict) else noise.randrange(len(within))
+        inner = within[key]
+        if not isinstance(inner, dict | list) or not inner or noise.random() < 0.15:
+            break
+        within = inner
+    if noise.random() < 0.1:
+        del within[key]
+    else:
+        within[key] = noise.choice(HOSTILE)
+
+
+def survive(glb: bytes, seeds: range) -> int:
+    """Return how many of the damaged documents were read; what was read can be stored and written."""
+    found, read = gltf.decode(glb), 0
+    for seed in seeds:
+        noise = random.Random(seed)
+        document = json.loads(json.dumps(found.document))
+        for _ in range(noise.randint(1, 3)):
+            put_anything_anywhere(document, noise)
+        text = json.dumps(document).encode()
+        data = gltf.encode_glb({}, found.buffers[0]).replace(b"{}  ", text + b" " * (-len(text) % 4))
+        head = struct.pack("<III", 2, len(data), len(text) + -len(text) % 4)
+        data = data[:4] + head + data[16:]
+        try:
+            asset, notes = again(data)
+            summarize(gltf.decode(data))
+        except AssetFormatError as error:
+            assert "\n" not in str(error)
+            continue
+        assert all(note.isprintable() for note in notes)
+        parse_asset_json(asset_json(asset).encode())
+        encode_asset(asset)
+        read += 1
+    return read
+
+
+def test_any_value_of_the_document_may_be_anything() -> None:
+    assert survive(encode_asset(rich_asset(3)), range(500)) > 150
 
 
 # --- What is told --------------------------------------------------------------------------------------
