@@ -345,7 +345,10 @@ def _floats(values: Any, count: int, what: str) -> NDArray:
     ok = isinstance(values, list) and len(values) == count
     if not ok or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
         raise AssetFormatError(f"glTF {what} must be {count} numbers, got {values!r:.80}")
-    array = np.array(values, np.float64)
+    try:
+        array = np.array(values, np.float64)
+    except OverflowError:  # JSON has integers of any size
+        array = np.array([np.inf])
     if not np.isfinite(array).all():
         raise AssetFormatError(f"glTF {what} must be finite")
     return array

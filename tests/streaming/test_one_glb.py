@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 import re
@@ -444,7 +445,7 @@ def put_anything_anywhere(document: dict[str, Any], noise: random.Random) -> Non
     if noise.random() < 0.1:
         del within[key]
     else:
-        within[key] = noise.choice(HOSTILE)
+        within[key] = copy.deepcopy(noise.choice(HOSTILE))
 
 
 def survive(glb: bytes, seeds: range) -> int:
