@@ -1,7 +1,7 @@
 """The command line. Bodies import late, so `immersive --help` loads no heavy package.
 
 Results go to standard output, everything else to standard error. Exit status: 0 done, 1 a failure we
-explain, 2 wrong usage, 130 interrupted.
+explain, 2 wrong usage, 3 unsigned (of `verify`), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ app = typer.Typer(
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+Licence = Annotated[
+    str | None, typer.Option(help="What others may do with it, one line, best with an address.")
+]
+Credit = Annotated[str | None, typer.Option(help="Who is to be named, one line.")]
 Moderation = Annotated[
     str | None,
     typer.Option(
@@ -103,6 +107,8 @@ def create(
     ] = None,
     extend: Extend = 0,
     moderation: Moderation = None,
+    licence: Licence = None,
+    credit: Credit = None,
     explain: Annotated[
         bool,
         typer.Option(
@@ -147,6 +153,8 @@ def create(
         extend=extend,
         moderation=moderation,
         is_shared=lan,
+        licence=licence,
+        credit=credit,
     )
     if explain:
         explain_and_stop(request, out=out, as_json=as_json)
@@ -289,6 +297,11 @@ def export(
     to: Annotated[
         Path, typer.Option(help="The file to write: .glb, .sog, .spz, .ply, tileset.json and more.")
     ],
+    licence: Licence = None,
+    credit: Credit = None,
+    sign: Annotated[
+        bool, typer.Option("--sign", help="Sign it with this machine's key: C2PA, in FILE.c2pa beside it.")
+    ] = False,
 ) -> None:
     """Write a scene as a file that other tools open; the ending decides what.
 
@@ -298,7 +311,20 @@ def export(
     """
     from .scene_commands import export_scene
 
-    export_scene(scene, to)
+    export_scene(scene, to, licence=licence, credit=credit, sign=sign)
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="A file with its .c2pa beside it.")], as_json: AsJson = False
+) -> None:
+    """Say whether a file is as it was signed, by whom, and whether it is AI-made.
+
+    Exit status: 0 verified, 3 unsigned, 1 broken or not to be checked.
+    """
+    from .verify_command import verify_and_show
+
+    verify_and_show(file, as_json=as_json)
 
 
 @app.command()

@@ -8,7 +8,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from rich.console import Console
 
@@ -150,41 +150,23 @@ def _check_brief_target(path: Path) -> None:
         raise InvalidInputError(f"folder {path.absolute().parent} does not exist", hint="Make it first.")
 
 
-def _title_of(file: Path) -> str:
-    # Every unbundled SOG has the same file name; its folder has the scene's.
-    name = file.resolve().parent.name if file.name.endswith("meta.json") else file.stem
-    return name.replace("_", " ")
-
-
 def import_and_show(file: Path, *, title: str | None, frame: str, as_json: bool) -> None:
     """Make a scene of an existing splat file; it has no truth to be measured against."""
-    from reconstruction.frames import Provenance
-    from streaming.assemble import build_asset
-    from streaming.up_guess import guess_up
-    from streaming.validate import Frame, is_labelled_generated, read_splats
-
+    from .importing import import_asset
     from .serve_command import DEFAULT_BASE, show_link
 
-    if frame not in get_args(Frame):
-        raise InvalidInputError(f"frame must be one of {', '.join(get_args(Frame))}, got {frame!r}")
-    cloud = read_splats(file, frame=frame)  # type: ignore[arg-type]
-    says_up = file.suffix.lower() in (".glb", ".gltf")
-    if frame == "auto" and not says_up and guess_up(cloud) == "-Y":
-        other = "rdf" if file.suffix.lower() == ".spz" else "rub"
-        _ERR.print(f"its ground lies above: if it looks upside down, import with --frame {other}")
-    asset = build_asset(
-        cloud,
-        title=title or _title_of(file),
-        recipe={"source": "import", "file": file.name},
-        provenance=Provenance("import", is_generated=is_labelled_generated(file), detail=file.name),
-    )
+    asset, notes = import_asset(file, title=title, frame=frame, tell=_ERR.print)
+    for note in notes:
+        _ERR.print(f"note: {note}", markup=False, soft_wrap=True)
     catalog = Catalog(home_folder())
-    record = catalog.publish(asset, backend="import")
+    prompt = asset.manifest.recipe.get("prompt")
+    record = catalog.publish(asset, backend="import", prompt=prompt if isinstance(prompt, str) else None)
     url = DEFAULT_BASE + Links(catalog).create(record.id).path
     if as_json:
         facts = {"id": record.id, "link": url, "title": record.title}
         sizes = {"splat_count": record.splat_count, "byte_length": record.byte_length}
-        sys.stdout.write(json.dumps({**facts, **sizes}, ensure_ascii=False) + "\n")
+        told = {"notes": list(notes)}
+        sys.stdout.write(json.dumps({**facts, **sizes, **told}, ensure_ascii=False) + "\n")
         return
     _ERR.print(
         f"{record.title}: {record.splat_count:,} splats, {record.byte_length / 1e6:.1f} MB", markup=False

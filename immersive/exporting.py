@@ -22,6 +22,12 @@ def is_file_to_write(path: Path) -> bool:
     return path.name.lower().endswith(SINGLE_FILES) or path.name in FOLDER_FILES
 
 
+def keeps_terms(path: Path) -> bool:
+    """Return whether the file of this name has room for a whole scene, its licence and credit among it."""
+    name = path.name.lower()
+    return name.endswith(".glb") and not name.endswith(".spz.glb")
+
+
 def check_target(path: Path) -> Path:
     """Return `path` if a scene can be written there; a path without an ending is a folder.
 
@@ -42,7 +48,7 @@ def check_target(path: Path) -> Path:
 
 
 def export_asset(asset: SplatAsset, path: Path) -> Path:
-    """Write a scene as the file that its name asks for; .glb also holds the collider, AI label and recipe.
+    """Write a scene as the file that its name asks for; .glb and .compact.glb hold all that belongs to it.
 
     Raises:
         InvalidInputError: The path names no file that can be written.
@@ -53,7 +59,7 @@ def export_asset(asset: SplatAsset, path: Path) -> Path:
             hint="For example: --to scene.glb, which every glTF viewer opens.",
         )
     name = path.name.lower()
-    if name.endswith(".glb") and not name.endswith(".spz.glb"):
+    if keeps_terms(path):
         from streaming.export import export_glb
 
         export_glb(asset, path, layout="compact" if name.endswith(".compact.glb") else "float")

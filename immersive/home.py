@@ -27,3 +27,12 @@ def make_private(folder: Path) -> Path:
             hint="Set IMMERSIVE_HOME to a folder that you may write.",
         ) from error
     return folder
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that its owner alone may read, whole or not at all."""
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+    draft.replace(path)

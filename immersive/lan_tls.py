@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from .errors import ServerError
-from .home import make_private
+from .home import make_private, write_private
 
 # Browsers refuse leaves that live longer than 398 days, whoever signed them.
 _LEAF_DAYS = 397
@@ -87,8 +86,8 @@ def ensure_certificate(
             moment=moment,
             addresses=addresses,
         )
-        _write_private(key_path, _key_pem(key))
-        _write_private(leaf_path, _pem(leaf) + _pem(ca_certificate))
+        write_private(key_path, _key_pem(key))
+        write_private(leaf_path, _pem(leaf) + _pem(ca_certificate))
     digest = leaf.fingerprint(hashes.SHA256()).hex(":").upper()
     return LanCertificate(leaf_path, key_path, folder / "ca.pem", digest)
 
@@ -143,8 +142,8 @@ def _ensure_ca(folder: Path, moment: dt.datetime) -> tuple[x509.Certificate, ec.
         moment=moment,
         addresses=None,
     )
-    _write_private(key_path, _key_pem(key))
-    _write_private(certificate_path, _pem(certificate))
+    write_private(key_path, _key_pem(key))
+    write_private(certificate_path, _pem(certificate))
     return certificate, key
 
 
@@ -229,11 +228,3 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    draft = path.with_name(f"{path.name}.new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-    draft.replace(path)

@@ -26,6 +26,7 @@ from streaming.asset import SoundLoop, SplatAsset
 from .brief import SceneBrief
 from .catalog import Catalog, SceneRecord
 from .home import home_folder
+from .licensing import with_terms
 from .moderating import moderate_prompt, sees_pictures
 from .pictures import write_pairs
 from .progress import Reporter, Silent
@@ -154,7 +155,8 @@ def plan_scene(runner: StageRunner, request: CreateRequest) -> SceneRecipe:
     # A scene whose pictures nobody looked at is no answer to a request that wants them looked at.
     looked_at = ["looked at"] if sees_pictures(request) else []
     further = [f"{request.extend} clips further"] if request.extend else []
-    digest = stage_digest("scene", planned.digest, asdict(plan), request.title, *looked_at, *further)
+    terms = [request.licence, request.credit] if request.licence or request.credit else []
+    digest = stage_digest("scene", planned.digest, asdict(plan), request.title, *looked_at, *further, *terms)
     return SceneRecipe(request, planned, plan, digest)
 
 
@@ -201,6 +203,7 @@ def build_scene(runner: StageRunner, recipe: SceneRecipe) -> BuiltScene:
             sounds=sounds,
         ),
     )
+    asset = with_terms(asset, licence=request.licence, credit=request.credit)
     return BuiltScene(asset, scene.pairs, frames.provenance.source, request.prompt, source.notes)
 
 
@@ -225,6 +228,7 @@ def _build_of_world(runner: StageRunner, recipe: SceneRecipe, source: WorldSourc
             sounds=sounds,
         ),
     )
+    asset = with_terms(asset, licence=recipe.request.licence, credit=recipe.request.credit)
     return BuiltScene(asset, [], world.provenance.source, recipe.request.prompt, (*source.notes, *told))
 
 

@@ -45,6 +45,8 @@ class CreateRequest:
     depth: str | None = None  # a learned depth source for footage, NAME or NAME=WEIGHTS; None: stereo
     moderation: str | None = None  # off, words or http; None: IMMERSIVE_MODERATION, else as `is_shared` says
     is_shared: bool = False  # made for others than whoever runs this: somebody looks at it by default
+    licence: str | None = None  # what others may do with the scene, one line
+    credit: str | None = None  # who is to be named, one line
 
     def __post_init__(self) -> None:
         if self.brief is not None:
@@ -90,6 +92,10 @@ class CreateRequest:
         if self.depth is not None:
             self._check_depth()
         self._check_backend()
+        from .licensing import check_line
+
+        check_line("licence", self.licence)
+        check_line("credit", self.credit)
         from .generation.moderation import check_moderation
 
         check_moderation(self.moderation)

@@ -20,6 +20,7 @@ from .request import seconds_from
 from .share import Links
 
 if TYPE_CHECKING:
+    from streaming.scene_summary import SceneSummary
     from streaming.validate import FileReport
 
 _OUT = Console(highlight=False, emoji=False)
@@ -85,12 +86,33 @@ def revoke_link(link: str) -> None:
     _ERR.print(f"link {revoked.id} is revoked", markup=False)
 
 
-def export_scene(scene: str, to: Path) -> None:
-    """Write a scene as one file."""
-    from .exporting import export_asset
+def export_scene(scene: str, to: Path, *, licence: str | None, credit: str | None, sign: bool) -> None:
+    """Write a scene as one file, with terms of its own and a signature beside it if asked for."""
+    from .exporting import export_asset, keeps_terms
+    from .licensing import with_terms
 
-    catalog = Catalog(home_folder())
-    written = export_asset(catalog.asset(scene), to)
+    if sign:
+        from .signing import check_signable
+
+        check_signable(to)
+    asset = with_terms(Catalog(home_folder()).asset(scene), licence=licence, credit=credit)
+    written = export_asset(asset, to)
+    if sign:
+        from .signing import sign_file
+
+        side_car = sign_file(written, asset.manifest, home_folder())
+        _ERR.print(f"signed with the key of this machine: {side_car}", markup=False)
+    else:
+        from .provenance import side_car_of
+
+        if side_car_of(written).exists():
+            name = side_car_of(written).name
+            _ERR.print(
+                f"note: {name} is of an earlier file: sign this one with --sign or delete it", markup=False
+            )
+    manifest = asset.manifest
+    if (manifest.licence or manifest.credit) and not keeps_terms(written):
+        _ERR.print("note: this format has no room for a licence or credit; .glb has")
     _ERR.print(f"wrote {written} ({written.stat().st_size / 1e6:.1f} MB)", markup=False)
 
 
@@ -121,9 +143,34 @@ def _facts(report: FileReport) -> list[tuple[str, str]]:
         ("splats", f"{report.splat_count:,}, SH degree {report.sh_degree}"),
         ("bounds", f"({low}) to ({high}) m"),
         ("up", report.up if report.up == "unclear" else f"{report.up}, as its ground lies"),
-        ("collider", "yes" if report.has_collider else "no"),
+        ("collider", _collider(report)),
         ("AI label", "says it is generated" if report.is_labelled_generated else "none"),
+        *([] if report.scene is None else _scene_facts(report.scene)),
     ]
+
+
+def _collider(report: FileReport) -> str:
+    triangles = report.scene.collider_triangles if report.scene else 0
+    return f"{triangles:,} triangles" if triangles else "yes" if report.has_collider else "no"
+
+
+def _scene_facts(scene: SceneSummary) -> list[tuple[str, str]]:
+    """Return what a glTF file holds besides splats, those lines of it that say something."""
+    found = [("title", scene.title), ("licence", scene.licence), ("credit", scene.credit)]
+    if scene.start is not None:
+        place = ", ".join(f"{v:.2f}" for v in scene.start)
+        found.append(
+            ("start", f"({place}) m, heading {scene.heading_deg:.0f} deg, eyes {scene.eye_height_m:.2f} m up")
+        )
+    prompt = (scene.recipe or {}).get("prompt")
+    found += [
+        ("sounds", ", ".join(scene.sounds)),
+        ("doorways", ", ".join(scene.doorways)),
+        ("made from", repr(prompt) if isinstance(prompt, str) else ""),
+        ("quality", scene.quality),
+        ("walkable", scene.walkability),
+    ]
+    return [(name, value) for name, value in found if value]
 
 
 def show_findings(*, as_json: bool) -> None:

@@ -86,6 +86,19 @@ def make_walkable(
     )
 
 
+def walk_on(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> tuple[WalkableSpace, Path4] | None:
+    """Return where people walk on a mesh that came with splats and where they may stand, None if not far.
+
+    Args:
+        vertices: [V, 3] metres, world frame.
+        faces: [T, 3]
+    """
+    from reconstruction.look_around import seen_of_mesh
+
+    found = _tried(seen_of_mesh(vertices, faces), WalkSettings(), lambda share, phrase: None)
+    return found[0] if found and found[0][0].report.verdict != "poor" else None
+
+
 def _tried(see: See, settings: WalkSettings, update: Update) -> list[tuple[WalkableSpace, Path4]]:
     from reconstruction.look_around import look_around
     from reconstruction.walkable import build

@@ -99,6 +99,8 @@ class Manifest:
     camera_path: tuple[tuple[float, float, float, float], ...] = field(default=())  # x y z yaw_deg
     portals: tuple[Portal, ...] = ()
     sounds: tuple[Sound, ...] = ()
+    licence: str = ""  # what its makers allow, one line, with an address or without; "": nothing is said
+    credit: str = ""  # who is to be named, one line
 
 
 @dataclass(frozen=True, slots=True)

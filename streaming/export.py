@@ -1,93 +1,56 @@
-"""One GLB that holds a whole scene for other programs: splats, collider, and a label of how it was made.
+"""One GLB that holds a whole scene, for other programs and for us.
 
 The default scene shows the splats. The collider lives in a second scene of its own, named "collider": it
-travels with the file and no viewer draws it over the picture.
+travels with the file and no viewer draws it over the picture. `scene_extension` says where the rest is, and
+`one_glb` reads all of it back.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from reconstruction.splats import SplatCloud
 
-from . import gltf
-from .assemble import add_collider, collider_mesh, finest_cloud
+from . import gltf, xmp
+from .assemble import finest_cloud
 from .asset import SplatAsset
-from .khr_gaussian_splatting import EXTENSION, Layout, add_primitive
-
-XMP_EXTENSION = "KHR_xmp_json_ld"
-# IPTC's vocabulary of digital source types; footage keeps its own, unknown to us, and gets none.
-_SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-_MODEL_MADE = "trainedAlgorithmicMedia"
-_PROGRAM_MADE = "algorithmicMedia"
-_CONTEXT = {
-    "dc": "http://purl.org/dc/elements/1.1/",
-    "xmp": "http://ns.adobe.com/xap/1.0/",
-    "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
-    "immersive": "urn:immersive:recipe:1",
-}
+from .khr_gaussian_splatting import DEFAULT_PRECISION, EXTENSION, Layout, Precision, add_primitive
+from .scene_extension import add_scene
 
 
 def export_glb(asset: SplatAsset, path: Path, *, layout: Layout = "float") -> None:
-    """Write the finest level and the collider of `asset` as one GLB, by way of a temporary file.
-
-    `layout` is that of `khr_gaussian_splatting.encode`.
+    """Write `encode_asset` to a file, by way of a temporary one.
 
     Raises:
         AssetFormatError: A chunk cannot be decoded.
         OSError: The file cannot be written; nothing half-written stays.
     """
-    manifest = asset.manifest
-    data = encode_scene(
-        finest_cloud(asset),
-        collider=collider_mesh(asset),
-        title=manifest.title,
-        recipe=manifest.recipe,
-        is_generated=manifest.is_generated,
-        layout=layout,
-    )
-    write_whole(path, data)
+    write_whole(path, encode_asset(asset, layout=layout))
 
 
-def encode_scene(
-    cloud: SplatCloud,
-    *,
-    collider: tuple[NDArray, NDArray] | None = None,
-    title: str = "",
-    recipe: Mapping[str, Any] | None = None,
-    is_generated: bool = False,
-    layout: Layout = "float",
-) -> bytes:
-    """Return the GLB of a cloud with an optional collider (vertices [V, 3], faces [T, 3])."""
+def encode_asset(asset: SplatAsset, *, layout: Layout = "float") -> bytes:
+    """Return the GLB of the finest level of `asset` and of all that belongs to it; the same bytes each time.
+
+    `layout` is that of `khr_gaussian_splatting.encode`.
+
+    Raises:
+        AssetFormatError: A chunk cannot be decoded.
+    """
     builder = gltf.BufferBuilder()
-    meshes = [{"name": "splats", "primitives": [add_primitive(builder, cloud, None, layout)]}]
-    nodes: list[dict[str, Any]] = [{"name": "splats", "mesh": 0}]
-    scenes: list[dict[str, Any]] = [{"name": title or "scene", "nodes": [0]}]
-    if collider is not None:
-        meshes.append({"name": "collider", "primitives": [add_collider(builder, *collider)]})
-        nodes.append({"name": "collider", "mesh": 1})
-        scenes.append({"name": "collider", "nodes": [1]})
-    return builder.finish(
-        {
-            "asset": {
-                "version": "2.0",
-                "generator": "immersive",
-                "extensions": {XMP_EXTENSION: {"packet": 0}},
-            },
-            "extensionsUsed": [EXTENSION, XMP_EXTENSION],
-            "extensions": {XMP_EXTENSION: {"packets": [_packet(title, recipe or {}, is_generated)]}},
-            "scene": 0,
-            "scenes": scenes,
-            "nodes": nodes,
-            "meshes": meshes,
-        }
-    )
+    # What travels is rounded already, and more coarsely.
+    document = _splats(builder, finest_cloud(asset), asset.manifest.title, layout, None)
+    add_scene(builder, document, asset)
+    return builder.finish(document)
+
+
+def encode_cloud(cloud: SplatCloud, *, layout: Layout = "float") -> bytes:
+    """Return the GLB of splats of which nothing else is known."""
+    builder = gltf.BufferBuilder()
+    document = _splats(builder, cloud, "", layout, DEFAULT_PRECISION)
+    xmp.add_packet(document, xmp.Label(), {})
+    return builder.finish(document)
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -100,21 +63,15 @@ def write_whole(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _packet(title: str, recipe: Mapping[str, Any], is_generated: bool) -> dict[str, Any]:
-    packet: dict[str, Any] = {
-        "@context": _CONTEXT,
-        "@id": "",
-        "dc:title": {"@type": "rdf:Alt", "rdf:_1": {"@language": "x-default", "@value": title or "scene"}},
-        "xmp:CreatorTool": "immersive",
+def _splats(
+    builder: gltf.BufferBuilder, cloud: SplatCloud, title: str, layout: Layout, precision: Precision | None
+) -> dict[str, Any]:
+    """Return a document of one scene that shows `cloud`."""
+    return {
+        "asset": {"version": "2.0", "generator": "immersive"},
+        "extensionsUsed": [EXTENSION],
+        "scene": 0,
+        "scenes": [{"name": title or "scene", "nodes": [0]}],
+        "nodes": [{"name": "splats", "mesh": 0}],
+        "meshes": [{"name": "splats", "primitives": [add_primitive(builder, cloud, precision, layout)]}],
     }
-    if is_generated:
-        provenance = recipe.get("provenance")
-        source = provenance.get("source") if isinstance(provenance, Mapping) else None
-        kind = _PROGRAM_MADE if source == "procedural" else _MODEL_MADE
-        packet["Iptc4xmpExt:DigitalSourceType"] = _SOURCE_TYPES + kind
-        packet["dc:description"] = "AI-generated scene"
-    for key, value in recipe.items():
-        # JSON-LD knows strings; whatever has an inner structure stays JSON inside one.
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-        packet[f"immersive:{key}"] = text
-    return packet

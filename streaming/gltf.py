@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 import struct
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -105,6 +106,13 @@ class BufferBuilder:
         self.views.append(view)
         self.accessors.append(accessor)
         return len(self.accessors) - 1
+
+    def add_bytes(self, data: bytes) -> int:
+        """Append bytes that are no accessor as one view, and return the index of that view."""
+        self.data.extend(bytes(-len(self.data) % 4))
+        self.views.append({"buffer": 0, "byteOffset": len(self.data), "byteLength": len(data)})
+        self.data.extend(data)
+        return len(self.views) - 1
 
     def finish(self, document: dict[str, Any]) -> bytes:
         """Return the GLB of `document` with these accessors."""
@@ -212,10 +220,18 @@ def scene_nodes(gltf: Gltf) -> Iterator[tuple[dict[str, Any], NDArray]]:
     roots: list[Any] = list(range(len(gltf.items("nodes"))))
     if gltf.items("scenes"):
         roots = gltf.item("scenes", gltf.document.get("scene", 0)).get("nodes", [])
-    pending = [(index, np.eye(4)) for index in _list(roots, "scene nodes")]
+    yield from nodes_below(gltf, _list(roots, "scene nodes"))
+
+
+def nodes_below(gltf: Gltf, roots: list[Any]) -> Iterator[tuple[dict[str, Any], NDArray]]:
+    """Yield nodes and all their children with their `world_from_node` [4, 4], as if `roots` were a scene.
+
+    Raises as `scene_nodes`.
+    """
+    pending = deque((index, np.eye(4)) for index in roots)
     seen: set[int] = set()
     while pending:
-        index, world_from_parent = pending.pop(0)
+        index, world_from_parent = pending.popleft()
         node = gltf.item("nodes", index)
         if index in seen or len(seen) >= MAX_GLTF_NODES:
             raise AssetFormatError(f"glTF nodes must form a tree, node {index} is reached twice")
@@ -329,7 +345,10 @@ def _floats(values: Any, count: int, what: str) -> NDArray:
     ok = isinstance(values, list) and len(values) == count
     if not ok or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
         raise AssetFormatError(f"glTF {what} must be {count} numbers, got {values!r:.80}")
-    array = np.array(values, np.float64)
+    try:
+        array = np.array(values, np.float64)
+    except OverflowError:  # JSON has integers of any size
+        array = np.array([np.inf])
     if not np.isfinite(array).all():
         raise AssetFormatError(f"glTF {what} must be finite")
     return array

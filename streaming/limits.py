@@ -20,6 +20,7 @@ MAX_SOUNDS = 16
 # A minute of stereo Opus at 96 kb/s; loops of twelve seconds take a tenth of it.
 MAX_SOUND_BYTES = 1024 * 1024
 MAX_TITLE_CHARACTERS = 200  # a line in a list, not a text
+MAX_CREDIT_CHARACTERS = 500  # a licence with its address, or the names of a few people; the text is elsewhere
 
 # Credit beyond this only fills the kernel's buffers with bytes that a turn of the head makes stale
 # (1 MB window: 450 ms until the first chunk of the new view).
@@ -52,6 +53,11 @@ MAX_DEFLATE_RATIO = 1032
 # The JSON of a scene with thousands of nodes stays under a tenth of it.
 MAX_GLTF_JSON_BYTES = 32 * 2**20
 MAX_GLTF_NODES = 100_000
+
+# What a scene extension holds is a manifest (MAX_MANIFEST_BYTES); a recipe is six deep, reports are two.
+MAX_SCENE_DEPTH = 32
+# Ours has 30 000, a hosted one 200 000; a page sorts a million into its grid in seconds.
+MAX_COLLIDER_TRIANGLES = 1_000_000
 
 # A PLY header of a thousand properties stays under it.
 MAX_PLY_HEADER_BYTES = 64 * 2**10

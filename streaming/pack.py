@@ -19,6 +19,7 @@ from .asset import ChunkInfo, ChunkKind, Manifest, Portal, Sound, Spawn, SplatAs
 from .errors import AssetFormatError
 from .limits import (
     MAX_CHUNKS,
+    MAX_CREDIT_CHARACTERS,
     MAX_FILE_BYTES,
     MAX_MANIFEST_BYTES,
     MAX_PORTALS,
@@ -137,7 +138,12 @@ def manifest_from_json(value: Any) -> Manifest:
         parts[name] = None if value.get(name) is None else _build(kind, value[name], name)
     parts["portals"] = _portals(value.get("portals", []))
     parts["sounds"] = _sounds(value.get("sounds", []))
-    return _build(Manifest, parts, "manifest")
+    manifest = _build(Manifest, parts, "manifest")
+    for name in ("licence", "credit"):
+        line = getattr(manifest, name)
+        if len(line) > MAX_CREDIT_CHARACTERS or not line.isprintable():
+            raise AssetFormatError(f"{name} must be one line of at most {MAX_CREDIT_CHARACTERS} characters")
+    return manifest
 
 
 def _portals(rows: Any) -> tuple[Portal, ...]:

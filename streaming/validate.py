@@ -27,10 +27,11 @@ from . import (
 )
 from .assemble import GZIP_MAGIC, finest_cloud
 from .errors import AssetFormatError
-from .export import XMP_EXTENSION, encode_scene, write_whole
+from .export import encode_cloud, write_whole
 from .gltf_rules import Dialect
 from .limits import MAX_FILE_BYTES
 from .pack import MANIFEST_NAME, read_asset
+from .scene_summary import SceneSummary, summarize
 from .sog_files import ZIP_MAGIC, BundleFiles, FolderFiles
 from .up_guess import Up, guess_up
 
@@ -63,6 +64,7 @@ class FileReport:
     up: Up  # a guess from the splats, in the frame that was assumed; ours is +Y
     dialects: tuple[Dialect, ...]  # wrong ones that it speaks; `problems` say what is wrong with them
     problems: tuple[str, ...]  # one sentence each; empty is good
+    scene: SceneSummary | None = None  # of glTF: what it holds besides splats
 
     @property
     def is_readable(self) -> bool:
@@ -87,15 +89,13 @@ def read_splats(path: Path, *, frame: Frame = "auto") -> SplatCloud:
     return _read(kind, data, path, frame)
 
 
-def is_labelled_generated(path: Path) -> bool:
-    """Return whether a file or asset folder says of itself that it is AI-made; most formats cannot.
+def read_gltf(path: Path) -> bytes | None:
+    """Return the bytes of a file that is glTF by its first bytes, None for other formats.
 
     Raises as `read_splats`.
     """
     kind, data = _open(path)
-    if kind == "asset":
-        return read_asset(path).manifest.is_generated
-    return kind == "glTF" and _is_labelled(gltf.decode(data))
+    return data if kind == "glTF" else None
 
 
 # Endings of files that can be written, the longer before the shorter that ends it.
@@ -105,9 +105,9 @@ ENCODERS: dict[str, Callable[[SplatCloud], bytes]] = {
     ".spz": spz.encode,
     ".sog": sog.encode,
     ".splat": splat_file.encode,
-    ".compact.glb": partial(encode_scene, layout="compact"),
+    ".compact.glb": partial(encode_cloud, layout="compact"),
     ".spz.glb": tiles.encode_glb,
-    ".glb": encode_scene,
+    ".glb": encode_cloud,
 }
 # Names of files that come with others in their folder.
 FOLDER_ENCODERS: dict[str, Callable[[SplatCloud], dict[str, bytes]]] = {
@@ -241,15 +241,15 @@ def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, 
             )
         case "glTF":
             document = gltf.decode(data)
-            problems = gltf_rules.problems(document)
+            scene = summarize(document)
+            problems = [*gltf_rules.problems(document), *scene.problems]
             report = replace(
                 report,
                 version=str(document.document["asset"]["version"]),
                 dialects=tuple(gltf_rules.dialects(document)),
-                has_collider=any(
-                    isinstance(n, dict) and n.get("name") == "collider" for n in document.items("nodes")
-                ),
-                is_labelled_generated=_is_labelled(document),
+                has_collider=scene.collider_triangles > 0,
+                is_labelled_generated=scene.is_generated,
+                scene=scene,
             )
         case "SPZ":
             version, is_antialiased, states_frame = spz.describe(data)
@@ -272,10 +272,6 @@ def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, 
         case "PLY" | "compressed PLY":
             report = replace(report, version=f"1.0 {ply.read_header(data).format}")
     return report, problems
-
-
-def _is_labelled(document: gltf.Gltf) -> bool:
-    return "lgorithmicMedia" in str(document.document.get("extensions", {}).get(XMP_EXTENSION, ""))
 
 
 def _up_problems(kind: FileFormat, up: Up) -> list[str]:

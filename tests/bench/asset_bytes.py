@@ -1,9 +1,9 @@
 """Bytes of whole scenes, ours beside SPZ 4 and SOG 2 that another program wrote, and what each loses.
 
-`python -m tests.bench asset_bytes`. Scenes: the robot (500 000 splats and two of its levels) and the statue of
-the shared data; a forest, a room and photos of a door lifted here, once, and kept under `build/`. Ours are the
-chunks of the finest level as they travel, JSON and gzip included. Losses are of pictures against those of the
-unpacked splats; where there is truth, also of held-out frames.
+`python -m tests.bench asset_bytes`. Scenes: the robot (500 000 splats and two of its levels) and the statue
+of the shared data; a forest, a room and photos of a door lifted here, once, and kept under `build/`. Ours are
+the chunks of the finest level as they travel, JSON and gzip included. Losses are of pictures against those of
+the unpacked splats; where there is truth, also of held-out frames.
 """
 
 from __future__ import annotations

@@ -28,13 +28,18 @@ from streaming import (
     gltf_rules,
     khr_gaussian_splatting,
     ksplat,
+    one_glb,
     ply,
+    scene_summary,
     sog,
     splat_file,
     spz,
     tiles,
 )
 from streaming.errors import AssetFormatError
+from streaming.export import encode_asset
+from streaming.pack import asset_json, parse_asset_json
+from tests.streaming.scenes_to_carry import rich_asset
 from tests.streaming.splat_clouds import lopsided_cloud
 from tests.streaming.test_ksplat import by_hand
 
@@ -66,6 +71,7 @@ def targets() -> dict[str, Target]:
         "ksplat": Target(ksplat.decode, tuple(map(by_hand, (0, 1, 2)))),
         "glb": Target(_judge_and_read, tuple(map(khr_gaussian_splatting.encode, clouds))),
         "spz_glb": Target(_judge_and_read, tuple(map(tiles.encode_glb, clouds))),
+        "whole_scene": Target(_whole_scene, (encode_asset(rich_asset(3)),)),
         "sog_zip": Target(sog.decode, tuple(map(sog.encode, clouds))),
         "sog_meta": Target(
             sog.decode,
@@ -85,6 +91,15 @@ def _judge_and_read(data: bytes) -> SplatCloud:
     gltf_rules.problems(document)
     gltf_rules.dialects(document)
     return khr_gaussian_splatting.decode(data)
+
+
+def _whole_scene(data: bytes) -> SplatCloud:
+    scene = one_glb.read_glb(data, title="x")
+    scene_summary.summarize(gltf.decode(data))
+    asset = one_glb.asset_of(scene, file_name="x.glb")
+    # Whatever was read can be kept and read again.
+    parse_asset_json(asset_json(asset).encode())
+    return scene.cloud
 
 
 def _bundle(files: dict[str, bytes], name: str, data: bytes) -> bytes:

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streaming import gltf
+from streaming import gltf, xmp
 from streaming.asset import SplatAsset
-from streaming.export import encode_scene, export_glb
+from streaming.export import encode_cloud, export_glb
 from streaming.khr_gaussian_splatting import decode
 from streaming.validate import inspect, read_splats
 from tests.streaming.scenes import small_asset, walkable
-from tests.streaming.splat_clouds import lopsided_cloud
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +77,9 @@ def test_label_says_that_a_program_or_a_model_made_it_and_from_what(
 def test_kind_of_label_follows_the_source(source: str, is_generated: bool, ending: str) -> None:
     recipe = {"provenance": {"source": source}}
 
-    document = _document(encode_scene(lopsided_cloud(3), recipe=recipe, is_generated=is_generated))
+    kind = xmp.source_type(recipe, is_generated)
 
-    packet = document["extensions"]["KHR_xmp_json_ld"]["packets"][0]
+    packet = xmp.packet(xmp.Label(source_type=kind), recipe)
     assert packet.get("Iptc4xmpExt:DigitalSourceType", "").endswith(ending)
     assert ("Iptc4xmpExt:DigitalSourceType" in packet) == is_generated
 
@@ -89,7 +88,7 @@ def test_exporting_again_after_importing_changes_nothing(asset: SplatAsset, tmp_
     export_glb(asset, tmp_path / "a.glb")
     cloud = read_splats(tmp_path / "a.glb")
 
-    again = decode(encode_scene(cloud))
+    again = decode(encode_cloud(cloud))
 
     for name in ("means", "scales", "opacities", "sh"):
         np.testing.assert_array_equal(getattr(again, name), getattr(cloud, name))

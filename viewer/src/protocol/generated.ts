@@ -422,4 +422,6 @@ export interface Manifest {
   readonly camera_path: readonly (readonly [number, number, number, number])[];
   readonly portals: readonly Portal[];
   readonly sounds: readonly Sound[];
+  readonly licence: string;
+  readonly credit: string;
 }
