@@ -48,7 +48,7 @@ def encode_asset(asset: SplatAsset, *, layout: Layout = "float") -> bytes:
 def encode_cloud(cloud: SplatCloud, *, layout: Layout = "float") -> bytes:
     """Return the GLB of splats of which nothing else is known."""
     builder = gltf.BufferBuilder()
-    document = _splats(builder, cloud, "", layout, DEFAULT_PRECISION)
+    document = _splats(builder, cloud, "", layout, None if layout == "float" else DEFAULT_PRECISION)
     xmp.add_packet(document, xmp.Label(), {})
     return builder.finish(document)
 

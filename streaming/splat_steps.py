@@ -93,34 +93,31 @@ def quantize(
         segments: Lengths of consecutive runs, in sum N. Inside a run splats are sorted along a Morton curve;
             the runs keep their order, for children replace them.
     """
-    scales = -np.sort(-cloud.scales.astype(np.float64), axis=1)
-    areas = scales[:, 0] * scales[:, 1]
-    typical = float(np.exp(np.log(areas).mean() / 2))
-    # A shift by d changes the picture as (d / axis)^2: by the long axes, and by the short one seen edge-on.
-    thinness = scales[:, 0] / scales[:, 1] + scales[:, 1] / scales[:, 0] + areas / scales[:, 2] ** 2
-    need = (cloud.opacities.astype(np.float64) ** 2 * np.minimum(thinness, _MOST_NEED)).mean()
-    low = cloud.means.min(axis=0)
-    extent = float((cloud.means.max(axis=0).astype(np.float64) - low).max())
-    mean_step = _quarter_octave(max(fidelity.mean * typical / np.sqrt(max(need, 1e-6)), 1e-30))
-    mean_step = max(mean_step, float(np.float32(extent / (2**CELL_BITS - 2))))
+    steps_per_octave, levels = fidelity.scale_steps, fidelity.opacity_levels
+    sorted_scales = -np.sort(-cloud.scales.astype(np.float64), axis=1)
+    logs = np.rint(np.log2(sorted_scales) * steps_per_octave).astype(np.int64)
+    drops = np.maximum(logs[:, :2] - logs[:, 1:], 0)
+    opacities = np.rint(cloud.opacities * float(levels)).astype(np.int64).clip(0, levels)
+    # All that follows looks at rounded values, so that packing what was unpacked changes nothing.
+    mean_log = (2 * logs[:, 0] - drops[:, 0]).sum() / (2 * len(cloud))
+    typical = float(2 ** (mean_log / steps_per_octave))
+    mean_step = _mean_step(cloud, drops, opacities, fidelity, typical)
+    low = cloud.means.min(axis=0) + np.float32(0)  # one zero, not two
     cells = np.rint((cloud.means.astype(np.float64) - low) / mean_step).astype(np.int64)
     order = _order(cells, segments)
-    cloud, scales, cells = cloud.subset(order), scales[order], cells[order]
+    cloud, cells = cloud.subset(order), cells[order]
+    sizes, drops, opacities = logs[order, 0], drops[order], opacities[order]
 
-    logs = np.rint(np.log2(scales) * fidelity.scale_steps).astype(np.int64)
-    drops = np.maximum(logs[:, :2] - logs[:, 1:], 0)
-    levels = fidelity.opacity_levels
-    opacities = np.rint(cloud.opacities * float(levels)).astype(np.int64).clip(0, levels)
-    size_ref = round(2 * fidelity.scale_steps * np.log2(typical))
-    classes = splat_classes(logs[:, 0], drops, opacities, size_ref, fidelity.scale_steps, levels)
+    size_ref = round(2 * mean_log)
+    classes = splat_classes(sizes, drops, opacities, size_ref, steps_per_octave, levels)
     # The mean error of the chunk stays that of one step for all.
-    shown = _opacity(opacities, levels) ** 2 * np.exp2((2 * logs[:, 0] - drops[:, 0]) / fidelity.scale_steps)
+    shown = _opacity(opacities, levels) ** 2 * np.exp2((2 * sizes - drops[:, 0]) / steps_per_octave)
     light = float(np.sqrt((shown * np.exp2(2.0 * (classes - _MIDDLE_CLASS))).mean())) / typical
     finest = 2.0**-_MIDDLE_CLASS / light
     steps = Steps(
-        scale_steps=fidelity.scale_steps,
+        scale_steps=steps_per_octave,
         opacity_levels=levels,
-        size_ref=int(size_ref),
+        size_ref=size_ref,
         normal_bits=round(1 - np.log2(fidelity.normal * finest)),
         angle_bits=round(np.log2(np.pi / (fidelity.angle * finest))),
         origin=tuple(low.tolist()),
@@ -136,7 +133,7 @@ def quantize(
         steps,
         Integers(
             cells,
-            logs[:, 0],
+            sizes,
             drops,
             opacities,
             normals,
@@ -145,6 +142,18 @@ def quantize(
             _round_colors(cloud.sh[:, 1:], classes[:, None], steps.rest_step, steps.rest_chroma_step),
         ),
     )
+
+
+def _mean_step(
+    cloud: SplatCloud, drops: _Integers, opacities: _Integers, fidelity: Fidelity, typical: float
+) -> float:
+    first, second = np.exp2(drops.T / fidelity.scale_steps)
+    # A shift by d changes the picture as (d / axis)^2: by the long axes, and by the short one seen edge-on.
+    thinness = np.minimum(first + 1 / first + first * second**2, _MOST_NEED)
+    need = (_opacity(opacities, fidelity.opacity_levels) ** 2 * thinness).mean()
+    extent = float(np.ptp(cloud.means.astype(np.float64), axis=0).max())
+    step = _quarter_octave(max(fidelity.mean * typical / np.sqrt(need), 1e-30))
+    return max(step, float(np.float32(extent / (2**CELL_BITS - 2))))
 
 
 def dequantize(steps: Steps, splats: Integers) -> SplatCloud:

@@ -130,7 +130,7 @@ def _of_others(cloud: SplatCloud) -> dict[str, tuple[int, SplatCloud]]:
     found = {}
     with TemporaryDirectory() as folder:
         for name, kind in (("SPZ 4", "spz"), ("SOG 2", "sog")):
-            result = program.convert(source, "ply", kind)
+            result = program.convert(source, "ply", kind, spz_version=4)
             assert "error" not in result, result["error"]
             data = bytes(result["data"])
             path = Path(folder) / f"scene.{kind}"

@@ -51,7 +51,7 @@ def _one_by_one(block: bytes, streams: int, count: int) -> list[list[int]]:
 
 
 @given(st.lists(st.integers(0, 90), min_size=1, max_size=5), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_blocks_of_unequal_length_come_back_exactly(counts: list[int], seed: int) -> None:
     blocks = [_skewed(count, seed + i) for i, count in enumerate(counts)]
 

@@ -51,7 +51,7 @@ def _check_within_steps(payload: bytes, found: SplatCloud, truth: SplatCloud) ->
 
 
 @given(clouds(reach=5_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_every_attribute_is_within_its_step(cloud: SplatCloud) -> None:
     (packed,) = splat_codec.encode([cloud])
 
@@ -138,6 +138,16 @@ def test_a_batch_packs_to_the_bytes_of_each_alone_and_again() -> None:
     assert splat_codec.encode([]) == [] and splat_codec.decode([]) == []
 
 
+@given(clouds(reach=50))
+@settings(max_examples=20, deadline=None)
+def test_packing_what_was_unpacked_changes_nothing(cloud: SplatCloud) -> None:
+    (packed,) = splat_codec.encode([cloud])
+
+    (again,) = splat_codec.encode([packed.cloud])
+
+    assert again.payload == packed.payload
+
+
 def test_one_far_splat_does_not_coarsen_the_others_beyond_a_cell() -> None:
     cloud = lopsided_cloud(300)
     means = cloud.means.copy()
@@ -209,7 +219,7 @@ def test_damage_is_refused_in_a_sentence_or_stays_finite() -> None:
     for stop in range(len(data)):
         with pytest.raises(AssetFormatError):
             splat_codec.decode([data[:stop]])
-    for bad in damaged(data, 1_500, seed=11):
+    for bad in damaged(data, 400, seed=11):
         try:
             (cloud,) = splat_codec.decode([bad])
         except AssetFormatError:
