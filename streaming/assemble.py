@@ -22,7 +22,8 @@ from .chunk_bytes import decode_chunk, encode_chunk, pack_glb, unpack_glb
 from .chunks import Piece, cut
 from .errors import AssetFormatError
 from .khr_gaussian_splatting import round_cloud
-from .lod import build_tree
+from .lod import ROOT_SPLATS, build_tree
+from .probes import encode_probes
 from .transform import join_clouds
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _REACH_M = 100_000.0
 # Three standard deviations: where the extension cuts a splat off.
 _CUT_OFF = 3.0
+_ROUNDING = 1.04  # scales grow by up to 3 % when they become bytes
 
 
 def build_asset(
@@ -68,12 +70,14 @@ def build_asset(
         raise AssetFormatError("a scene must hold at least one visible splat, got 0")
     # Rounding first lets the tree merge exactly what the leaves will show.
     cloud = round_cloud(cloud)
-    levels = build_tree(cloud)
-    if len(levels) > 1:
+    if len(cloud) <= ROOT_SPLATS:
+        levels = build_tree(cloud)
+    else:
         # Late: a scene of one chunk needs no rasteriser.
-        from .refine import refine, viewpoints
+        from .refine import observe, refine, viewpoints
 
-        levels = refine(levels, viewpoints(cloud.means, _stops(camera_path, walkable)))
+        observed = observe(cloud, viewpoints(cloud.means, _stops(camera_path, walkable)))
+        levels = refine(build_tree(cloud, observed.visibility), observed)
     pack = _PackBuilder()
     for piece in cut(levels):
         pack.add_splats(piece)
@@ -165,7 +169,8 @@ class _PackBuilder:
 
     def add_splats(self, piece: Piece) -> None:
         data = encode_chunk(piece.cloud)
-        self._add("splats", data, piece.cloud.means, piece.cloud.scales.max(axis=1) * _CUT_OFF, piece)
+        reach = piece.cloud.scales.max(axis=1) * (_CUT_OFF * _ROUNDING)
+        self._add("splats", data, piece.cloud.means, reach, piece)
 
     def add_collider(self, vertices: NDArray, faces: NDArray) -> None:
         data = pack_glb(encode_collider(vertices, faces))
@@ -199,6 +204,8 @@ class _PackBuilder:
                 center=_triple(center),
                 radius=radius,
                 error=piece.error if piece else 0.0,
+                gain=piece.gain if piece else None,
+                probes=encode_probes(piece.probes, center, radius) if piece else "",
             )
         )
         self.data.extend(data)

@@ -32,6 +32,9 @@ class ChunkInfo:
     center: tuple[float, float, float]  # metres
     radius: float  # metres, of a sphere around the splats' means grown by 3 standard deviations
     error: float  # appearance error left while this chunk's children are missing; 0 for leaves
+    # Error that it takes away: that of the range it replaces. None: an older pack, which did not say.
+    gain: float | None = None
+    probes: str = ""  # where that error is, see `probes.encode_probes`; empty: somewhere in the sphere
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,8 @@ class StreamedScene:
             raise AssetFormatError("center and radius of every chunk must be finite")
         if not (np.isfinite(tree.error).all() and (tree.error >= 0).all()):
             raise AssetFormatError("error of every chunk must be finite and not negative")
+        if not all(chunk.gain is None or 0 <= chunk.gain < math.inf for chunk in chunks):
+            raise AssetFormatError("gain of every chunk must be finite and not negative")
         has_parent = tree.parent >= 0
         is_collider = tree.kind == CHUNK_KINDS.index("collider")
         is_splats = tree.kind == CHUNK_KINDS.index("splats")
@@ -104,7 +106,7 @@ class StreamedScene:
             is_collider=is_collider,
             is_sound=tree.kind == CHUNK_KINDS.index("sound"),
             splat_growth=np.where(is_splats, tree.splat_count.astype(np.int64) - replaced, 0),
-            priority=ChunkPriority.prepare(tree),
+            priority=ChunkPriority.prepare(asset),
             by_hash_prefix=by_prefix,
             start_pose=_pose_at_spawn(asset),
         )

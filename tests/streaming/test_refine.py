@@ -4,7 +4,7 @@ import numpy as np
 
 from reconstruction.rasterizers.draw import draw
 from streaming.lod import build_tree
-from streaming.refine import refine, viewpoints
+from streaming.refine import observe, refine, viewpoints
 from tests.streaming.splat_clouds import lopsided_cloud
 
 
@@ -16,7 +16,7 @@ def test_root_looks_more_like_the_scene_from_places_it_was_not_fitted_to() -> No
     cloud = lopsided_cloud(12_000)
     levels = build_tree(cloud)
 
-    refined = refine(levels, viewpoints(cloud.means, [], seed=0))
+    refined = refine(levels, observe(cloud, viewpoints(cloud.means, [], seed=0)))
 
     unseen = viewpoints(cloud.means, [], seed=99)
     truth = draw(cloud, unseen).images
@@ -31,7 +31,7 @@ def test_root_looks_more_like_the_scene_from_places_it_was_not_fitted_to() -> No
 def test_fitting_keeps_values_legal() -> None:
     cloud = lopsided_cloud(5_000)
 
-    root = refine(build_tree(cloud), viewpoints(cloud.means, []))[0].cloud
+    root = refine(build_tree(cloud), observe(cloud, viewpoints(cloud.means, [])))[0].cloud
 
     assert ((root.opacities > 0) & (root.opacities < 1)).all() and (root.scales > 0).all()
     np.testing.assert_allclose(np.linalg.norm(root.quats, axis=1), 1, atol=1e-5)
@@ -44,7 +44,7 @@ def test_error_is_found_where_the_pictures_differ() -> None:
     rng = np.random.default_rng(1)
     cloud.sh[:] = 0.3
     cloud.sh[right, 0] += rng.choice([-1.5, 1.5], size=(int(right.sum()), 1)).astype(np.float32)
-    levels = refine(build_tree(cloud), viewpoints(cloud.means, []))
+    levels = refine(build_tree(cloud), observe(cloud, viewpoints(cloud.means, [])))
 
     root = levels[0]
     on_right = root.cloud.means[:, 0] > np.median(cloud.means[:, 0])
