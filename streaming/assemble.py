@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,14 @@ from reconstruction.splats import SplatCloud
 from . import gltf
 from .asset import ChunkInfo, ChunkKind, Manifest, Sound, SoundLoop, Spawn, SplatAsset
 from .chunk_bytes import GZIP_MAGIC as GZIP_MAGIC  # validate sniffs with it
-from .chunk_bytes import decode_chunk, encode_chunk, pack_glb, unpack_glb
+from .chunk_bytes import (
+    decode_chunk,
+    decode_harmonics_chunk,
+    encode_chunk,
+    encode_harmonics_chunk,
+    pack_glb,
+    unpack_glb,
+)
 from .chunks import Piece, cut
 from .errors import AssetFormatError
 from .khr_gaussian_splatting import round_cloud
@@ -70,17 +77,23 @@ def build_asset(
         raise AssetFormatError("a scene must hold at least one visible splat, got 0")
     # Rounding first lets the tree merge exactly what the leaves will show.
     cloud = round_cloud(cloud)
+    sh_errors = None
     if len(cloud) <= ROOT_SPLATS:
         levels = build_tree(cloud)
     else:
         # Late: a scene of one chunk needs no rasteriser.
-        from .refine import observe, refine, viewpoints
+        from .refine import harmonics_errors, observe, refine, viewpoints
 
         observed = observe(cloud, viewpoints(cloud.means, _stops(camera_path, walkable)))
         levels = refine(build_tree(cloud, observed.visibility), observed)
+        if cloud.sh_degree > 0:
+            sh_errors = harmonics_errors(cloud, observed)
     pack = _PackBuilder()
-    for piece in cut(levels):
+    pieces = cut(levels, sh_errors)
+    for piece in pieces:
         pack.add_splats(piece)
+    for index, piece in enumerate(pieces):
+        pack.add_harmonics(index, piece)
     if walkable is not None:
         pack.add_collider(walkable.vertices, walkable.faces)
     heard = tuple(
@@ -121,7 +134,22 @@ def finest_cloud(asset: SplatAsset) -> SplatCloud:
     """Return the splats of the finest level, in pack order: nothing that an export needs is lost."""
     last = asset.manifest.level_count - 1
     found = [c.index for c in asset.chunks if c.kind == "splats" and c.level == last]
-    return join_clouds(decode_chunk(asset.chunk_bytes(index)) for index in found)
+    layers = {c.parent: c.index for c in asset.chunks if c.kind == "sh"}
+    return join_clouds(_whole_chunk(asset, index, layers.get(index)) for index in found)
+
+
+def _whole_chunk(asset: SplatAsset, index: int, layer: int | None) -> SplatCloud:
+    """Return a chunk's splats at the scene's degree; older packs hold all of their colour in the chunk."""
+    cloud = decode_chunk(asset.chunk_bytes(index))
+    bases = max(cloud.sh.shape[1], (asset.manifest.sh_degree + 1) ** 2)
+    sh = np.zeros((len(cloud), bases, 3), np.float32)
+    sh[:, : cloud.sh.shape[1]] = cloud.sh
+    if layer is not None:
+        rest = decode_harmonics_chunk(asset.chunk_bytes(layer))
+        if len(rest) != len(cloud) or rest.shape[1] >= bases:
+            raise AssetFormatError(f"chunk {layer} must colour the {len(cloud)} splats of chunk {index}")
+        sh[:, 1 : 1 + rest.shape[1]] = rest
+    return replace(cloud, sh=sh)
 
 
 def collider_mesh(asset: SplatAsset) -> tuple[NDArray[np.float32], NDArray[np.uint32]] | None:
@@ -168,9 +196,26 @@ class _PackBuilder:
         self.data = bytearray()
 
     def add_splats(self, piece: Piece) -> None:
-        data = encode_chunk(piece.cloud)
+        cloud = replace(piece.cloud, sh=piece.cloud.sh[:, :1].copy())
         reach = piece.cloud.scales.max(axis=1) * (_CUT_OFF * _ROUNDING)
-        self._add("splats", data, piece.cloud.means, reach, piece)
+        self._add("splats", encode_chunk(cloud), cloud.means, reach, piece)
+
+    def add_harmonics(self, index: int, piece: Piece) -> None:
+        """Add the view-dependent colour of piece `index`, if there is any, to be shown over it."""
+        rest = piece.cloud.sh[:, 1:]
+        if not rest.any():
+            return
+        reach = piece.cloud.scales.max(axis=1) * (_CUT_OFF * _ROUNDING)
+        layer = replace(
+            piece,
+            parent=index,
+            range_start=0,
+            range_stop=len(piece.cloud),
+            error=0.0,
+            gain=piece.sh_gain,
+            probes=piece.sh_probes,
+        )
+        self._add("sh", encode_harmonics_chunk(rest), piece.cloud.means, reach, layer)
 
     def add_collider(self, vertices: NDArray, faces: NDArray) -> None:
         data = pack_glb(encode_collider(vertices, faces))

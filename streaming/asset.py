@@ -22,7 +22,7 @@ class ChunkInfo:
     index: int
     kind: ChunkKind
     level: int  # 0 = coarsest; 0 for the collider
-    parent: int  # chunk index, -1 for roots and for the collider
+    parent: int  # chunk index, -1 for roots and for the collider; for "sh" the chunk whose splats it colours
     range_start: int  # first splat of the parent that this chunk replaces
     range_stop: int  # one past the last; 0 for roots
     splat_count: int  # 0 for the collider

@@ -8,11 +8,14 @@ from __future__ import annotations
 import gzip
 import zlib
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reconstruction.splats import SplatCloud
 
 from . import gltf
 from .errors import AssetFormatError
-from .khr_gaussian_splatting import decode, encode
+from .khr_gaussian_splatting import decode, decode_harmonics, encode, encode_harmonics
 from .limits import MAX_DEFLATE_RATIO, MAX_INFLATED_BYTES
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -32,6 +35,20 @@ def decode_chunk(data: bytes) -> SplatCloud:
         AssetFormatError: The bytes are not those of a chunk, or expand beyond reason.
     """
     return decode(unpack_glb(data))
+
+
+def encode_harmonics_chunk(rest: NDArray[np.float32]) -> bytes:
+    """Return the bytes of the view-dependent colour [N, K - 1, 3] of a chunk's splats, in their order."""
+    return pack_glb(encode_harmonics(rest))
+
+
+def decode_harmonics_chunk(data: bytes) -> NDArray[np.float32]:
+    """Return what `encode_harmonics_chunk` was given.
+
+    Raises:
+        AssetFormatError: As for `decode_chunk`.
+    """
+    return decode_harmonics(unpack_glb(data))
 
 
 def pack_glb(glb: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -32,13 +32,25 @@ class Piece:
     error: float  # left while no child is shown
     gain: float  # error of the range that it replaces
     probes: NDArray[np.float64]  # [K, 5] where that error is; see `probes`
+    # As gain and probes, of its own view-dependent colour; leaves only.
+    sh_gain: float = 0.0
+    sh_probes: NDArray[np.float64] = field(default_factory=lambda: NO_PROBES)
 
 
-def cut(levels: Sequence[Level], *, max_splats: int = MAX_CHUNK_SPLATS) -> list[Piece]:
+def cut(
+    levels: Sequence[Level],
+    sh_errors: NDArray[np.float32] | None = None,
+    *,
+    max_splats: int = MAX_CHUNK_SPLATS,
+) -> list[Piece]:
     """Cut a tree, coarsest level first, so that every prefix of the result can be shown.
 
     Pieces of one parent split its splats into contiguous ranges; inside each range splats follow a Morton
     curve, which brings equal bytes together.
+
+    Args:
+        sh_errors: [N] error of showing the finest level without its view-dependent colour; None: not known.
+        max_splats: Of one piece.
     """
     families = [_Family(level.parents, len(coarser.cloud)) for coarser, level in pairwise(levels)]
     pieces: list[Piece] = []
@@ -64,22 +76,24 @@ def cut(levels: Sequence[Level], *, max_splats: int = MAX_CHUNK_SPLATS) -> list[
         errors = level.errors[order].astype(np.float64)
         # What the chunk itself leaves wrong is not taken off: measured apart, the difference may be nothing,
         # and such a chunk would come last of all.
-        gain, found = (
-            (0.0, NO_PROBES) if parent < 0 else _replaced(pieces[parent], shares[parent], start, stop)
-        )
+        cloud, gain, found = level.cloud.subset(order), 0.0, NO_PROBES
+        if parent >= 0:
+            gain, found = _lies(pieces[parent].cloud, shares[parent], start, stop)
+        sh_gain, sh_found = 0.0, NO_PROBES
+        if depth + 1 == len(levels) and sh_errors is not None:
+            sh_gain, sh_found = _lies(cloud, sh_errors[order].astype(np.float64), 0, len(cloud))
         shares.append(errors)
-        pieces.append(
-            Piece(depth, parent, start, stop, level.cloud.subset(order), float(errors.sum()), gain, found)
-        )
+        error = float(errors.sum())
+        pieces.append(Piece(depth, parent, start, stop, cloud, error, gain, found, sh_gain, sh_found))
     return pieces
 
 
-def _replaced(
-    parent: Piece, errors: NDArray[np.float64], start: int, stop: int
+def _lies(
+    cloud: SplatCloud, errors: NDArray[np.float64], start: int, stop: int
 ) -> tuple[float, NDArray[np.float64]]:
-    cloud = parent.cloud.subset(np.arange(start, stop))
+    """Return how much error the splats of a range have, and where."""
     own = errors[start:stop]
-    return float(own.sum()), probes_of(cloud.means, cloud.scales.max(axis=1), own)
+    return float(own.sum()), probes_of(cloud.means[start:stop], cloud.scales[start:stop].max(axis=1), own)
 
 
 class _Family:

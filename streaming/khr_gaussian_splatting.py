@@ -8,6 +8,7 @@ Source: KhronosGroup/glTF, extensions/2.0/Khronos/KHR_gaussian_splatting (releas
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -152,6 +153,59 @@ def add_primitive(
         "attributes": attributes,
         "extensions": {EXTENSION: {"kernel": KERNEL, "colorSpace": COLOR_SPACE}},
     }
+
+
+def encode_harmonics(rest: NDArray[np.float32]) -> bytes:
+    """Return a GLB of the view-dependent colour of splats whose rest is elsewhere.
+
+    Its points have no POSITION, so other viewers skip them, and the names of the extension's attributes with
+    an underscore before them instead of its prefix, as glTF demands of what no extension defines.
+
+    Args:
+        rest: [N, K - 1, 3] coefficients of degree 1 to 3, at least one splat.
+    """
+    builder = gltf.BufferBuilder()
+    degree = math.isqrt(rest.shape[1] + 1) - 1
+    attributes = {
+        _layer_name(name): builder.add(np.ascontiguousarray(rest[:, index - 1]), bounds=False)
+        for name, index in _sh_names(degree)[1:]
+    }
+    return builder.finish(
+        {
+            "asset": {"version": "2.0", "generator": "immersive"},
+            "scene": 0,
+            "scenes": [{"nodes": [0]}],
+            "nodes": [{"mesh": 0}],
+            "meshes": [{"primitives": [{"mode": gltf.POINTS, "attributes": attributes}]}],
+        }
+    )
+
+
+def decode_harmonics(data: bytes) -> NDArray[np.float32]:
+    """Return what `encode_harmonics` was given [N, K - 1, 3].
+
+    Raises:
+        AssetFormatError: Not such a GLB.
+    """
+    document = gltf.decode(data)
+    primitives = document.item("meshes", 0).get("primitives")
+    if not isinstance(primitives, list) or not primitives or not isinstance(primitives[0], dict):
+        raise AssetFormatError("a layer of harmonics must have a primitive")
+    attributes = primitives[0].get("attributes")
+    if not isinstance(attributes, dict):
+        raise AssetFormatError("a layer of harmonics must have attributes")
+    names = [_layer_name(name) for name, _ in _sh_names(3)[1:]]
+    held = [name for name in names if name in attributes]
+    if len(held) not in (3, 8, 15) or held != names[: len(held)]:
+        raise AssetFormatError(f"a layer of harmonics must hold whole degrees, got {len(held)} coefficients")
+    columns = [gltf.read_accessor(document, attributes[name]).astype(np.float32) for name in held]
+    if any(column.shape != (len(columns[0]), 3) or not np.isfinite(column).all() for column in columns):
+        raise AssetFormatError("a layer of harmonics must be finite and have one colour per splat")
+    return np.stack(columns, axis=1)
+
+
+def _layer_name(name: str) -> str:
+    return name.replace(f"{EXTENSION}:", "_")
 
 
 def decode(data: bytes) -> SplatCloud:

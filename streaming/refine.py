@@ -82,8 +82,8 @@ def viewpoints(
 
     Args:
         means: [N, 3] of the cloud; used where there is no path.
-        stops: x, y, z of eyes in metres and yaw in degrees. Empty: half of the views look from around the
-            scene's middle outwards, half from outside inwards, for it may be a room or a thing.
+        stops: x, y, z of eyes in metres and yaw in degrees. Empty: a quarter of the views look from around
+            the scene's middle outwards, where there is room for a head, the others from outside inwards.
         seed: Of the strolling about each stop.
     """
     rng = np.random.default_rng(seed)
@@ -113,13 +113,13 @@ def _around(means: NDArray[np.float32], rng: np.random.Generator) -> tuple[list[
     eyes: list[NDArray] = []
     targets: list[NDArray] = []
     for view in range(_MAX_STOPS * _HEADINGS):
-        for _ in range(_TRIES):
+        for tried in range(_TRIES):
             yaw = 2 * np.pi * rng.random()
             around = np.array([-np.sin(yaw), rng.uniform(-0.2, 0.4), -np.cos(yaw)])
-            is_within = view % 4 == 0
-            eye = middle + (
-                half * rng.uniform(-0.3, 0.3, 3) if is_within else around * half.max() * rng.uniform(0.8, 3.0)
-            )
+            # It may be a room; where its middle has no room for a head, it is a thing.
+            is_within = view % 4 == 0 and tried < _TRIES // 2
+            near, far = half * rng.uniform(-0.3, 0.3, 3), around * half.max() * rng.uniform(0.8, 3.0)
+            eye = middle + (near if is_within else far)
             if surface.query(eye)[0] > _CLEAR * half.max():
                 break
         eyes.append(eye)

@@ -13,6 +13,7 @@ from reconstruction.splats import SplatCloud
 from streaming import gltf
 from streaming.assemble import build_asset, chunk_glb, collider_mesh, finest_cloud
 from streaming.asset import SplatAsset
+from streaming.chunk_bytes import decode_harmonics_chunk, encode_chunk, encode_harmonics_chunk, unpack_glb
 from streaming.errors import AssetFormatError
 from streaming.khr_gaussian_splatting import decode, round_cloud
 from tests.streaming.scenes import PROVENANCE, small_asset, walkable
@@ -70,13 +71,76 @@ def test_finest_cloud_is_the_rounded_input_in_another_order(asset: SplatAsset) -
     assert angles_deg(found.quats, truth.quats).max() < 0.91  # four components off by 1/254 each
 
 
-def test_view_dependent_colour_of_imported_files_stays_in_the_leaves() -> None:
-    cloud = lopsided_cloud(1_500, degree=2)
+def test_view_dependent_colour_of_imported_files_comes_in_layers_over_the_leaves() -> None:
+    cloud = lopsided_cloud(4_500, degree=2)
+    cloud.sh[:, 1:] *= 0.4
 
     asset = build_asset(cloud, title="x", provenance=PROVENANCE)
 
-    assert asset.manifest.sh_degree == 2 and finest_cloud(asset).sh_degree == 2
-    assert decode(chunk_glb(asset, 0)).sh_degree == 0
+    truth, found = _sorted(round_cloud(cloud)), _sorted(finest_cloud(asset))
+    assert asset.manifest.sh_degree == 2
+    np.testing.assert_array_equal(found.sh, truth.sh)
+    leaves = [c for c in asset.chunks if c.kind == "splats" and c.level == asset.manifest.level_count - 1]
+    layers = [c for c in asset.chunks if c.kind == "sh"]
+    assert [layer.parent for layer in layers] == [leaf.index for leaf in leaves] and len(leaves) > 1
+    for layer, leaf in zip(layers, leaves, strict=True):
+        assert (layer.range_start, layer.range_stop, layer.splat_count) == (
+            0,
+            leaf.splat_count,
+            leaf.splat_count,
+        )
+        assert layer.gain is not None and layer.gain > 0 and layer.probes
+        assert "extensionsUsed" not in gltf.decode(chunk_glb(asset, layer.index)).document
+    for chunk in asset.chunks:
+        if chunk.kind == "splats":
+            assert decode(chunk_glb(asset, chunk.index)).sh_degree == 0
+
+
+def test_a_scene_of_one_chunk_has_a_layer_too_and_flat_ones_have_none() -> None:
+    cloud = lopsided_cloud(300, degree=3)
+
+    asset = build_asset(cloud, title="x", provenance=PROVENANCE)
+
+    assert [chunk.kind for chunk in asset.chunks] == ["splats", "sh"]
+    np.testing.assert_array_equal(_sorted(finest_cloud(asset)).sh, _sorted(round_cloud(cloud)).sh)
+    cloud.sh[:, 1:] = 0.01  # rounds to nothing
+    flat = build_asset(cloud, title="x", provenance=PROVENANCE)
+    assert [chunk.kind for chunk in flat.chunks] == ["splats"] and finest_cloud(flat).sh.shape == (300, 16, 3)
+
+
+def test_packs_that_hold_all_colour_in_the_leaves_still_open() -> None:
+    cloud = round_cloud(lopsided_cloud(300, degree=2))
+    data = encode_chunk(cloud)
+    made = build_asset(lopsided_cloud(300, degree=2), title="x", provenance=PROVENANCE)
+    old = replace(made, chunks=(replace(made.chunks[0], byte_length=len(data)),), pack=data)
+
+    np.testing.assert_array_equal(finest_cloud(old).sh, cloud.sh)
+
+
+def test_a_layer_of_other_splats_is_refused() -> None:
+    made = build_asset(lopsided_cloud(300, degree=1), title="x", provenance=PROVENANCE)
+    for rest in (np.ones((299, 3, 3), np.float32), np.ones((300, 8, 3), np.float32)):
+        data = encode_harmonics_chunk(rest)
+        layer = replace(made.chunks[1], byte_length=len(data))
+        pack = made.chunk_bytes(0) + data
+
+        with pytest.raises(AssetFormatError, match="chunk 1 must colour the 300 splats of chunk 0"):
+            finest_cloud(replace(made, chunks=(made.chunks[0], layer), pack=pack))
+
+
+def test_harmonics_that_are_not_whole_or_not_finite_are_refused() -> None:
+    rest = np.arange(2 * 8 * 3, dtype=np.float32).reshape(2, 8, 3)
+    np.testing.assert_array_equal(decode_harmonics_chunk(encode_harmonics_chunk(rest)), rest)
+    glb = unpack_glb(encode_harmonics_chunk(rest))
+
+    for bad, message in (
+        (glb.replace(b"_SH_DEGREE_2_COEF_4", b"_SH_DEGREE_9_COEF_4"), "whole degrees"),
+        (glb.replace(b"_SH_DEGREE_1_COEF_0", b"_SH_DEGREE_9_COEF_0"), "whole degrees"),
+        (glb.replace(rest[1, 3].tobytes(), np.float32([np.nan] * 3).tobytes()), "finite"),
+        (encode_chunk(lopsided_cloud(5)), "whole degrees"),
+    ):
+        with pytest.raises(AssetFormatError, match=message):
+            decode_harmonics_chunk(bad)
 
 
 def test_collider_comes_back_within_half_a_millimetre_and_is_ordinary_gltf(asset: SplatAsset) -> None:

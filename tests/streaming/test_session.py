@@ -196,6 +196,49 @@ def test_what_a_chunk_gains_counts_and_not_how_large_its_parent_is() -> None:
     assert _order_of(chunks, -1.0) == [0, 2, 3, 1]
 
 
+def _layered() -> tuple[ChunkInfo, ...]:
+    """Return a root, a leaf ahead, one behind, and the colour of both, which gains more than any shape."""
+    ahead, behind = (0.0, 1.0, -12.0), (0.0, 1.0, 12.0)
+    root = replace(ASSET.chunks[0], center=(0.3, 1.0, 0.0), radius=40.0, byte_offset=0)
+    near = dict(radius=1.0)
+    return (
+        root,
+        _probed(1, 0.01, [ahead], center=ahead, **near),
+        _probed(2, 0.01, [behind], center=behind, **near),
+        _probed(3, 50.0, [ahead], center=ahead, kind="sh", parent=1, range_start=0, range_stop=90, **near),
+        _probed(4, 60.0, [behind], center=behind, kind="sh", parent=2, range_start=0, range_stop=90, **near),
+        _probed(5, 0.001, [ahead], center=ahead, range_start=60, range_stop=90, **near),
+    )
+
+
+def test_harmonics_come_to_those_who_ask_after_the_shapes_in_view() -> None:
+    assert _order_of(_layered(), -1.0) == [0, 1, 5, 2]
+    asked = _order_of(_layered(), -1.0, wants_harmonics=True)
+
+    # Chunk 2 is out of view, so the colour of what is in view may come before it.
+    assert asked == [0, 1, 5, 3, 2, 4]
+
+
+def test_nothing_is_left_out_where_harmonics_were_not_asked_for() -> None:
+    scene = StreamedScene.prepare(SplatAsset(ASSET.manifest, _layered(), ASSET.pack), "s", "v")
+    for wants, left in ((False, [0]), (True, [0])):
+        session = ViewerSession(scene, credit=ALL, max_splats=10**6, wants_harmonics=wants)
+        assert [m.left_out for m in drain(session) if isinstance(m, BatchDone)] == left
+
+
+def test_harmonics_cost_no_splats_and_go_with_what_they_colour() -> None:
+    scene = StreamedScene.prepare(SplatAsset(ASSET.manifest, _layered(), ASSET.pack), "s", "v")
+    pose = Pose(0, (0.0, 1.6, 0.0), (0.0, 0.0, -1.0), 70.0)
+    session = ViewerSession(scene, pose=pose, credit=ALL, max_splats=10**6, wants_harmonics=True)
+    drain(session)
+    before = session._alive
+
+    session.receive(encode(Evicted((1, 3))))
+    again = chunk_order(drain(session))
+
+    assert again == [1, 3] and session._alive == before
+
+
 def test_packs_without_gains_are_streamed_by_errors_and_spheres() -> None:
     assert all(chunk.gain is None and chunk.probes == "" for chunk in ASSET.chunks)
     # Chunk 4 hangs under a root of its own, nine metres behind; 2 is left and 3 right of the view ahead.
