@@ -19,16 +19,15 @@ from . import gltf
 from .asset import ChunkInfo, ChunkKind, Manifest, Sound, SoundLoop, Spawn, SplatAsset
 from .chunk_bytes import GZIP_MAGIC as GZIP_MAGIC  # validate sniffs with it
 from .chunk_bytes import (
-    decode_chunk,
+    decode_chunks,
     decode_harmonics_chunk,
-    encode_chunk,
-    encode_harmonics_chunk,
+    encode_chunks,
+    encode_harmonics_chunks,
     pack_glb,
     unpack_glb,
 )
 from .chunks import Piece, cut
 from .errors import AssetFormatError
-from .khr_gaussian_splatting import round_cloud
 from .lod import ROOT_SPLATS, build_tree
 from .probes import encode_probes
 from .transform import join_clouds
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 _REACH_M = 100_000.0
 # Three standard deviations: where the extension cuts a splat off.
 _CUT_OFF = 3.0
-_ROUNDING = 1.04  # scales grow by up to 3 % when they become bytes
 
 
 def build_asset(
@@ -75,8 +73,6 @@ def build_asset(
     cloud = cloud.subset(np.flatnonzero((cloud.opacities > 0) & is_near))
     if len(cloud) == 0:
         raise AssetFormatError("a scene must hold at least one visible splat, got 0")
-    # Rounding first lets the tree merge exactly what the leaves will show.
-    cloud = round_cloud(cloud)
     sh_errors = None
     if len(cloud) <= ROOT_SPLATS:
         levels = build_tree(cloud)
@@ -90,10 +86,8 @@ def build_asset(
             sh_errors = harmonics_errors(cloud, observed)
     pack = _PackBuilder()
     pieces = cut(levels, sh_errors)
-    for piece in pieces:
-        pack.add_splats(piece)
-    for index, piece in enumerate(pieces):
-        pack.add_harmonics(index, piece)
+    orders = pack.add_splats(pieces)
+    pack.add_harmonics(pieces, orders)
     if walkable is not None:
         pack.add_collider(walkable.vertices, walkable.faces)
     heard = tuple(
@@ -135,12 +129,15 @@ def finest_cloud(asset: SplatAsset) -> SplatCloud:
     last = asset.manifest.level_count - 1
     found = [c.index for c in asset.chunks if c.kind == "splats" and c.level == last]
     layers = {c.parent: c.index for c in asset.chunks if c.kind == "sh"}
-    return join_clouds(_whole_chunk(asset, index, layers.get(index)) for index in found)
+    clouds = decode_chunks([asset.chunk_bytes(index) for index in found])
+    return join_clouds(
+        _whole_chunk(asset, index, cloud, layers.get(index))
+        for index, cloud in zip(found, clouds, strict=True)
+    )
 
 
-def _whole_chunk(asset: SplatAsset, index: int, layer: int | None) -> SplatCloud:
+def _whole_chunk(asset: SplatAsset, index: int, cloud: SplatCloud, layer: int | None) -> SplatCloud:
     """Return a chunk's splats at the scene's degree; older packs hold all of their colour in the chunk."""
-    cloud = decode_chunk(asset.chunk_bytes(index))
     bases = max(cloud.sh.shape[1], (asset.manifest.sh_degree + 1) ** 2)
     sh = np.zeros((len(cloud), bases, 3), np.float32)
     sh[:, : cloud.sh.shape[1]] = cloud.sh
@@ -195,27 +192,32 @@ class _PackBuilder:
         self.chunks: list[ChunkInfo] = []
         self.data = bytearray()
 
-    def add_splats(self, piece: Piece) -> None:
-        cloud = replace(piece.cloud, sh=piece.cloud.sh[:, :1].copy())
-        reach = piece.cloud.scales.max(axis=1) * (_CUT_OFF * _ROUNDING)
-        self._add("splats", encode_chunk(cloud), cloud.means, reach, piece)
+    def add_splats(self, pieces: Sequence[Piece]) -> list[NDArray[np.int64]]:
+        """Add all pieces without view-dependent colour; returns the order that the splats of each got."""
+        flat = [replace(piece.cloud, sh=piece.cloud.sh[:, :1].copy()) for piece in pieces]
+        encoded = encode_chunks(flat, [piece.runs for piece in pieces])
+        for piece, (data, packed) in zip(pieces, encoded, strict=True):
+            self._add("splats", data, packed.cloud.means, packed.cloud.scales.max(axis=1) * _CUT_OFF, piece)
+        return [packed.order for _, packed in encoded]
 
-    def add_harmonics(self, index: int, piece: Piece) -> None:
-        """Add the view-dependent colour of piece `index`, if there is any, to be shown over it."""
-        rest = piece.cloud.sh[:, 1:]
-        if not rest.any():
-            return
-        reach = piece.cloud.scales.max(axis=1) * (_CUT_OFF * _ROUNDING)
-        layer = replace(
-            piece,
-            parent=index,
-            range_start=0,
-            range_stop=len(piece.cloud),
-            error=0.0,
-            gain=piece.sh_gain,
-            probes=piece.sh_probes,
-        )
-        self._add("sh", encode_harmonics_chunk(rest), piece.cloud.means, reach, layer)
+    def add_harmonics(self, pieces: Sequence[Piece], orders: Sequence[NDArray[np.int64]]) -> None:
+        """Add view-dependent colour over the pieces that have any; their chunks are the first of the pack."""
+        colored = [index for index, piece in enumerate(pieces) if piece.cloud.sh[:, 1:].any()]
+        clouds = [pieces[index].cloud.subset(orders[index]) for index in colored]
+        for index, cloud, (data, layer) in zip(colored, clouds, encode_harmonics_chunks(clouds), strict=True):
+            if not layer.rest.any():
+                continue  # rounded to nothing
+            piece = pieces[index]
+            over = replace(
+                piece,
+                parent=index,
+                range_start=0,
+                range_stop=len(cloud),
+                error=0.0,
+                gain=piece.sh_gain,
+                probes=piece.sh_probes,
+            )
+            self._add("sh", data, cloud.means, cloud.scales.max(axis=1) * _CUT_OFF, over)
 
     def add_collider(self, vertices: NDArray, faces: NDArray) -> None:
         data = pack_glb(encode_collider(vertices, faces))

@@ -1,54 +1,81 @@
 """What the bytes of one chunk are: a GLB in a gzip member. The only module that knows.
 
-Everything else asks for bytes of a cloud or the cloud of bytes, so another packing is a change of this file.
+Splats inside are packed (`packed_glb`); a chunk of plain accessors, as older packs hold, is read as well.
 """
 
 from __future__ import annotations
 
 import gzip
+import struct
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reconstruction.splats import SplatCloud
 
-from . import gltf
+from . import gltf, harmonics_codec, packed_glb, splat_codec
 from .errors import AssetFormatError
-from .khr_gaussian_splatting import decode, decode_harmonics, encode, encode_harmonics
+from .khr_gaussian_splatting import decode
 from .limits import MAX_DEFLATE_RATIO, MAX_INFLATED_BYTES
+from .splat_steps import DEFAULT_FIDELITY, Fidelity
 
 GZIP_MAGIC = b"\x1f\x8b"
 # Level 9 saves 2 % more and takes four times as long.
 _GZIP_LEVEL = 7
+_GZIP_HEAD = (
+    b"\x1f\x8b\x08" + bytes(6) + b"\xff"
+)  # deflate, no name, no time, no system: equal input, equal bytes
+_STORED_BYTES = 65_535
+_BEFORE_BINARY = 28  # GLB header and two chunk headers, without the JSON
 
 
-def encode_chunk(cloud: SplatCloud) -> bytes:
-    """Return the bytes that travel for a rounded cloud (`round_cloud`); equal input, equal bytes."""
-    return pack_glb(encode(cloud, layout="compact", with_fallback_color=False))
+def encode_chunks(
+    clouds: Sequence[SplatCloud],
+    segments: Sequence[Sequence[int]] | None = None,
+    fidelity: Fidelity = DEFAULT_FIDELITY,
+) -> list[tuple[bytes, splat_codec.Packed]]:
+    """Return what travels for each cloud, and what it stands for; equal input, equal bytes.
+
+    Arguments as of `splat_codec.encode`.
+    """
+    packed = splat_codec.encode(clouds, segments=segments, fidelity=fidelity)
+    return [(_wrap(packed_glb.encode_glb(one)), one) for one in packed]
 
 
-def decode_chunk(data: bytes) -> SplatCloud:
-    """Return the splats of a chunk, in the order they were given.
+def decode_chunks(chunks: Sequence[bytes]) -> list[SplatCloud]:
+    """Return the splats of chunks, in the order they travel; many at once are unpacked much faster.
 
     Raises:
-        AssetFormatError: The bytes are not those of a chunk, or expand beyond reason.
+        AssetFormatError: Bytes are not those of a chunk, or expand beyond reason.
     """
-    return decode(unpack_glb(data))
+    glbs = [unpack_glb(data) for data in chunks]
+    payloads = [packed_glb.payload(glb) for glb in glbs]
+    unpacked = iter(splat_codec.decode([payload for payload in payloads if payload is not None]))
+    return [decode(glb) if one is None else next(unpacked) for glb, one in zip(glbs, payloads, strict=True)]
 
 
-def encode_harmonics_chunk(rest: NDArray[np.float32]) -> bytes:
-    """Return the bytes of the view-dependent colour [N, K - 1, 3] of a chunk's splats, in their order."""
-    return pack_glb(encode_harmonics(rest))
+def encode_harmonics_chunks(
+    clouds: Sequence[SplatCloud], fidelity: Fidelity = DEFAULT_FIDELITY
+) -> list[tuple[bytes, harmonics_codec.Layer]]:
+    """Return what travels for the view-dependent colour of each cloud, and what it stands for.
+
+    Args:
+        clouds: Of degree 1 to 3, splats in the order in which their chunk holds them.
+        fidelity: How finely colours are rounded.
+    """
+    layers = harmonics_codec.encode(clouds, fidelity)
+    return [(_wrap(harmonics_codec.encode_glb(layer.payload)), layer) for layer in layers]
 
 
 def decode_harmonics_chunk(data: bytes) -> NDArray[np.float32]:
-    """Return what `encode_harmonics_chunk` was given.
+    """Return the coefficients [N, K - 1, 3] of a chunk of view-dependent colour.
 
     Raises:
-        AssetFormatError: As for `decode_chunk`.
+        AssetFormatError: The bytes are not those of such a chunk, or expand beyond reason.
     """
-    return decode_harmonics(unpack_glb(data))
+    return harmonics_codec.decode(harmonics_codec.glb_payload(unpack_glb(data)))
 
 
 def pack_glb(glb: bytes) -> bytes:
@@ -75,3 +102,16 @@ def unpack_glb(data: bytes) -> bytes:
     if not unpacker.eof:
         raise AssetFormatError(f"a chunk must be a whole gzip member of at most {limit} bytes unpacked")
     return unpacked
+
+
+def _wrap(glb: bytes) -> bytes:
+    """Return a gzip member that deflates the JSON and stores the payload, which nothing makes smaller."""
+    json_bytes = struct.unpack_from("<I", glb, 12)[0]
+    split = _BEFORE_BINARY + json_bytes
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
+    parts = [_GZIP_HEAD, deflater.compress(glb[:split]), deflater.flush(zlib.Z_FULL_FLUSH)]
+    for start in range(split, len(glb), _STORED_BYTES):
+        block = glb[start : start + _STORED_BYTES]
+        is_last = start + _STORED_BYTES >= len(glb)
+        parts += [struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF), block]
+    return b"".join([*parts, struct.pack("<II", zlib.crc32(glb), len(glb))])

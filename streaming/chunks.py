@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from reconstruction.splats import SplatCloud
 
 from .lod import Level
-from .morton import morton_order
 from .probes import NO_PROBES, probes_of
 
 # Of 1024 to 65 536 splats, 4096 cost 5.6 % more bytes than the largest and give the finest choice under 15 %.
@@ -29,6 +28,7 @@ class Piece:
     range_start: int
     range_stop: int
     cloud: SplatCloud
+    runs: tuple[int, ...]  # lengths of the ranges that its children replace; only inside them may splats move
     error: float  # left while no child is shown
     gain: float  # error of the range that it replaces
     probes: NDArray[np.float64]  # [K, 5] where that error is; see `probes`
@@ -45,8 +45,7 @@ def cut(
 ) -> list[Piece]:
     """Cut a tree, coarsest level first, so that every prefix of the result can be shown.
 
-    Pieces of one parent split its splats into contiguous ranges; inside each range splats follow a Morton
-    curve, which brings equal bytes together.
+    Pieces of one parent split its splats into contiguous ranges.
 
     Args:
         sh_errors: [N] error of showing the finest level without its view-dependent colour; None: not known.
@@ -65,7 +64,6 @@ def cut(
         if depth + 1 < len(levels):
             counts = families[depth].counts
             parts = _split(level.cloud.means, members, counts, max_splats)
-        parts = [part[morton_order(level.cloud.means[part])] for part in parts]
         order = np.concatenate(parts)
         index = len(pieces)
         if depth + 1 < len(levels):
@@ -84,8 +82,14 @@ def cut(
             sh_gain, sh_found = _lies(cloud, sh_errors[order].astype(np.float64), 0, len(cloud))
         shares.append(errors)
         error = float(errors.sum())
-        pieces.append(Piece(depth, parent, start, stop, cloud, error, gain, found, sh_gain, sh_found))
+        runs = tuple(map(len, parts))
+        pieces.append(Piece(depth, parent, start, stop, cloud, runs, error, gain, found, sh_gain, sh_found))
     return pieces
+
+
+def leaf_parts(means: NDArray[np.float32], *, max_splats: int = MAX_CHUNK_SPLATS) -> list[NDArray[np.int64]]:
+    """Return the indices of a cloud's splats, chunk by chunk, as a tree of one level would be cut."""
+    return _split(means, np.arange(len(means)), None, max_splats)
 
 
 def _lies(

@@ -66,7 +66,7 @@ def encode_scene(
 ) -> bytes:
     """Return the GLB of a cloud with an optional collider (vertices [V, 3], faces [T, 3])."""
     builder = gltf.BufferBuilder()
-    meshes = [{"name": "splats", "primitives": [add_primitive(builder, cloud, layout=layout)]}]
+    meshes = [{"name": "splats", "primitives": [add_primitive(builder, cloud, None, layout)]}]
     nodes: list[dict[str, Any]] = [{"name": "splats", "mesh": 0}]
     scenes: list[dict[str, Any]] = [{"name": title or "scene", "nodes": [0]}]
     if collider is not None:

@@ -8,7 +8,6 @@ Source: KhronosGroup/glTF, extensions/2.0/Khronos/KHR_gaussian_splatting (releas
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,13 +18,13 @@ from reconstruction.conventions import wxyz_from_xyzw, xyzw_from_wxyz
 from reconstruction.spherical_harmonics import dc_from_rgb, rgb_from_dc
 from reconstruction.splats import SplatCloud
 
-from . import gltf, spz
+from . import gltf, packed_glb, splat_codec, spz
 from .errors import AssetFormatError
 from .limits import MAX_DEFLATE_RATIO, MAX_SPLATS_PER_FILE
 from .transform import join_clouds, transform, unit_quats
 from .unconstrained import MAX_LOG_SCALE
 
-EXTENSION = "KHR_gaussian_splatting"
+EXTENSION = packed_glb.EXTENSION
 # Drafts that nest an SPZ payload in the primitive; the last two names were shipped by older writers.
 SPZ_EXTENSIONS = (
     "KHR_gaussian_splatting_compression_spz_2",
@@ -155,59 +154,6 @@ def add_primitive(
     }
 
 
-def encode_harmonics(rest: NDArray[np.float32]) -> bytes:
-    """Return a GLB of the view-dependent colour of splats whose rest is elsewhere.
-
-    Its points have no POSITION, so other viewers skip them, and the names of the extension's attributes with
-    an underscore before them instead of its prefix, as glTF demands of what no extension defines.
-
-    Args:
-        rest: [N, K - 1, 3] coefficients of degree 1 to 3, at least one splat.
-    """
-    builder = gltf.BufferBuilder()
-    degree = math.isqrt(rest.shape[1] + 1) - 1
-    attributes = {
-        _layer_name(name): builder.add(np.ascontiguousarray(rest[:, index - 1]), bounds=False)
-        for name, index in _sh_names(degree)[1:]
-    }
-    return builder.finish(
-        {
-            "asset": {"version": "2.0", "generator": "immersive"},
-            "scene": 0,
-            "scenes": [{"nodes": [0]}],
-            "nodes": [{"mesh": 0}],
-            "meshes": [{"primitives": [{"mode": gltf.POINTS, "attributes": attributes}]}],
-        }
-    )
-
-
-def decode_harmonics(data: bytes) -> NDArray[np.float32]:
-    """Return what `encode_harmonics` was given [N, K - 1, 3].
-
-    Raises:
-        AssetFormatError: Not such a GLB.
-    """
-    document = gltf.decode(data)
-    primitives = document.item("meshes", 0).get("primitives")
-    if not isinstance(primitives, list) or not primitives or not isinstance(primitives[0], dict):
-        raise AssetFormatError("a layer of harmonics must have a primitive")
-    attributes = primitives[0].get("attributes")
-    if not isinstance(attributes, dict):
-        raise AssetFormatError("a layer of harmonics must have attributes")
-    names = [_layer_name(name) for name, _ in _sh_names(3)[1:]]
-    held = [name for name in names if name in attributes]
-    if len(held) not in (3, 8, 15) or held != names[: len(held)]:
-        raise AssetFormatError(f"a layer of harmonics must hold whole degrees, got {len(held)} coefficients")
-    columns = [gltf.read_accessor(document, attributes[name]).astype(np.float32) for name in held]
-    if any(column.shape != (len(columns[0]), 3) or not np.isfinite(column).all() for column in columns):
-        raise AssetFormatError("a layer of harmonics must be finite and have one colour per splat")
-    return np.stack(columns, axis=1)
-
-
-def _layer_name(name: str) -> str:
-    return name.replace(f"{EXTENSION}:", "_")
-
-
 def decode(data: bytes) -> SplatCloud:
     """Return every splat of the default scene of a GLB (or self-contained glTF), in the world frame.
 
@@ -281,9 +227,15 @@ def _decode_primitive(document: gltf.Gltf, primitive: dict[str, Any]) -> SplatCl
             raise AssetFormatError(
                 f"{EXTENSION} {name} must be {' or '.join(wanted)}, got {extension.get(name)!r}"
             )
-    payload = _spz_payload(document, primitive)
-    # The draft stores the glTF frame itself, so the numbers are ours as they stand.
-    cloud = _decode_attributes(document, primitive) if payload is None else spz.decode(payload, frame="rub")
+    packed = packed_glb.primitive_payload(document, primitive)
+    payload = None if packed is not None else _spz_payload(document, primitive)
+    if packed is not None:
+        cloud = splat_codec.decode([packed])[0]
+    elif payload is not None:
+        # The draft stores the glTF frame itself, so the numbers are ours as they stand.
+        cloud = spz.decode(payload, frame="rub")
+    else:
+        cloud = _decode_attributes(document, primitive)
     return _srgb_cloud(cloud) if extension["colorSpace"] == LINEAR_COLOR_SPACE else cloud
 
 
@@ -303,6 +255,9 @@ def _spz_payload(document: gltf.Gltf, primitive: dict[str, Any]) -> bytes | None
 
 def _splat_count(document: gltf.Gltf, primitive: dict[str, Any]) -> int:
     """Return how many splats a primitive claims; what is wrong with it is said when it is read."""
+    packed = packed_glb.primitive_payload(document, primitive)
+    if packed is not None:
+        return splat_codec.splat_count(packed)
     payload = _spz_payload(document, primitive)
     if payload is not None:
         return spz.splat_count(payload)

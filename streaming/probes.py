@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import AssetFormatError
+from .morton import morton_order
 
 PROBES = 16  # of a chunk
 _COLUMNS = 5  # x, y, z, reach in metres, share of the chunk's gain
@@ -26,7 +27,7 @@ def probes_of(means: NDArray, reach: NDArray, errors: NDArray) -> NDArray[np.flo
     """Return at most 16 points [K, 5]: position and reach in metres, and share of the error; shares sum to 1.
 
     Args:
-        means: [N, 3], in an order where neighbours in the list are neighbours in space.
+        means: [N, 3] metres.
         reach: [N] how far each splat extends, metres.
         errors: [N] >= 0. All zero: every splat counts alike.
     """
@@ -34,7 +35,7 @@ def probes_of(means: NDArray, reach: NDArray, errors: NDArray) -> NDArray[np.flo
     # A splat without a measured error still is somewhere.
     weights = weights + max(weights.sum(), 1e-30) / len(weights) * 1e-3
     rows = []
-    for run in np.array_split(np.arange(len(means)), min(PROBES, len(means))):
+    for run in np.array_split(morton_order(means), min(PROBES, len(means))):
         own = weights[run] / weights[run].sum()
         center = own @ means[run].astype(np.float64)
         spread2 = ((means[run] - center) ** 2).sum(axis=1) + reach[run].astype(np.float64) ** 2

@@ -7,17 +7,19 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy.spatial import KDTree
 
 from reconstruction.frames import Provenance
+from reconstruction.spherical_harmonics import SH_C0
 from reconstruction.splats import SplatCloud
 from streaming import gltf
 from streaming.assemble import build_asset, chunk_glb, collider_mesh, finest_cloud
 from streaming.asset import SplatAsset
-from streaming.chunk_bytes import decode_harmonics_chunk, encode_chunk, encode_harmonics_chunk, unpack_glb
+from streaming.chunk_bytes import encode_chunks, encode_harmonics_chunks
 from streaming.errors import AssetFormatError
-from streaming.khr_gaussian_splatting import decode, round_cloud
+from streaming.khr_gaussian_splatting import decode, encode, round_cloud
 from tests.streaming.scenes import PROVENANCE, small_asset, walkable
-from tests.streaming.splat_clouds import angles_deg, lopsided_cloud
+from tests.streaming.splat_clouds import lopsided_cloud
 
 
 @pytest.fixture(scope="module")
@@ -61,36 +63,37 @@ def test_first_chunk_is_a_small_root_and_errors_fall_towards_the_leaves(asset: S
     assert all(a > b for a, b in pairwise(sums))
 
 
-def test_finest_cloud_is_the_rounded_input_in_another_order(asset: SplatAsset) -> None:
-    truth = _sorted(round_cloud(lopsided_cloud(6_000)))
+def test_finest_cloud_is_the_input_rounded_in_another_order(asset: SplatAsset) -> None:
+    truth, found = lopsided_cloud(6_000), finest_cloud(asset)
 
-    found = _sorted(finest_cloud(asset))
-
-    for name in ("means", "scales", "opacities", "sh"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(truth, name))
-    assert angles_deg(found.quats, truth.quats).max() < 0.91  # four components off by 1/254 each
+    assert len(found) == len(truth)
+    distance, nearest = KDTree(truth.means).query(found.means)
+    size = np.exp(np.log(truth.scales).mean())
+    assert len(set(nearest)) > 0.98 * len(truth) and distance.max() < size
+    own, theirs = np.sort(found.scales, axis=1), np.sort(truth.scales[nearest], axis=1)
+    assert np.median(np.abs(np.log2(own / theirs))) < 1 / 12
+    assert np.median(np.abs(found.sh[:, 0] - truth.sh[nearest, 0])) * SH_C0 < 1 / 100
 
 
 def test_view_dependent_colour_of_imported_files_comes_in_layers_over_the_leaves() -> None:
     cloud = lopsided_cloud(4_500, degree=2)
-    cloud.sh[:, 1:] *= 0.4
+    cloud.sh[:, 1:] *= 4
 
     asset = build_asset(cloud, title="x", provenance=PROVENANCE)
 
-    truth, found = _sorted(round_cloud(cloud)), _sorted(finest_cloud(asset))
-    assert asset.manifest.sh_degree == 2
-    np.testing.assert_array_equal(found.sh, truth.sh)
+    found = finest_cloud(asset)
+    assert asset.manifest.sh_degree == found.sh_degree == 2
+    _, nearest = KDTree(cloud.means).query(found.means)
+    off = np.abs(found.sh[:, 1:] - cloud.sh[nearest, 1:]).mean(axis=(1, 2))
+    # A layer in another order than its leaf would be off by more than what there is.
+    assert np.median(off) < 0.5 * np.abs(cloud.sh[:, 1:]).mean()
     leaves = [c for c in asset.chunks if c.kind == "splats" and c.level == asset.manifest.level_count - 1]
     layers = [c for c in asset.chunks if c.kind == "sh"]
     assert [layer.parent for layer in layers] == [leaf.index for leaf in leaves] and len(leaves) > 1
     for layer, leaf in zip(layers, leaves, strict=True):
-        assert (layer.range_start, layer.range_stop, layer.splat_count) == (
-            0,
-            leaf.splat_count,
-            leaf.splat_count,
-        )
+        assert (layer.range_start, layer.range_stop) == (0, leaf.splat_count)
+        assert layer.splat_count == leaf.splat_count and layer.level == leaf.level
         assert layer.gain is not None and layer.gain > 0 and layer.probes
-        assert "extensionsUsed" not in gltf.decode(chunk_glb(asset, layer.index)).document
     for chunk in asset.chunks:
         if chunk.kind == "splats":
             assert decode(chunk_glb(asset, chunk.index)).sh_degree == 0
@@ -102,45 +105,31 @@ def test_a_scene_of_one_chunk_has_a_layer_too_and_flat_ones_have_none() -> None:
     asset = build_asset(cloud, title="x", provenance=PROVENANCE)
 
     assert [chunk.kind for chunk in asset.chunks] == ["splats", "sh"]
-    np.testing.assert_array_equal(_sorted(finest_cloud(asset)).sh, _sorted(round_cloud(cloud)).sh)
-    cloud.sh[:, 1:] = 0.01  # rounds to nothing
+    assert finest_cloud(asset).sh[:, 1:].any(axis=(1, 2)).mean() > 0.9
+    cloud.sh[:, 1:] = 0.001  # rounds to nothing
     flat = build_asset(cloud, title="x", provenance=PROVENANCE)
     assert [chunk.kind for chunk in flat.chunks] == ["splats"] and finest_cloud(flat).sh.shape == (300, 16, 3)
 
 
 def test_packs_that_hold_all_colour_in_the_leaves_still_open() -> None:
-    cloud = round_cloud(lopsided_cloud(300, degree=2))
-    data = encode_chunk(cloud)
-    made = build_asset(lopsided_cloud(300, degree=2), title="x", provenance=PROVENANCE)
-    old = replace(made, chunks=(replace(made.chunks[0], byte_length=len(data)),), pack=data)
+    cloud = lopsided_cloud(300, degree=2)
+    made = build_asset(cloud, title="x", provenance=PROVENANCE)
+    data, packed = encode_chunks([cloud])[0]
+    for inline, truth in ((data, packed.cloud), (encode(cloud, layout="compact"), round_cloud(cloud))):
+        old = replace(made, chunks=(replace(made.chunks[0], byte_length=len(inline)),), pack=inline)
 
-    np.testing.assert_array_equal(finest_cloud(old).sh, cloud.sh)
+        np.testing.assert_array_equal(finest_cloud(old).sh, truth.sh)
 
 
 def test_a_layer_of_other_splats_is_refused() -> None:
     made = build_asset(lopsided_cloud(300, degree=1), title="x", provenance=PROVENANCE)
-    for rest in (np.ones((299, 3, 3), np.float32), np.ones((300, 8, 3), np.float32)):
-        data = encode_harmonics_chunk(rest)
+    for other in (lopsided_cloud(299, degree=1), lopsided_cloud(300, degree=2)):
+        data, _ = encode_harmonics_chunks([other])[0]
         layer = replace(made.chunks[1], byte_length=len(data))
         pack = made.chunk_bytes(0) + data
 
         with pytest.raises(AssetFormatError, match="chunk 1 must colour the 300 splats of chunk 0"):
             finest_cloud(replace(made, chunks=(made.chunks[0], layer), pack=pack))
-
-
-def test_harmonics_that_are_not_whole_or_not_finite_are_refused() -> None:
-    rest = np.arange(2 * 8 * 3, dtype=np.float32).reshape(2, 8, 3)
-    np.testing.assert_array_equal(decode_harmonics_chunk(encode_harmonics_chunk(rest)), rest)
-    glb = unpack_glb(encode_harmonics_chunk(rest))
-
-    for bad, message in (
-        (glb.replace(b"_SH_DEGREE_2_COEF_4", b"_SH_DEGREE_9_COEF_4"), "whole degrees"),
-        (glb.replace(b"_SH_DEGREE_1_COEF_0", b"_SH_DEGREE_9_COEF_0"), "whole degrees"),
-        (glb.replace(rest[1, 3].tobytes(), np.float32([np.nan] * 3).tobytes()), "finite"),
-        (encode_chunk(lopsided_cloud(5)), "whole degrees"),
-    ):
-        with pytest.raises(AssetFormatError, match=message):
-            decode_harmonics_chunk(bad)
 
 
 def test_collider_comes_back_within_half_a_millimetre_and_is_ordinary_gltf(asset: SplatAsset) -> None:

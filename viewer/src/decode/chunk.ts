@@ -1,12 +1,10 @@
 /** One chunk's bytes -> what the page draws or walks on. Runs in the worker and in tests. */
 
 import { DecodeError, readFloats, readGlb, readIndices, unwrapGzip, type Glb } from "./glb";
-import { readGaussians } from "./gaussians";
 import type { ColliderMesh, Decoded, DecodeReply, DecodeRequest } from "./messages";
+import { MAX_CHUNK_BYTES, readSplatChunk } from "./splatReader";
 import { encodeWords } from "./words";
 
-/** A chunk holds at most 4096 splats of at most 240 bytes, a collider some 200 000 triangles. */
-const MAX_CHUNK_BYTES = 32 * 1024 * 1024;
 const TRIANGLES = 4;
 
 export async function decodeChunk(request: DecodeRequest): Promise<DecodeReply> {
@@ -15,10 +13,9 @@ export async function decodeChunk(request: DecodeRequest): Promise<DecodeReply> 
     if (hash && !(await matches(bytes, hash))) {
       return { id, ok: false, reason: "hash", message: "the bytes are not those that the chunk table names" };
     }
-    const glb = readGlb(await unwrapGzip(bytes, MAX_CHUNK_BYTES));
     const decoded: Decoded = request.isCollider
-      ? { kind: "collider", mesh: readCollider(glb) }
-      : { kind: "splats", words: encodeWords(readGaussians(glb, request.maxShDegree)) };
+      ? { kind: "collider", mesh: readCollider(readGlb(await unwrapGzip(bytes, MAX_CHUNK_BYTES))) }
+      : { kind: "splats", words: encodeWords(await readSplatChunk(bytes, request.maxShDegree)) };
     return { id, ok: true, decoded };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

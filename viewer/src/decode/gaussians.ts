@@ -5,9 +5,11 @@
  * linear, quaternions xyzw, SH coefficients display-referred with 0.5 added to their sum.
  */
 
-import { DecodeError, readFloats, type Glb, type GltfNode, type GltfPrimitive } from "./glb";
+import { DecodeError, readFloats, readView, type Glb, type GltfNode, type GltfPrimitive } from "./glb";
+import { decodeSplats } from "./splatCodec";
 
 const EXTENSION = "KHR_gaussian_splatting";
+const PACKED_EXTENSION = "IMMERSIVE_gaussian_splatting_packed";
 const PREFIX = `${EXTENSION}:`;
 const SH_C0 = 0.28209479177387814;
 const POINTS = 0;
@@ -43,6 +45,12 @@ export function readGaussians(glb: Glb, maxShDegree = 3): Gaussians {
   }
   if (rules.colorSpace !== undefined && rules.colorSpace !== "srgb_rec709_display") {
     throw new DecodeError(`colorSpace must be srgb_rec709_display, got ${rules.colorSpace}`);
+  }
+  const packed = rules.extensions?.[PACKED_EXTENSION];
+  if (packed) {
+    const splats = decodeSplats(readView(glb, packed.bufferView), maxShDegree);
+    place(splats.means, splats.scales, node);
+    return splats;
   }
   const means = attribute(glb, primitive, "POSITION", "VEC3");
   const count = means.length / 3;

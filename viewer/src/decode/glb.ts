@@ -31,11 +31,17 @@ interface GltfBufferView {
   readonly byteStride?: number;
 }
 
+interface GltfSplats {
+  readonly kernel?: string;
+  readonly colorSpace?: string;
+  readonly extensions?: Readonly<Record<string, { readonly bufferView?: number }>>;
+}
+
 export interface GltfPrimitive {
   readonly mode?: number;
   readonly indices?: number;
   readonly attributes: Readonly<Record<string, number>>;
-  readonly extensions?: Readonly<Record<string, { readonly kernel?: string; readonly colorSpace?: string }>>;
+  readonly extensions?: Readonly<Record<string, GltfSplats>>;
 }
 
 export interface GltfNode {
@@ -48,6 +54,7 @@ export interface GltfNode {
 }
 
 export interface GltfJson {
+  readonly extensions?: Readonly<Record<string, { readonly bufferView?: number }>>;
   readonly extensionsRequired?: readonly string[];
   readonly scene?: number;
   readonly scenes?: readonly { readonly nodes?: readonly number[] }[];
@@ -167,6 +174,15 @@ export function readFloats(glb: Glb, index: number, type: string): Float32Array 
     }
   }
   return out;
+}
+
+/** The bytes of a buffer view, not copied. */
+export function readView(glb: Glb, index: number | undefined): Uint8Array {
+  const view = glb.json.bufferViews?.[index ?? -1];
+  const start = view?.byteOffset ?? 0;
+  const fits = view && start >= 0 && view.byteLength >= 0 && start + view.byteLength <= glb.bin.byteLength;
+  if (!fits || (view.buffer ?? 0) !== 0) throw new DecodeError(`buffer view ${index} must have bytes in the GLB`);
+  return new Uint8Array(glb.bin.buffer, glb.bin.byteOffset + start, view.byteLength);
 }
 
 /** Read a scalar integer accessor, such as triangle indices. */
