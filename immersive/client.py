@@ -123,6 +123,7 @@ async def connect(
     max_splats: int = 5_000_000,
     pose: Sequence[float] | None = None,
     fov_deg: float = 90.0,
+    max_sh_degree: int = 3,
 ) -> AsyncIterator[SceneConnection]:
     """Open a link and its stream; the connection closes with the context.
 
@@ -134,6 +135,7 @@ async def connect(
         max_splats: How many splats to receive at most.
         pose: Eye x y z in metres and viewing direction x y z; None: the scene's spawn.
         fov_deg: Full angle of the cone that is looked into.
+        max_sh_degree: 0 leaves view-dependent colour out.
 
     Raises:
         InvalidInputError, ConnectionRefusedByServerError: As for `open_link`.
@@ -145,6 +147,7 @@ async def connect(
         "v": PROTOCOL_VERSION,
         "fov": fov_deg,
         "budget": max_splats,
+        "sh": max_sh_degree,
         # Without credit the server waits for HELLO, and so learns first what not to send.
         "credit": 0 if prefixes else window,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +18,18 @@ from reconstruction.splats import SplatCloud
 from . import gltf
 from .asset import ChunkInfo, ChunkKind, Manifest, Sound, SoundLoop, Spawn, SplatAsset
 from .chunk_bytes import GZIP_MAGIC as GZIP_MAGIC  # validate sniffs with it
-from .chunk_bytes import decode_chunks, encode_chunks, pack_glb, unpack_glb
+from .chunk_bytes import (
+    decode_chunks,
+    decode_harmonics_chunk,
+    encode_chunks,
+    encode_harmonics_chunks,
+    pack_glb,
+    unpack_glb,
+)
 from .chunks import Piece, cut
 from .errors import AssetFormatError
-from .lod import build_tree
+from .lod import ROOT_SPLATS, build_tree
+from .probes import encode_probes
 from .transform import join_clouds
 
 if TYPE_CHECKING:
@@ -65,14 +73,21 @@ def build_asset(
     cloud = cloud.subset(np.flatnonzero((cloud.opacities > 0) & is_near))
     if len(cloud) == 0:
         raise AssetFormatError("a scene must hold at least one visible splat, got 0")
-    levels = build_tree(cloud)
-    if len(levels) > 1:
+    sh_errors = None
+    if len(cloud) <= ROOT_SPLATS:
+        levels = build_tree(cloud)
+    else:
         # Late: a scene of one chunk needs no rasteriser.
-        from .refine import refine, viewpoints
+        from .refine import harmonics_errors, observe, refine, viewpoints
 
-        levels = refine(levels, viewpoints(cloud.means, _stops(camera_path, walkable)))
+        observed = observe(cloud, viewpoints(cloud.means, _stops(camera_path, walkable)))
+        levels = refine(build_tree(cloud, observed.visibility), observed)
+        if cloud.sh_degree > 0:
+            sh_errors = harmonics_errors(cloud, observed)
     pack = _PackBuilder()
-    pack.add_splats(cut(levels))
+    pieces = cut(levels, sh_errors)
+    orders = pack.add_splats(pieces)
+    pack.add_harmonics(pieces, orders)
     if walkable is not None:
         pack.add_collider(walkable.vertices, walkable.faces)
     heard = tuple(
@@ -113,7 +128,25 @@ def finest_cloud(asset: SplatAsset) -> SplatCloud:
     """Return the splats of the finest level, in pack order: nothing that an export needs is lost."""
     last = asset.manifest.level_count - 1
     found = [c.index for c in asset.chunks if c.kind == "splats" and c.level == last]
-    return join_clouds(decode_chunks([asset.chunk_bytes(index) for index in found]))
+    layers = {c.parent: c.index for c in asset.chunks if c.kind == "sh"}
+    clouds = decode_chunks([asset.chunk_bytes(index) for index in found])
+    return join_clouds(
+        _whole_chunk(asset, index, cloud, layers.get(index))
+        for index, cloud in zip(found, clouds, strict=True)
+    )
+
+
+def _whole_chunk(asset: SplatAsset, index: int, cloud: SplatCloud, layer: int | None) -> SplatCloud:
+    """Return a chunk's splats at the scene's degree; older packs hold all of their colour in the chunk."""
+    bases = max(cloud.sh.shape[1], (asset.manifest.sh_degree + 1) ** 2)
+    sh = np.zeros((len(cloud), bases, 3), np.float32)
+    sh[:, : cloud.sh.shape[1]] = cloud.sh
+    if layer is not None:
+        rest = decode_harmonics_chunk(asset.chunk_bytes(layer))
+        if len(rest) != len(cloud) or rest.shape[1] >= bases:
+            raise AssetFormatError(f"chunk {layer} must colour the {len(cloud)} splats of chunk {index}")
+        sh[:, 1 : 1 + rest.shape[1]] = rest
+    return replace(cloud, sh=sh)
 
 
 def collider_mesh(asset: SplatAsset) -> tuple[NDArray[np.float32], NDArray[np.uint32]] | None:
@@ -159,10 +192,32 @@ class _PackBuilder:
         self.chunks: list[ChunkInfo] = []
         self.data = bytearray()
 
-    def add_splats(self, pieces: Sequence[Piece]) -> None:
-        encoded = encode_chunks([piece.cloud for piece in pieces], [piece.runs for piece in pieces])
+    def add_splats(self, pieces: Sequence[Piece]) -> list[NDArray[np.int64]]:
+        """Add all pieces without view-dependent colour; returns the order that the splats of each got."""
+        flat = [replace(piece.cloud, sh=piece.cloud.sh[:, :1].copy()) for piece in pieces]
+        encoded = encode_chunks(flat, [piece.runs for piece in pieces])
         for piece, (data, packed) in zip(pieces, encoded, strict=True):
             self._add("splats", data, packed.cloud.means, packed.cloud.scales.max(axis=1) * _CUT_OFF, piece)
+        return [packed.order for _, packed in encoded]
+
+    def add_harmonics(self, pieces: Sequence[Piece], orders: Sequence[NDArray[np.int64]]) -> None:
+        """Add view-dependent colour over the pieces that have any; their chunks are the first of the pack."""
+        colored = [index for index, piece in enumerate(pieces) if piece.cloud.sh[:, 1:].any()]
+        clouds = [pieces[index].cloud.subset(orders[index]) for index in colored]
+        for index, cloud, (data, layer) in zip(colored, clouds, encode_harmonics_chunks(clouds), strict=True):
+            if not layer.rest.any():
+                continue  # rounded to nothing
+            piece = pieces[index]
+            over = replace(
+                piece,
+                parent=index,
+                range_start=0,
+                range_stop=len(cloud),
+                error=0.0,
+                gain=piece.sh_gain,
+                probes=piece.sh_probes,
+            )
+            self._add("sh", data, cloud.means, cloud.scales.max(axis=1) * _CUT_OFF, over)
 
     def add_collider(self, vertices: NDArray, faces: NDArray) -> None:
         data = pack_glb(encode_collider(vertices, faces))
@@ -196,6 +251,8 @@ class _PackBuilder:
                 center=_triple(center),
                 radius=radius,
                 error=piece.error if piece else 0.0,
+                gain=piece.gain if piece else None,
+                probes=encode_probes(piece.probes, center, radius) if piece else "",
             )
         )
         self.data.extend(data)

@@ -22,7 +22,7 @@ class ChunkInfo:
     index: int
     kind: ChunkKind
     level: int  # 0 = coarsest; 0 for the collider
-    parent: int  # chunk index, -1 for roots and for the collider
+    parent: int  # chunk index, -1 for roots and for the collider; for "sh" the chunk whose splats it colours
     range_start: int  # first splat of the parent that this chunk replaces
     range_stop: int  # one past the last; 0 for roots
     splat_count: int  # 0 for the collider
@@ -32,6 +32,9 @@ class ChunkInfo:
     center: tuple[float, float, float]  # metres
     radius: float  # metres, of a sphere around the splats' means grown by 3 standard deviations
     error: float  # appearance error left while this chunk's children are missing; 0 for leaves
+    # Error that it takes away: that of the range it replaces. None: an older pack, which did not say.
+    gain: float | None = None
+    probes: str = ""  # where that error is, see `probes.encode_probes`; empty: somewhere in the sphere
 
 
 @dataclass(frozen=True, slots=True)

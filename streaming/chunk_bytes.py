@@ -10,9 +10,12 @@ import struct
 import zlib
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reconstruction.splats import SplatCloud
 
-from . import gltf, packed_glb, splat_codec
+from . import gltf, harmonics_codec, packed_glb, splat_codec
 from .errors import AssetFormatError
 from .khr_gaussian_splatting import decode
 from .limits import MAX_DEFLATE_RATIO, MAX_INFLATED_BYTES
@@ -51,6 +54,28 @@ def decode_chunks(chunks: Sequence[bytes]) -> list[SplatCloud]:
     payloads = [packed_glb.payload(glb) for glb in glbs]
     unpacked = iter(splat_codec.decode([payload for payload in payloads if payload is not None]))
     return [decode(glb) if one is None else next(unpacked) for glb, one in zip(glbs, payloads, strict=True)]
+
+
+def encode_harmonics_chunks(
+    clouds: Sequence[SplatCloud], fidelity: Fidelity = DEFAULT_FIDELITY
+) -> list[tuple[bytes, harmonics_codec.Layer]]:
+    """Return what travels for the view-dependent colour of each cloud, and what it stands for.
+
+    Args:
+        clouds: Of degree 1 to 3, splats in the order in which their chunk holds them.
+        fidelity: How finely colours are rounded.
+    """
+    layers = harmonics_codec.encode(clouds, fidelity)
+    return [(_wrap(harmonics_codec.encode_glb(layer.payload)), layer) for layer in layers]
+
+
+def decode_harmonics_chunk(data: bytes) -> NDArray[np.float32]:
+    """Return the coefficients [N, K - 1, 3] of a chunk of view-dependent colour.
+
+    Raises:
+        AssetFormatError: The bytes are not those of such a chunk, or expand beyond reason.
+    """
+    return harmonics_codec.decode(harmonics_codec.glb_payload(unpack_glb(data)))
 
 
 def pack_glb(glb: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from reconstruction.splats import SplatCloud
 
 from .lod import Level
+from .probes import NO_PROBES, probes_of
 
 # Of 1024 to 65 536 splats, 4096 cost 5.6 % more bytes than the largest and give the finest choice under 15 %.
 MAX_CHUNK_SPLATS = 4096
@@ -28,16 +29,31 @@ class Piece:
     range_stop: int
     cloud: SplatCloud
     runs: tuple[int, ...]  # lengths of the ranges that its children replace; only inside them may splats move
-    error: float
+    error: float  # left while no child is shown
+    gain: float  # error of the range that it replaces
+    probes: NDArray[np.float64]  # [K, 5] where that error is; see `probes`
+    # As gain and probes, of its own view-dependent colour; leaves only.
+    sh_gain: float = 0.0
+    sh_probes: NDArray[np.float64] = field(default_factory=lambda: NO_PROBES)
 
 
-def cut(levels: Sequence[Level], *, max_splats: int = MAX_CHUNK_SPLATS) -> list[Piece]:
+def cut(
+    levels: Sequence[Level],
+    sh_errors: NDArray[np.float32] | None = None,
+    *,
+    max_splats: int = MAX_CHUNK_SPLATS,
+) -> list[Piece]:
     """Cut a tree, coarsest level first, so that every prefix of the result can be shown.
 
     Pieces of one parent split its splats into contiguous ranges.
+
+    Args:
+        sh_errors: [N] error of showing the finest level without its view-dependent colour; None: not known.
+        max_splats: Of one piece.
     """
     families = [_Family(level.parents, len(coarser.cloud)) for coarser, level in pairwise(levels)]
     pieces: list[Piece] = []
+    shares: list[NDArray[np.float64]] = []
     waiting: deque[tuple[int, NDArray, int, int, int]] = deque()
     for root in _split(levels[0].cloud.means, np.arange(len(levels[0].cloud)), None, max_splats):
         waiting.append((0, root, -1, 0, 0))
@@ -55,16 +71,33 @@ def cut(levels: Sequence[Level], *, max_splats: int = MAX_CHUNK_SPLATS) -> list[
             for part in parts:
                 waiting.append((depth + 1, families[depth].children(part), index, at, at + len(part)))
                 at += len(part)
-        error = float(level.errors[order].sum(dtype=np.float64))
-        pieces.append(
-            Piece(depth, parent, start, stop, level.cloud.subset(order), tuple(map(len, parts)), error)
-        )
+        errors = level.errors[order].astype(np.float64)
+        # What the chunk itself leaves wrong is not taken off: measured apart, the difference may be nothing,
+        # and such a chunk would come last of all.
+        cloud, gain, found = level.cloud.subset(order), 0.0, NO_PROBES
+        if parent >= 0:
+            gain, found = _lies(pieces[parent].cloud, shares[parent], start, stop)
+        sh_gain, sh_found = 0.0, NO_PROBES
+        if depth + 1 == len(levels) and sh_errors is not None:
+            sh_gain, sh_found = _lies(cloud, sh_errors[order].astype(np.float64), 0, len(cloud))
+        shares.append(errors)
+        error = float(errors.sum())
+        runs = tuple(map(len, parts))
+        pieces.append(Piece(depth, parent, start, stop, cloud, runs, error, gain, found, sh_gain, sh_found))
     return pieces
 
 
 def leaf_parts(means: NDArray[np.float32], *, max_splats: int = MAX_CHUNK_SPLATS) -> list[NDArray[np.int64]]:
     """Return the indices of a cloud's splats, chunk by chunk, as a tree of one level would be cut."""
     return _split(means, np.arange(len(means)), None, max_splats)
+
+
+def _lies(
+    cloud: SplatCloud, errors: NDArray[np.float64], start: int, stop: int
+) -> tuple[float, NDArray[np.float64]]:
+    """Return how much error the splats of a range have, and where."""
+    own = errors[start:stop]
+    return float(own.sum()), probes_of(cloud.means[start:stop], cloud.scales[start:stop].max(axis=1), own)
 
 
 class _Family:

@@ -1,9 +1,9 @@
 """Coarser versions of a cloud, each splat standing for a group of splats of the next finer level.
 
 Level 0 is the coarsest. Groups grow by merging pairs of neighbours, cheapest first: Ward's cost in position
-and colour, weighted by how much of a picture a splat can cover (opacity times area). A group becomes one
-Gaussian with the group's moments; its covariance is then inflated, because opacity cannot exceed 1 to pay
-for what the group covers (figures in README.md).
+and colour, weighted by how much of a picture a splat covers (opacity times area, if seen). A group becomes
+one Gaussian with the group's moments; its covariance is then inflated, because opacity cannot exceed 1 to
+pay for what the group covers (figures in README.md).
 """
 
 from __future__ import annotations
@@ -43,9 +43,7 @@ class Level:
     parents: NDArray[
         np.int64
     ]  # [N] the splat of the next coarser level that stands for each; empty at level 0
-    errors: NDArray[
-        np.float32
-    ]  # [N] appearance error of showing each instead of its children; 0 at the finest
+    errors: NDArray[np.float32]  # [N] appearance error of showing each, not its children; 0 at the finest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,17 +55,26 @@ class _Moments:
     colors: NDArray[np.float64]  # [N, 3]
     opacities: NDArray[np.float64]  # [N]
     excess: NDArray[np.float64]  # [N] >= 1: how many times too little the opacity is for what a group covers
+    visibility: NDArray[np.float64]  # [N] 0..1: how much of what it covers is seen
 
     def __len__(self) -> int:
         return len(self.means)
 
     @property
-    def weights(self) -> NDArray[np.float64]:
+    def covers(self) -> NDArray[np.float64]:
         return self.opacities * _areas(self.covariances) + 1e-12
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        return self.covers * self.visibility
 
 
 def build_tree(
-    cloud: SplatCloud, *, root_splats: int = ROOT_SPLATS, ratio: float = RATIO
+    cloud: SplatCloud,
+    visibility: NDArray | None = None,
+    *,
+    root_splats: int = ROOT_SPLATS,
+    ratio: float = RATIO,
 ) -> tuple[Level, ...]:
     """Return the levels of `cloud`, coarsest first; the last one is `cloud` itself.
 
@@ -75,12 +82,14 @@ def build_tree(
 
     Args:
         cloud: At least one splat.
+        visibility: [N] how much of what each splat covers is ever seen, 0..1; what is hidden merges first.
+            None: all of it.
         root_splats: Most splats of level 0.
         ratio: Most splats that one level may hold for each splat of the coarser one, on average.
     """
     level_count = max(1, 1 + math.ceil(math.log(max(len(cloud) / root_splats, 1), ratio)))
     step = (len(cloud) / root_splats) ** (1 / max(level_count - 1, 1))
-    shown, moments = cloud, _moments(cloud)
+    shown, moments = cloud, _moments(cloud, visibility)
     errors = np.zeros(len(cloud), np.float32)
     levels: list[Level] = []
     for height in range(1, level_count):
@@ -164,13 +173,16 @@ def _merge(splats: _Moments, labels: NDArray[np.int64]) -> _Moments:
     means = mean(splats.means)
     offset = splats.means - means[labels]
     covariances = mean(splats.covariances + offset[:, :, None] * offset[:, None, :])
-    wanted = total / np.maximum(_areas(covariances), 1e-24)
+    covers = splats.covers
+    covered = np.bincount(labels, covers, count)
+    wanted = covered / np.maximum(_areas(covariances), 1e-24)
     return _Moments(
         means,
         covariances,
         mean(splats.colors),
         np.minimum(_MAX_OPACITY, wanted),
         np.maximum(wanted / _MAX_OPACITY, 1.0),
+        total / covered,
     )
 
 
@@ -184,7 +196,7 @@ def _errors(finer: _Moments, coarser: _Moments, parents: NDArray[np.int64]) -> N
     return np.bincount(parents, lost, len(coarser)).astype(np.float32)
 
 
-def _moments(cloud: SplatCloud) -> _Moments:
+def _moments(cloud: SplatCloud, visibility: NDArray | None) -> _Moments:
     axes = rotmats_from_quats(cloud.quats.astype(np.float64)) * cloud.scales[:, None, :]
     colors = np.maximum(rgb_from_dc(cloud.sh[:, 0].astype(np.float64)), 0)
     return _Moments(
@@ -193,6 +205,7 @@ def _moments(cloud: SplatCloud) -> _Moments:
         colors,
         cloud.opacities.astype(np.float64),
         np.ones(len(cloud)),
+        np.ones(len(cloud)) if visibility is None else visibility.astype(np.float64),
     )
 
 
@@ -207,6 +220,12 @@ def _cloud(splats: _Moments, inflation: float) -> SplatCloud:
         splats.opacities.astype(np.float32),
         dc_from_rgb(splats.colors)[:, None, :].astype(np.float32),
     )
+
+
+def areas_of_scales(scales: NDArray) -> NDArray[np.float64]:
+    """Return the size [N] in square metres of ellipsoids with these axes, as the tree weighs them."""
+    a, b, c = (scales.astype(np.float64) ** 2).T
+    return np.sqrt(a * b + b * c + a * c)
 
 
 def _areas(covariances: NDArray) -> NDArray:

@@ -1,16 +1,18 @@
 """Coarse levels learn to look like the finest one, and what they still get wrong is measured.
 
-Both from the same small pictures: a few seconds of the CPU rasteriser's own gradients, without torch. Every
-splat keeps its place in the tree; only its shape, opacity and colour move. Figures in README.md.
+Both from the same small pictures: some seconds of the CPU rasteriser's own gradients, without torch. Every
+splat keeps its place in the tree; its position, shape, opacity and colour move. The same pictures tell the
+tree what is hidden, before it is built. Figures in README.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from reconstruction.cameras import Cameras, intrinsics
 from reconstruction.conventions import look_at_viewmat
@@ -27,27 +29,50 @@ from reconstruction.kernels.binding import (
 from reconstruction.spherical_harmonics import SH_C0
 from reconstruction.splats import SplatCloud
 
-from .lod import Level
+from .lod import Level, areas_of_scales
 from .transform import unit_quats
 
-_WIDTH_PX, _HEIGHT_PX = 192, 144
+_WIDTH_PX, _HEIGHT_PX = 320, 240  # 192 x 144 hides what large levels get wrong: 1.3 dB less of 60 000 splats
 _FOV_DEG = 75.0  # between a phone's and a headset's
-_MAX_STOPS = 16
+_MAX_STOPS = 24
 _HEADINGS = 3
 _ROAMING_M = 0.3  # people stand beside the path, not on it
 _PITCH = -0.1  # a little down, as people look
+_SURFACE_POINTS = 20_000
+_CLEAR = 0.15  # of the scene's half extent: eyes are at least this far from its splats
+_TRIES = 8
 
-_STEPS = 512
-_STEPS_OF_LARGE = 256  # half the gain is in the first tenth; large levels pay more per step
-_LARGE = 10_000  # splats
-_RATES = {"mean": 0.03, "scale": 0.03, "quat": 0.003, "opacity": 0.05, "dc": 0.02}
+_STEPS_OF_SMALL, _SMALL = 2048, 2_000  # on pictures of half the size, which cost a quarter
+_STEPS, _LARGE = 1024, 10_000  # splats
+_STEPS_OF_LARGE = 384  # half the gain is in the first tenth; large levels pay more per step
+# Scenes that arrive in a moment anyway need less work.
+_WHOLE_SCENE = 100_000  # splats
+_LEAST_WORK = 0.125
+_RATES = {"mean": 0.03, "scale": 0.05, "quat": 0.01, "opacity": 0.05, "dc": 0.02}
 _LAST_RATE = 0.1  # of the first
 _BETA1, _BETA2 = 0.9, 0.99
 _MIN_OPACITY, _MAX_OPACITY = 0.01, 0.99
 # What no picture shows still has an error; it counts this much of what the tree's arithmetic expects.
 _UNSEEN_WEIGHT = 0.05
+_UNSURE_LOOKS = 0.5  # of nothing wrong: one glimpse is not a measurement
+_VISIBILITY_STEP = 4  # every so many pictures tell enough of what hides what
+_LEAST_VISIBILITY = 0.03  # somebody may still look behind
+_SH_STEP = 3  # as above, for what is lost without view-dependent colour
 
 _Pictures = NDArray[np.float32]  # [F, H, W, 3]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observed:
+    """The finest level as visitors will see it."""
+
+    cameras: Cameras
+    pictures: _Pictures
+    visibility: NDArray[np.float64]  # [N] how much of what each splat covers is seen, 0..1
+
+    def subset(self, step: int) -> tuple[Cameras, _Pictures]:
+        """Return every `step`-th view."""
+        return self.cameras.subset(range(0, len(self.cameras), step)), self.pictures[::step]
 
 
 def viewpoints(
@@ -57,8 +82,8 @@ def viewpoints(
 
     Args:
         means: [N, 3] of the cloud; used where there is no path.
-        stops: x, y, z of eyes in metres and yaw in degrees. Empty: half of the views look from around the
-            scene's middle outwards, half from outside inwards, for it may be a room or a thing.
+        stops: x, y, z of eyes in metres and yaw in degrees. Empty: a quarter of the views look from around
+            the scene's middle outwards, where there is room for a head, the others from outside inwards.
         seed: Of the strolling about each stop.
     """
     rng = np.random.default_rng(seed)
@@ -72,51 +97,92 @@ def viewpoints(
                 eyes.append(eye)
                 targets.append(eye + [-np.sin(yaw), _PITCH, -np.cos(yaw)])
     else:
-        low, high = np.percentile(means, [5, 95], axis=0)
-        middle, half = (low + high) / 2, np.maximum((high - low) / 2, 1e-3)
-        for view in range(_MAX_STOPS * _HEADINGS):
-            yaw = 2 * np.pi * rng.random()
-            around = np.array([-np.sin(yaw), rng.uniform(-0.2, 0.4), -np.cos(yaw)])
-            inside = middle + half * rng.uniform(-0.3, 0.3, 3)
-            outside = middle + around * half.max() * rng.uniform(1.5, 3.0)
-            eyes.append(inside if view % 2 else outside)
-            targets.append(inside + around if view % 2 else inside)
+        eyes, targets = _around(means, rng)
     viewmats = np.stack([look_at_viewmat(eye, target) for eye, target in zip(eyes, targets, strict=True)])
     focal_px = 0.5 * _WIDTH_PX / np.tan(np.radians(_FOV_DEG) / 2)
     K = intrinsics(focal_px, _WIDTH_PX, _HEIGHT_PX)
     return Cameras(viewmats, np.repeat(K[None], len(viewmats), axis=0), _WIDTH_PX, _HEIGHT_PX)
 
 
-def refine(levels: Sequence[Level], cameras: Cameras) -> tuple[Level, ...]:
-    """Return the tree with coarse clouds fitted to pictures of the finest and errors measured on them.
+def _around(means: NDArray[np.float32], rng: np.random.Generator) -> tuple[list[NDArray], list[NDArray]]:
+    """Return eyes and targets about a scene without a path, none of them inside what it shows."""
+    low, high = np.percentile(means, [5, 95], axis=0)
+    middle, half = (low + high) / 2, np.maximum((high - low) / 2, 1e-3)
+    # Splats hidden in a thing would fill a picture from there with what nobody sees.
+    surface = cKDTree(means[:: max(1, len(means) // _SURFACE_POINTS)])
+    eyes: list[NDArray] = []
+    targets: list[NDArray] = []
+    for view in range(_MAX_STOPS * _HEADINGS):
+        for tried in range(_TRIES):
+            yaw = 2 * np.pi * rng.random()
+            around = np.array([-np.sin(yaw), rng.uniform(-0.2, 0.4), -np.cos(yaw)])
+            # It may be a room; where its middle has no room for a head, it is a thing.
+            is_within = view % 4 == 0 and tried < _TRIES // 2
+            near, far = half * rng.uniform(-0.3, 0.3, 3), around * half.max() * rng.uniform(0.8, 3.0)
+            eye = middle + (near if is_within else far)
+            if surface.query(eye)[0] > _CLEAR * half.max():
+                break
+        eyes.append(eye)
+        targets.append(eye + around if is_within else middle + half * rng.uniform(-0.3, 0.3, 3))
+    return eyes, targets
+
+
+def observe(cloud: SplatCloud, cameras: Cameras) -> Observed:
+    """Draw the pictures that coarse levels shall look like.
 
     Raises:
         MissingBackendError: The rasteriser is not compiled and there is no compiler.
     """
-    if len(levels) == 1:
-        return tuple(levels)
     raster = SplatRaster()
-    targets = _draw(raster, levels[-1].cloud, cameras)
+    pictures = np.empty((len(cameras), cameras.height, cameras.width, 3), np.float32)
+    rows = planar(cloud)
+    for view, picture in enumerate(pictures):
+        raster.look(cameras.viewmats[view], cameras.Ks[view], cameras.width, cameras.height)
+        raster.forward(rows, len(cloud), picture)
+    some = cameras.subset(range(0, len(cameras), _VISIBILITY_STEP))
+    seen, looks = _shares(raster, cloud, some, lambda view, picture: np.ones_like(picture))
+    whole = 2 * np.pi / np.sqrt(3) * cloud.opacities * areas_of_scales(cloud.scales) + 1e-24
+    # A tenth of what was not looked at counts as seen, as far as one look tells.
+    visibility = (seen / whole + 0.1) / (looks + 1)
+    return Observed(cameras, pictures, np.clip(visibility, _LEAST_VISIBILITY, 1.0))
+
+
+def refine(levels: Sequence[Level], observed: Observed) -> tuple[Level, ...]:
+    """Return the tree with coarse clouds fitted to pictures of the finest and errors measured on them."""
+    raster = SplatRaster()
+    cameras, pictures = observed.cameras, observed.pictures
+    work = float(np.clip(len(levels[-1].cloud) / _WHOLE_SCENE, _LEAST_WORK, 1))
     refined = []
     for level in levels[:-1]:
-        cloud = _fit(raster, level.cloud, cameras, targets)
-        seen = _measure(raster, cloud, cameras, targets)
+        count = len(level.cloud)
+        if count <= _SMALL:
+            cloud = _fit(raster, level.cloud, *_halved(cameras, pictures), round(work * _STEPS_OF_SMALL))
+        else:
+            steps = _STEPS if count <= _LARGE else _STEPS_OF_LARGE
+            cloud = _fit(raster, level.cloud, cameras, pictures, round(work * steps))
+        seen = _errors(raster, cloud, cameras, pictures)
         expected = level.errors.astype(np.float64)
         errors = seen + _UNSEEN_WEIGHT * expected * (seen.sum() / max(expected.sum(), 1e-30))
         refined.append(replace(level, cloud=cloud, errors=errors.astype(np.float32)))
     return (*refined, levels[-1])
 
 
-def _draw(raster: SplatRaster, cloud: SplatCloud, cameras: Cameras) -> _Pictures:
-    rows = planar(cloud)
-    pictures = np.empty((len(cameras), cameras.height, cameras.width, 3), np.float32)
-    for view, picture in enumerate(pictures):
-        raster.look(cameras.viewmats[view], cameras.Ks[view], cameras.width, cameras.height)
-        raster.forward(rows, len(cloud), picture)
-    return pictures
+def harmonics_errors(cloud: SplatCloud, observed: Observed) -> NDArray[np.float32]:
+    """Return per splat of the finest level [N] the error, as of levels, of showing its colour of degree 0."""
+    flat = replace(cloud, sh=cloud.sh[:, :1].copy())
+    return _errors(SplatRaster(), flat, *observed.subset(_SH_STEP)).astype(np.float32)
 
 
-def _fit(raster: SplatRaster, cloud: SplatCloud, cameras: Cameras, targets: _Pictures) -> SplatCloud:
+def _halved(cameras: Cameras, pictures: _Pictures) -> tuple[Cameras, _Pictures]:
+    """Return pictures of half the size, each pixel the mean of four."""
+    frames, height, width, _ = pictures.shape
+    half = pictures.reshape(frames, height // 2, 2, width // 2, 2, 3).mean(axis=(2, 4))
+    return cameras.resized(width // 2, height // 2), half
+
+
+def _fit(
+    raster: SplatRaster, cloud: SplatCloud, cameras: Cameras, targets: _Pictures, steps: int
+) -> SplatCloud:
     """Fit a cloud of SH degree 0 to the pictures by Adam on the squared error."""
     count = len(cloud)
     rows = planar(cloud)
@@ -128,7 +194,6 @@ def _fit(raster: SplatRaster, cloud: SplatCloud, cameras: Cameras, targets: _Pic
     gradients, first, second = np.zeros_like(rows), np.zeros_like(rows), np.zeros_like(rows)
     visible = np.zeros(count, np.uint8)
     picture = np.empty(targets.shape[1:], np.float32)
-    steps = _STEPS if count <= _LARGE else _STEPS_OF_LARGE
     rng = np.random.default_rng(count)
     views = np.concatenate([rng.permutation(len(cameras)) for _ in range(steps // len(cameras) + 1)])[:steps]
     for number, view in enumerate(views):
@@ -159,28 +224,45 @@ def _step(number: int, steps: int) -> AdamStep:
     return step
 
 
-def _measure(
+def _errors(
     raster: SplatRaster, cloud: SplatCloud, cameras: Cameras, targets: _Pictures
 ) -> NDArray[np.float64]:
-    """Return per splat the squared error of the pixels it shows, times their area at its distance in m^2.
+    """Return per splat [N] the squared error of the pixels it shows, in m^2, the mean over looks at it."""
+    total, looks = _shares(
+        raster,
+        cloud,
+        cameras,
+        lambda view, picture: np.repeat(((picture - targets[view]) ** 2).sum(axis=2, keepdims=True), 3, 2),
+    )
+    return total / (looks + _UNSURE_LOOKS)
 
-    A colour's gradient is the sum of its blend weights times whatever the picture's gradient is set to, so
-    setting that to the squared error shares each pixel's error among the splats that made it.
+
+def _shares(
+    raster: SplatRaster,
+    cloud: SplatCloud,
+    cameras: Cameras,
+    values: Callable[[int, NDArray[np.float32]], NDArray[np.float32]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return per splat [N] its share of what `values` makes of each picture, and in how many it was in view.
+
+    Shares are summed over the pictures, times the area of a pixel at the splat's distance in m^2. A colour's
+    gradient is the sum of its blend weights times whatever the picture's gradient is set to, so setting that
+    to the values shares each pixel's among the splats that made it.
     """
     count = len(cloud)
     rows = planar(cloud)
     gradients = np.zeros_like(rows)
     visible = np.zeros(count, np.uint8)
-    picture = np.empty(targets.shape[1:], np.float32)
-    total = np.zeros(count)
+    picture = np.empty((cameras.height, cameras.width, 3), np.float32)
+    total, looks = np.zeros(count), np.zeros(count)
     for view, (viewmat, K) in enumerate(zip(cameras.viewmats, cameras.Ks, strict=True)):
         raster.look(viewmat, K, cameras.width, cameras.height)
         raster.forward(rows, count, picture)
-        error = ((picture - targets[view]) ** 2).sum(axis=2, keepdims=True)
         gradients[ROW_SH : ROW_SH + 3] = 0
-        raster.backward(rows, count, np.repeat(error, 3, axis=2), gradients, visible)
+        raster.backward(rows, count, values(view, picture), gradients, visible)
         # A channel that is cut off at black has no gradient; the brightest one always has.
         shown = gradients[ROW_SH : ROW_SH + 3, :count].max(axis=0) / SH_C0
         depths = cloud.means @ viewmat[2, :3] + viewmat[2, 3]
         total += np.where(visible > 0, shown * (depths / K[0, 0]) ** 2, 0.0)
-    return total / len(cameras)
+        looks += visible
+    return total, looks

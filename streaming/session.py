@@ -1,8 +1,9 @@
 """What to send to one viewer next, without any input or output: bytes in, bytes out, no clock.
 
 Order: root chunks, SCENE and TREE, the collider, then whatever removes most appearance error per byte
-where the viewer looks (`priority`). A parent is always sent before its children. A chunk may begin while
-credit is above zero, so a viewer never has more than its window and one chunk on the way.
+where the viewer looks (`priority`). A parent is always sent before its children, and harmonics, to those who
+ask, after every shape in view. A chunk may begin while credit is above zero, so a viewer never has more than
+its window and one chunk on the way.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class StreamedScene:
     is_root: NDArray[np.bool_]
     is_collider: NDArray[np.bool_]
     is_sound: NDArray[np.bool_]
+    is_harmonics: NDArray[np.bool_]
     splat_growth: NDArray[np.int64]  # splats that showing the chunk adds to what is alive
     priority: ChunkPriority
     by_hash_prefix: dict[bytes, tuple[int, ...]]
@@ -86,6 +88,8 @@ class StreamedScene:
             raise AssetFormatError("center and radius of every chunk must be finite")
         if not (np.isfinite(tree.error).all() and (tree.error >= 0).all()):
             raise AssetFormatError("error of every chunk must be finite and not negative")
+        if not all(chunk.gain is None or 0 <= chunk.gain < math.inf for chunk in chunks):
+            raise AssetFormatError("gain of every chunk must be finite and not negative")
         has_parent = tree.parent >= 0
         is_collider = tree.kind == CHUNK_KINDS.index("collider")
         is_splats = tree.kind == CHUNK_KINDS.index("splats")
@@ -103,8 +107,9 @@ class StreamedScene:
             is_root=~has_parent & is_splats,
             is_collider=is_collider,
             is_sound=tree.kind == CHUNK_KINDS.index("sound"),
+            is_harmonics=tree.kind == CHUNK_KINDS.index("sh"),
             splat_growth=np.where(is_splats, tree.splat_count.astype(np.int64) - replaced, 0),
-            priority=ChunkPriority.prepare(tree),
+            priority=ChunkPriority.prepare(asset),
             by_hash_prefix=by_prefix,
             start_pose=_pose_at_spawn(asset),
         )
@@ -131,8 +136,10 @@ class ViewerSession:
         pose: Pose | None = None,
         credit: int = 0,
         max_splats: int = DEFAULT_MAX_SPLATS,
+        wants_harmonics: bool = False,
     ) -> None:
         self.scene = scene
+        self._unwanted = np.zeros_like(scene.is_harmonics) if wants_harmonics else scene.is_harmonics
         self.credit = min(credit, MAX_CREDIT_BYTES)
         self.has_begun = credit > 0
         self.max_splats = max_splats
@@ -208,7 +215,7 @@ class ViewerSession:
     def _rank(self) -> None:
         """Start over: every chunk not sent whose parent is, in the order of the newest pose."""
         parent = self.scene.parent
-        is_ready = ~self._sent & ((parent < 0) | self._sent[parent])
+        is_ready = ~self._sent & ~self._unwanted & ((parent < 0) | self._sent[parent])
         # Sending back at once what the viewer dropped for want of room would never end.
         is_ready &= ~self._dropped | self._in_view
         self._score = np.where(is_ready, self._wanted, _NOT_NOW)
@@ -218,6 +225,11 @@ class ViewerSession:
         """Return the chunk to send now; lays aside those that the budget has no room for."""
         while True:
             best = int(self._score.argmax())
+            if self.scene.is_harmonics[best]:
+                # Shapes first, wherever one looks: harmonics only shade colours that are there already.
+                shapes = np.where(self.scene.is_harmonics | ~self._in_view, _NOT_NOW, self._score)
+                if shapes.max() >= 0:
+                    best = int(shapes.argmax())
             if self._score[best] < 0:
                 return None
             # The first picture is shown whatever the budget: without it there is nothing to see.
@@ -237,7 +249,7 @@ class ViewerSession:
         self._hold(index, is_held=True)
         self._dropped[index] = False
         self._score[index] = _NOT_NOW
-        is_wanted = ~self._sent & (~self._dropped | self._in_view)
+        is_wanted = ~self._sent & ~self._unwanted & (~self._dropped | self._in_view)
         ready = np.flatnonzero((self.scene.parent == index) & is_wanted)
         self._score[ready] = self._wanted[ready]
         kind = CHUNK_KINDS.index(info.kind)
@@ -254,7 +266,7 @@ class ViewerSession:
         if self._is_done_told:
             return None
         self._is_done_told = True
-        return encode(BatchDone(self._pose.epoch, int(np.count_nonzero(~self._sent))))
+        return encode(BatchDone(self._pose.epoch, int(np.count_nonzero(~self._sent & ~self._unwanted))))
 
     def _greet(self, hello: Hello) -> None:
         if hello.version != PROTOCOL_VERSION:

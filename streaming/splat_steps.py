@@ -138,8 +138,8 @@ def quantize(
             opacities,
             normals,
             angles,
-            _round_colors(cloud.sh[:, 0], classes, steps.color_step, steps.chroma_step),
-            _round_colors(cloud.sh[:, 1:], classes[:, None], steps.rest_step, steps.rest_chroma_step),
+            round_colors(cloud.sh[:, 0], classes, steps.color_step, steps.chroma_step),
+            round_colors(cloud.sh[:, 1:], classes[:, None], steps.rest_step, steps.rest_chroma_step),
         ),
     )
 
@@ -218,7 +218,7 @@ def colors_from_steps(values: _Integers, classes: _Integers, luma: float, chroma
     return np.stack([pink + orange / 2, y + green / 2, pink - orange / 2], axis=-1)
 
 
-def _round_colors(coefficients: NDArray, classes: _Integers, luma: float, chroma: float) -> _Integers:
+def round_colors(coefficients: NDArray, classes: _Integers, luma: float, chroma: float) -> _Integers:
     r, g, b = np.moveaxis(coefficients.astype(np.float64) * SH_C0, -1, 0)
     fine = np.stack([r / 4 + g / 2 + b / 4, r - b, g - (r + b) / 2], axis=-1)
     return np.rint(fine / (np.array([luma, chroma, chroma]) * np.exp2(classes)[..., None])).astype(np.int64)

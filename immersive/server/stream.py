@@ -107,12 +107,14 @@ def _session(scene: StreamedScene, query: Mapping[str, str]) -> ViewerSession:
     pose = _numbers(query, "pose", 6, (*spawn.position, *spawn.forward))
     credit = int(_numbers(query, "credit", 1, (0.0,))[0])
     budget = int(_numbers(query, "budget", 1, (float(DEFAULT_MAX_SPLATS),))[0])
+    sh_degree = _numbers(query, "sh", 1, (0.0,))[0]
     # Built as messages, so that both ways of saying it obey the same limits.
     return ViewerSession(
         scene,
         pose=Pose(0, (pose[0], pose[1], pose[2]), (pose[3], pose[4], pose[5]), fov_deg),
         credit=Credit(credit).bytes,
         max_splats=Budget(budget).max_splats,
+        wants_harmonics=sh_degree >= 1,
     )
 
 

@@ -15,8 +15,9 @@ from reconstruction.splats import SplatCloud
 from streaming import gltf
 from streaming.assemble import build_asset, chunk_glb, collider_mesh, finest_cloud
 from streaming.asset import SplatAsset
+from streaming.chunk_bytes import encode_chunks, encode_harmonics_chunks
 from streaming.errors import AssetFormatError
-from streaming.khr_gaussian_splatting import decode
+from streaming.khr_gaussian_splatting import decode, encode, round_cloud
 from tests.streaming.scenes import PROVENANCE, small_asset, walkable
 from tests.streaming.splat_clouds import lopsided_cloud
 
@@ -74,13 +75,61 @@ def test_finest_cloud_is_the_input_rounded_in_another_order(asset: SplatAsset) -
     assert np.median(np.abs(found.sh[:, 0] - truth.sh[nearest, 0])) * SH_C0 < 1 / 100
 
 
-def test_view_dependent_colour_of_imported_files_stays_in_the_leaves() -> None:
-    cloud = lopsided_cloud(1_500, degree=2)
+def test_view_dependent_colour_of_imported_files_comes_in_layers_over_the_leaves() -> None:
+    cloud = lopsided_cloud(4_500, degree=2)
+    cloud.sh[:, 1:] *= 4
 
     asset = build_asset(cloud, title="x", provenance=PROVENANCE)
 
-    assert asset.manifest.sh_degree == 2 and finest_cloud(asset).sh_degree == 2
-    assert decode(chunk_glb(asset, 0)).sh_degree == 0
+    found = finest_cloud(asset)
+    assert asset.manifest.sh_degree == found.sh_degree == 2
+    _, nearest = KDTree(cloud.means).query(found.means)
+    off = np.abs(found.sh[:, 1:] - cloud.sh[nearest, 1:]).mean(axis=(1, 2))
+    # A layer in another order than its leaf would be off by more than what there is.
+    assert np.median(off) < 0.5 * np.abs(cloud.sh[:, 1:]).mean()
+    leaves = [c for c in asset.chunks if c.kind == "splats" and c.level == asset.manifest.level_count - 1]
+    layers = [c for c in asset.chunks if c.kind == "sh"]
+    assert [layer.parent for layer in layers] == [leaf.index for leaf in leaves] and len(leaves) > 1
+    for layer, leaf in zip(layers, leaves, strict=True):
+        assert (layer.range_start, layer.range_stop) == (0, leaf.splat_count)
+        assert layer.splat_count == leaf.splat_count and layer.level == leaf.level
+        assert layer.gain is not None and layer.gain > 0 and layer.probes
+    for chunk in asset.chunks:
+        if chunk.kind == "splats":
+            assert decode(chunk_glb(asset, chunk.index)).sh_degree == 0
+
+
+def test_a_scene_of_one_chunk_has_a_layer_too_and_flat_ones_have_none() -> None:
+    cloud = lopsided_cloud(300, degree=3)
+
+    asset = build_asset(cloud, title="x", provenance=PROVENANCE)
+
+    assert [chunk.kind for chunk in asset.chunks] == ["splats", "sh"]
+    assert finest_cloud(asset).sh[:, 1:].any(axis=(1, 2)).mean() > 0.9
+    cloud.sh[:, 1:] = 0.001  # rounds to nothing
+    flat = build_asset(cloud, title="x", provenance=PROVENANCE)
+    assert [chunk.kind for chunk in flat.chunks] == ["splats"] and finest_cloud(flat).sh.shape == (300, 16, 3)
+
+
+def test_packs_that_hold_all_colour_in_the_leaves_still_open() -> None:
+    cloud = lopsided_cloud(300, degree=2)
+    made = build_asset(cloud, title="x", provenance=PROVENANCE)
+    data, packed = encode_chunks([cloud])[0]
+    for inline, truth in ((data, packed.cloud), (encode(cloud, layout="compact"), round_cloud(cloud))):
+        old = replace(made, chunks=(replace(made.chunks[0], byte_length=len(inline)),), pack=inline)
+
+        np.testing.assert_array_equal(finest_cloud(old).sh, truth.sh)
+
+
+def test_a_layer_of_other_splats_is_refused() -> None:
+    made = build_asset(lopsided_cloud(300, degree=1), title="x", provenance=PROVENANCE)
+    for other in (lopsided_cloud(299, degree=1), lopsided_cloud(300, degree=2)):
+        data, _ = encode_harmonics_chunks([other])[0]
+        layer = replace(made.chunks[1], byte_length=len(data))
+        pack = made.chunk_bytes(0) + data
+
+        with pytest.raises(AssetFormatError, match="chunk 1 must colour the 300 splats of chunk 0"):
+            finest_cloud(replace(made, chunks=(made.chunks[0], layer), pack=pack))
 
 
 def test_collider_comes_back_within_half_a_millimetre_and_is_ordinary_gltf(asset: SplatAsset) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from reconstruction.rasterizers.draw import draw
 from streaming.lod import build_tree
-from streaming.refine import refine, viewpoints
+from streaming.refine import harmonics_errors, observe, refine, viewpoints
 from tests.streaming.splat_clouds import lopsided_cloud
 
 
@@ -16,7 +16,7 @@ def test_root_looks_more_like_the_scene_from_places_it_was_not_fitted_to() -> No
     cloud = lopsided_cloud(12_000)
     levels = build_tree(cloud)
 
-    refined = refine(levels, viewpoints(cloud.means, [], seed=0))
+    refined = refine(levels, observe(cloud, viewpoints(cloud.means, [], seed=0)))
 
     unseen = viewpoints(cloud.means, [], seed=99)
     truth = draw(cloud, unseen).images
@@ -31,7 +31,7 @@ def test_root_looks_more_like_the_scene_from_places_it_was_not_fitted_to() -> No
 def test_fitting_keeps_values_legal() -> None:
     cloud = lopsided_cloud(5_000)
 
-    root = refine(build_tree(cloud), viewpoints(cloud.means, []))[0].cloud
+    root = refine(build_tree(cloud), observe(cloud, viewpoints(cloud.means, [])))[0].cloud
 
     assert ((root.opacities > 0) & (root.opacities < 1)).all() and (root.scales > 0).all()
     np.testing.assert_allclose(np.linalg.norm(root.quats, axis=1), 1, atol=1e-5)
@@ -44,13 +44,56 @@ def test_error_is_found_where_the_pictures_differ() -> None:
     rng = np.random.default_rng(1)
     cloud.sh[:] = 0.3
     cloud.sh[right, 0] += rng.choice([-1.5, 1.5], size=(int(right.sum()), 1)).astype(np.float32)
-    levels = refine(build_tree(cloud), viewpoints(cloud.means, []))
+    levels = refine(build_tree(cloud), observe(cloud, viewpoints(cloud.means, [])))
 
     root = levels[0]
     on_right = root.cloud.means[:, 0] > np.median(cloud.means[:, 0])
 
     assert root.errors[on_right].sum() > 3 * root.errors[~on_right].sum()
     assert not levels[-1].errors.any()
+
+
+def test_what_is_hidden_is_found_and_merges_first() -> None:
+    # A ball full of splats under a shell that hides them.
+    cloud = lopsided_cloud(6_000)
+    rng = np.random.default_rng(3)
+    out = rng.normal(size=(6_000, 3))
+    radius = np.where(np.arange(6_000) < 4_000, 1.5, 1.3 * np.cbrt(rng.random(6_000)))
+    out *= radius[:, None] / np.linalg.norm(out, axis=1, keepdims=True)
+    cloud.means[:] = out + [0.3, 1.0, -0.2]
+    cloud.scales[:] = [0.05, 0.06, 0.07]
+    cloud.opacities[:] = 0.95
+    shell = np.arange(6_000) < 4_000
+
+    observed = observe(cloud, viewpoints(cloud.means, []))
+    coarse, fine = build_tree(cloud, observed.visibility)
+
+    outside = np.linalg.norm(coarse.cloud.means - [0.3, 1.0, -0.2], axis=1) > 1.4
+    assert observed.visibility[shell].mean() > 1.5 * observed.visibility[~shell].mean()
+    plain = np.linalg.norm(build_tree(cloud)[0].cloud.means - [0.3, 1.0, -0.2], axis=1) > 1.4
+    assert outside.sum() > 1.02 * plain.sum() > 0
+    assert len(fine.cloud) == 6_000
+
+
+def test_eyes_about_a_scene_without_a_path_stay_out_of_its_things() -> None:
+    rng = np.random.default_rng(5)
+    block = rng.uniform([-1, 0, -0.7], [1, 1.4, 0.7], (20_000, 3)).astype(np.float32)
+
+    eyes = viewpoints(block, []).positions
+
+    inside = ((eyes > [-1, 0, -0.7]) & (eyes < [1, 1.4, 0.7])).all(axis=1)
+    assert not inside.any() and np.linalg.norm(eyes - [0, 0.7, 0], axis=1).max() < 4
+
+
+def test_colour_that_changes_with_the_view_is_missed_where_it_does() -> None:
+    cloud = lopsided_cloud(3_000, degree=1)
+    right = cloud.means[:, 0] > np.median(cloud.means[:, 0])
+    cloud.sh[:, 1:] *= np.where(right, 1.0, 0.05).astype(np.float32)[:, None, None]
+    observed = observe(cloud, viewpoints(cloud.means, []))
+
+    found = harmonics_errors(cloud, observed)
+
+    assert found[right].sum() > 3 * found[~right].sum() > 0
 
 
 def test_stops_are_visited_with_eyes_where_they_are() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +34,7 @@ from streaming.messages import (
     decode_from_server,
     encode,
 )
+from streaming.probes import encode_probes
 from streaming.session import StreamedScene, ViewerSession
 from tests.streaming.opaque_asset import opaque_asset
 
@@ -158,37 +161,98 @@ def test_a_parent_is_sent_before_its_children_from_any_pose() -> None:
             assert parent < 0 or order.index(parent) < order.index(index)
 
 
-def test_where_a_coarse_chunk_is_its_leaves_say() -> None:
-    # Two coarse chunks with the same sphere, which holds the viewer: the first's leaf lies behind, the
-    # second's ahead. Their spheres cannot tell; their leaves can.
-    def chunk(index: int, parent: int, z: float, radius: float, error: float) -> ChunkInfo:
-        start, stop = (0, 0) if parent < 0 else (45 * (index - 1), 45 * index) if parent == 0 else (0, 90)
-        level = 0 if parent < 0 else 1 if parent == 0 else 2
-        place = (0.3, 1.0, z)
-        return replace(
-            ASSET.chunks[0],
-            index=index,
-            level=level,
-            parent=parent,
-            range_start=start,
-            range_stop=stop,
-            center=place,
-            radius=radius,
-            error=error,
-            byte_offset=0,
-        )
+def _probed(index: int, gain: float, places: list[tuple[float, float, float]], **more: object) -> ChunkInfo:
+    """Return a child of chunk 0 whose sphere holds the viewer and everything else."""
+    center, radius = (0.3, 1.0, 0.0), 40.0
+    probes = np.array([[*place, 1.0, 1 / len(places)] for place in places])
+    text = encode_probes(probes, np.array(center), radius)
+    start = 30 * (index - 1)
+    parts = dict(index=index, level=1, parent=0, range_start=start, range_stop=start + 30, byte_offset=0)
+    parts |= dict(center=center, radius=radius, error=0.0, gain=gain, probes=text)
+    return replace(ASSET.chunks[0], **(parts | more))
 
-    chunks = (
-        chunk(0, -1, 0.0, 40.0, 9.0),
-        chunk(1, 0, 0.0, 40.0, 4.0),
-        chunk(2, 0, 0.0, 40.0, 4.0),
-        chunk(3, 1, 12.0, 2.0, 0.0),
-        chunk(4, 2, -12.0, 2.0, 0.0),
-    )
+
+def _order_of(chunks: tuple[ChunkInfo, ...], forward: float, **more: int) -> list[int]:
     scene = StreamedScene.prepare(SplatAsset(ASSET.manifest, chunks, ASSET.pack), "s", "v")
-    for forward, wanted in ((-1.0, [0, 2, 4, 1, 3]), (1.0, [0, 1, 3, 2, 4])):
-        pose = Pose(0, (0.0, 1.6, 0.0), (0.0, 0.0, forward), 70.0)
-        assert chunk_order(drain(ViewerSession(scene, pose=pose, credit=ALL))) == wanted
+    pose = Pose(0, (0.0, 1.6, 0.0), (0.0, 0.0, forward), 70.0)
+    return chunk_order(drain(ViewerSession(scene, pose=pose, credit=ALL, **more)))
+
+
+def test_where_the_error_of_a_chunk_lies_its_probes_say() -> None:
+    # The spheres cannot tell ahead from behind, and the third chunk is half in view.
+    behind, ahead = (0.0, 1.0, 12.0), (0.0, 1.0, -12.0)
+    root = replace(ASSET.chunks[0], center=(0.3, 1.0, 0.0), radius=40.0, byte_offset=0)
+    chunks = (root, _probed(1, 4.0, [behind]), _probed(2, 4.0, [ahead]), _probed(3, 4.0, [ahead, behind]))
+
+    assert _order_of(chunks, -1.0) == [0, 2, 3, 1]
+    assert _order_of(chunks, 1.0) == [0, 1, 3, 2]
+
+
+def test_what_a_chunk_gains_counts_and_not_how_large_its_parent_is() -> None:
+    ahead = (0.0, 1.0, -12.0)
+    root = replace(ASSET.chunks[0], center=(0.3, 1.0, 0.0), radius=40.0, byte_offset=0)
+    chunks = (root, _probed(1, 1.0, [ahead]), _probed(2, 5.0, [ahead]), _probed(3, 3.0, [ahead]))
+
+    assert _order_of(chunks, -1.0) == [0, 2, 3, 1]
+
+
+def _layered() -> tuple[ChunkInfo, ...]:
+    """Return a root, a leaf ahead, one behind, and the colour of both, which gains more than any shape."""
+    ahead, behind = (0.0, 1.0, -12.0), (0.0, 1.0, 12.0)
+    root = replace(ASSET.chunks[0], center=(0.3, 1.0, 0.0), radius=40.0, byte_offset=0)
+    near = dict(radius=1.0)
+    return (
+        root,
+        _probed(1, 0.01, [ahead], center=ahead, **near),
+        _probed(2, 0.01, [behind], center=behind, **near),
+        _probed(3, 50.0, [ahead], center=ahead, kind="sh", parent=1, range_start=0, range_stop=90, **near),
+        _probed(4, 60.0, [behind], center=behind, kind="sh", parent=2, range_start=0, range_stop=90, **near),
+        _probed(5, 0.001, [ahead], center=ahead, range_start=60, range_stop=90, **near),
+    )
+
+
+def test_harmonics_come_to_those_who_ask_after_the_shapes_in_view() -> None:
+    assert _order_of(_layered(), -1.0) == [0, 1, 5, 2]
+    asked = _order_of(_layered(), -1.0, wants_harmonics=True)
+
+    # Chunk 2 is out of view, so the colour of what is in view may come before it.
+    assert asked == [0, 1, 5, 3, 2, 4]
+
+
+def test_nothing_is_left_out_where_harmonics_were_not_asked_for() -> None:
+    scene = StreamedScene.prepare(SplatAsset(ASSET.manifest, _layered(), ASSET.pack), "s", "v")
+    for wants, left in ((False, [0]), (True, [0])):
+        session = ViewerSession(scene, credit=ALL, max_splats=10**6, wants_harmonics=wants)
+        assert [m.left_out for m in drain(session) if isinstance(m, BatchDone)] == left
+
+
+def test_harmonics_cost_no_splats_and_go_with_what_they_colour() -> None:
+    scene = StreamedScene.prepare(SplatAsset(ASSET.manifest, _layered(), ASSET.pack), "s", "v")
+    pose = Pose(0, (0.0, 1.6, 0.0), (0.0, 0.0, -1.0), 70.0)
+    session = ViewerSession(scene, pose=pose, credit=ALL, max_splats=10**6, wants_harmonics=True)
+    drain(session)
+    before = session._alive
+
+    session.receive(encode(Evicted((1, 3))))
+    again = chunk_order(drain(session))
+
+    assert again == [1, 3] and session._alive == before
+
+
+def test_packs_without_gains_are_streamed_by_errors_and_spheres() -> None:
+    assert all(chunk.gain is None and chunk.probes == "" for chunk in ASSET.chunks)
+    # Chunk 4 hangs under a root of its own, nine metres behind; 2 is left and 3 right of the view ahead.
+    order = chunk_order(
+        drain(ViewerSession(SCENE, pose=Pose(0, (0.0, 1.0, 0.0), (0.6, 0.0, -1.0), 60.0), credit=ALL))
+    )
+
+    assert order.index(3) < order.index(2) < order.index(4)
+
+
+@pytest.mark.parametrize("gain", [math.nan, math.inf, -1.0])
+def test_a_gain_that_is_no_number_is_refused(gain: float) -> None:
+    with pytest.raises(AssetFormatError, match="gain of every chunk"):
+        _order_of((ASSET.chunks[0], _probed(1, gain, [(0.0, 0.0, 0.0)])), 1.0)
 
 
 def test_the_budget_keeps_chunks_back_and_says_how_many() -> None:

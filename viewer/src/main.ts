@@ -12,7 +12,7 @@ const canvas = find("#scene", HTMLCanvasElement);
 canvas.setAttribute("aria-label", STRINGS.canvas);
 const query = new URLSearchParams(location.search);
 const profile = chooseProfile();
-const streamOptions = { maxSplats: profile.maxSplats, host: location };
+const streamOptions = { maxSplats: profile.maxSplats, maxShDegree: profile.maxShDegree, host: location };
 
 let visit: Visit | undefined;
 const hud = new Hud(find("#hud", HTMLElement), {

@@ -189,9 +189,11 @@ export class Visit implements StreamEvents {
     const bytes = glb.slice().buffer; // without the message's header, and free to be moved to a worker
     const hash = this.table?.hash.slice(chunk.chunk * TREE_HASH_BYTES, (chunk.chunk + 1) * TREE_HASH_BYTES);
     const isCollider = chunk.kind === ChunkKind.collider;
+    const isHarmonics = chunk.kind === ChunkKind.sh;
     const { place } = this;
     this.pendingDecodes++;
-    this.decoder.decode({ isCollider, maxShDegree: this.parts.profile.maxShDegree, bytes, hash }, (reply) => {
+    const { maxShDegree } = this.parts.profile;
+    this.decoder.decode({ isCollider, isHarmonics, maxShDegree, bytes, hash }, (reply) => {
       if (place !== this.place) return; // of a place that was left meanwhile
       this.pendingDecodes--;
       this.take(chunk.chunk, reply);
@@ -254,7 +256,8 @@ export class Visit implements StreamEvents {
       this.player.enterWorld(reply.decoded.mesh);
       this.hasCollider = true;
     } else {
-      this.picture.add(chunk, reply.decoded.words);
+      if (reply.decoded.kind === "harmonics") this.picture.shade(chunk, reply.decoded.words);
+      else this.picture.add(chunk, reply.decoded.words);
       this.stage.invalidate();
     }
     stream.release(chunk);

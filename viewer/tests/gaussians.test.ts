@@ -6,7 +6,7 @@ import { readGaussians } from "../src/decode/gaussians";
 import { container, glb, splatGlb } from "./builders";
 
 const read = (bytes: ArrayBuffer) => readGaussians(readGlb(bytes));
-const request = { id: 3, maxShDegree: 3, isCollider: false, hash: undefined };
+const request = { id: 3, maxShDegree: 3, isCollider: false, isHarmonics: false, hash: undefined };
 const plain = (bytes: Uint8Array) => new Uint8Array(bytes).buffer; // a Buffer's slice() would share its pool
 
 describe("a splat chunk", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { SplatWords } from "../src/decode/words";
+import type { ShadeWords, SplatWords } from "../src/decode/words";
 import type { TreeMessage } from "../src/protocol/generated";
 import type { ViewPose } from "../src/protocol/sceneStream";
 import type { SplatBackend } from "../src/render/backend";
@@ -189,6 +189,10 @@ class NotingBackend implements SplatBackend {
     return base;
   }
 
+  shade(words: ShadeWords, base: number): void {
+    this.said.push(`shade ${words.count} at ${base}`);
+  }
+
   clear(): void {
     this.said.push("clear");
   }
@@ -227,6 +231,23 @@ const HALVES = {
   level: Uint8Array.of(0, 1, 1),
   hash: new Uint8Array(48),
 } satisfies TreeMessage;
+/** The same with a layer of colour over each half. */
+const LAYERED = {
+  ...HALVES,
+  count: 5,
+  parent: Int32Array.of(-1, 0, 0, 1, 2),
+  rangeStart: Uint32Array.of(0, 0, 2, 0, 0),
+  rangeStop: Uint32Array.of(0, 2, 4, 8, 8),
+  splatCount: Uint32Array.of(4, 8, 8, 8, 8),
+  byteLength: Uint32Array.of(100, 100, 100, 50, 50),
+  center: Float32Array.of(0, 0, 0, 0, 0, -10, 0, 0, 10, 0, 0, -10, 0, 0, 10),
+  radius: Float32Array.of(15, 2, 2, 2, 2),
+  error: Float32Array.of(1, 0, 0, 0, 0),
+  kind: Uint8Array.of(0, 0, 0, 1, 1),
+  level: Uint8Array.of(0, 1, 1, 1, 1),
+  hash: new Uint8Array(80),
+} satisfies TreeMessage;
+const shades = (count: number): ShadeWords => ({ count, shDegree: 2, texels: [] });
 const AHEAD: ViewPose = { position: [0, 0, 0], forward: [0, 0, -1], fovDeg: 90 };
 const BEHIND: ViewPose = { ...AHEAD, forward: [0, 0, 2] };
 const words = (count: number): SplatWords => ({ count, shDegree: 0, texels: [] });
@@ -280,6 +301,48 @@ describe("the picture", () => {
     picture.add(2, words(8));
     expect(backend.said.slice(2)).toEqual(["append 8 at 4", "strike 2-4"]);
     expect(picture.makeRoom(BEHIND)).toEqual([]);
+  });
+
+  it("colours a chunk when its layer comes, before or after it, and never another's slots", () => {
+    const backend = new NotingBackend();
+    const picture = new SplatPicture(backend);
+    picture.add(0, words(4));
+    picture.plan(LAYERED, 1_000);
+    picture.shade(3, shades(8));
+    picture.add(1, words(8));
+    picture.add(2, words(8));
+    picture.shade(4, shades(8));
+    picture.shade(4, shades(7)); // of something else
+
+    expect(backend.said.filter((said) => said.startsWith("shade"))).toEqual(["shade 8 at 4", "shade 8 at 12"]);
+    expect(picture.chunkCount).toBe(3);
+  });
+
+  it("drops the layer with the chunk, so that both come again", () => {
+    const picture = new SplatPicture(new NotingBackend());
+    picture.add(0, words(4));
+    picture.plan(LAYERED, 12);
+    picture.add(1, words(8));
+    picture.shade(3, shades(8));
+
+    expect(picture.makeRoom(BEHIND)).toEqual([1, 3]);
+    picture.add(2, words(8));
+    picture.shade(4, shades(8));
+    expect(picture.makeRoom(AHEAD)).toEqual([2, 4]);
+  });
+
+  it("forgets layers with the scene", () => {
+    const backend = new NotingBackend();
+    const picture = new SplatPicture(backend);
+    picture.add(0, words(4));
+    picture.plan(LAYERED, 1_000);
+    picture.shade(3, shades(8));
+
+    picture.clear();
+    picture.plan(LAYERED, 1_000);
+    picture.add(1, words(8));
+
+    expect(backend.said.filter((said) => said.startsWith("shade"))).toEqual([]);
   });
 
   it("never drops anything while the whole scene fits", () => {

@@ -117,6 +117,7 @@ async function visit(): Promise<Visit> {
   };
   const stream = new SceneStream({ id: "a", secret: "b" }, events, {
     maxSplats: 5_000,
+    maxShDegree: 2,
     host: { protocol: "https:", host: "example.test:8443" },
     openLink: opens,
     connect: (url, subprotocol) => new FakeSocket(new URL(url), subprotocol) as unknown as WebSocket,
@@ -153,6 +154,7 @@ describe("a stream", () => {
       pose: "1.000,3.500,3.000,-1.000,0.000,-0.000", // eyes above the spawn, turned left from -Z to -X
       fov: "90.0",
       budget: "5000",
+      sh: "2",
       credit: String(FIRST_WINDOW_BYTES),
     });
   });

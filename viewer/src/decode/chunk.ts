@@ -2,8 +2,8 @@
 
 import { DecodeError, readFloats, readGlb, readIndices, unwrapGzip, type Glb } from "./glb";
 import type { ColliderMesh, Decoded, DecodeReply, DecodeRequest } from "./messages";
-import { MAX_CHUNK_BYTES, readSplatChunk } from "./splatReader";
-import { encodeWords } from "./words";
+import { MAX_CHUNK_BYTES, readLayer, readSplatChunk } from "./splatReader";
+import { encodeShades, encodeWords } from "./words";
 
 const TRIANGLES = 4;
 
@@ -13,14 +13,17 @@ export async function decodeChunk(request: DecodeRequest): Promise<DecodeReply> 
     if (hash && !(await matches(bytes, hash))) {
       return { id, ok: false, reason: "hash", message: "the bytes are not those that the chunk table names" };
     }
-    const decoded: Decoded = request.isCollider
-      ? { kind: "collider", mesh: readCollider(readGlb(await unwrapGzip(bytes, MAX_CHUNK_BYTES))) }
-      : { kind: "splats", words: encodeWords(await readSplatChunk(bytes, request.maxShDegree)) };
-    return { id, ok: true, decoded };
+    return { id, ok: true, decoded: await decodeAs(request) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return { id, ok: false, reason: "decode", message };
   }
+}
+
+async function decodeAs({ bytes, isCollider, isHarmonics, maxShDegree }: DecodeRequest): Promise<Decoded> {
+  if (isCollider) return { kind: "collider", mesh: readCollider(readGlb(await unwrapGzip(bytes, MAX_CHUNK_BYTES))) };
+  if (isHarmonics) return { kind: "harmonics", words: encodeShades(await readLayer(bytes, maxShDegree)) };
+  return { kind: "splats", words: encodeWords(await readSplatChunk(bytes, maxShDegree)) };
 }
 
 /** Pages on plain http have no SubtleCrypto; there TCP's checksums have to do. */

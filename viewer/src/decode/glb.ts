@@ -54,6 +54,7 @@ export interface GltfNode {
 }
 
 export interface GltfJson {
+  readonly extensions?: Readonly<Record<string, { readonly bufferView?: number }>>;
   readonly extensionsRequired?: readonly string[];
   readonly scene?: number;
   readonly scenes?: readonly { readonly nodes?: readonly number[] }[];

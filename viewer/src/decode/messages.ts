@@ -1,10 +1,11 @@
 /** What the page and its decode worker say to each other. */
 
-import type { SplatWords } from "./words";
+import type { ShadeWords, SplatWords } from "./words";
 
 export interface DecodeRequest {
   readonly id: number;
   readonly isCollider: boolean;
+  readonly isHarmonics: boolean;
   readonly maxShDegree: number;
   readonly bytes: ArrayBuffer;
   /** First bytes of the sha256 that the chunk table names, once it is known. */
@@ -18,6 +19,7 @@ export interface ColliderMesh {
 
 export type Decoded =
   | { readonly kind: "splats"; readonly words: SplatWords }
+  | { readonly kind: "harmonics"; readonly words: ShadeWords }
   | { readonly kind: "collider"; readonly mesh: ColliderMesh };
 
 export type DecodeReply =

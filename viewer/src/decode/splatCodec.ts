@@ -10,10 +10,10 @@ import { decodeSymbols } from "./rans";
 
 const HEADER_BYTES = 48;
 const VERSION = 1;
-const MAX_COUNT = 65_536;
+export const MAX_COUNT = 65_536;
 const CELL_BITS = 20;
 const LOW_BITS = 30;
-const MAX_CLASS = 6;
+export const MAX_CLASS = 6;
 const MIDDLE_CLASS = 3;
 const MAX_DIRECTION_BITS = 12;
 const DIRECT = 64;
@@ -97,7 +97,7 @@ export function decodeSplats(payload: Uint8Array, maxShDegree: number): Gaussian
     colors[3 * i + 2] = 0.5 + pink - co / 2;
   }
   const quats = readQuats(fields, head, drops, moreDrops, classes);
-  return { count, means, quats, scales, opacities, colors, shDegree, rest: readRest(restIntegers, classes, head) };
+  return { count, means, quats, scales, opacities, colors, shDegree, rest: readRest(restIntegers, classes, head.restStep, head.restChromaStep) };
 }
 
 interface Header {
@@ -158,7 +158,7 @@ function readHeader(payload: Uint8Array): Header {
 }
 
 /** Fields of 0 to 31 bits, lowest bit first. */
-class FieldReader {
+export class FieldReader {
   private at = 0; // next byte
   private kept = 0; // bits not handed out yet
   private held = 0; // how many; fewer than 8 between calls
@@ -183,7 +183,7 @@ class FieldReader {
   }
 }
 
-function readIntegers(symbols: Uint8Array, fields: FieldReader): Int32Array {
+export function readIntegers(symbols: Uint8Array, fields: FieldReader): Int32Array {
   const integers = new Int32Array(symbols.length);
   for (let i = 0; i < symbols.length; i++) {
     const symbol = symbols[i] as number;
@@ -315,12 +315,18 @@ function readQuats(
   return quats;
 }
 
-function readRest(streams: readonly Int32Array[], classes: Uint8Array, head: Header): Float32Array {
+/** Three streams for each coefficient -> [N, K - 1, 3]. */
+export function readRest(
+  streams: readonly Int32Array[],
+  classes: Uint8Array,
+  restStep: number,
+  restChromaStep: number,
+): Float32Array {
   const count = classes.length;
   const bases = streams.length / 3;
   const rest = new Float32Array(count * bases * 3);
-  const lumaStep = head.restStep / SH_C0;
-  const chromaStep = head.restChromaStep / SH_C0;
+  const lumaStep = restStep / SH_C0;
+  const chromaStep = restChromaStep / SH_C0;
   for (let base = 0; base < bases; base++) {
     const luma = streams[3 * base] as Int32Array;
     const orange = streams[3 * base + 1] as Int32Array;

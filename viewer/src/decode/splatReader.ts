@@ -2,6 +2,11 @@
 
 import { readGlb, unwrapGzip } from "./glb";
 import { readGaussians, type Gaussians } from "./gaussians";
+import { readHarmonics, type Harmonics } from "./harmonics";
+
+export async function readLayer(bytes: ArrayBuffer, maxShDegree: number): Promise<Harmonics> {
+  return readHarmonics(readGlb(await unwrapGzip(bytes, MAX_CHUNK_BYTES)), maxShDegree);
+}
 
 export { encodeWords } from "./words";
 

@@ -7,6 +7,7 @@
  */
 
 import type { Gaussians } from "./gaussians";
+import type { Harmonics } from "./harmonics";
 
 export const WORDS_PER_TEXEL = 4;
 
@@ -14,6 +15,14 @@ export interface SplatWords {
   readonly count: number;
   readonly shDegree: number;
   /** `[centre+opacity, colour+scale+rotation]`, then the SH texels of `shTexels(shDegree)`. */
+  readonly texels: readonly Uint32Array[];
+}
+
+/** View-dependent colour over splats that are there already. */
+export interface ShadeWords {
+  readonly count: number;
+  readonly shDegree: number;
+  /** The SH texels of `shTexels(shDegree)`. */
   readonly texels: readonly Uint32Array[];
 }
 
@@ -103,6 +112,11 @@ export function encodeWords(splats: Gaussians): SplatWords {
     far[at + 3] = packRotation(quats[at] ?? 0, quats[at + 1] ?? 0, quats[at + 2] ?? 0, quats[at + 3] ?? 1);
   }
   return { count, shDegree, texels: [near, far, ...encodeSh(rest, count, shDegree)] };
+}
+
+/** Encode a layer. */
+export function encodeShades({ count, shDegree, rest }: Harmonics): ShadeWords {
+  return { count, shDegree, texels: encodeSh(rest, count, shDegree) };
 }
 
 /** Degrees 1 and 2 share texels 0 and 1; degree 3 has texels 2 and 3, the eighth word unused. */

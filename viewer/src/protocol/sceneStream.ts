@@ -44,6 +44,8 @@ export interface StreamEvents {
 
 export interface StreamOptions {
   readonly maxSplats: number;
+  /** Above 0 the server sends view-dependent colour too, in chunks of its own. */
+  readonly maxShDegree: number;
   readonly host: { readonly protocol: string; readonly host: string };
   readonly openLink?: (link: Link) => Promise<OpenedLink>;
   readonly connect?: (url: string, subprotocol: string) => WebSocket;
@@ -159,6 +161,7 @@ export class SceneStream {
       query.set("fov", this.pose.fovDeg.toFixed(1));
     }
     query.set("budget", String(this.options.maxSplats));
+    query.set("sh", String(this.options.maxShDegree));
     if (!isReturning) query.set("credit", String(FIRST_WINDOW_BYTES));
     return `${protocol === "https:" ? "wss" : "ws"}://${host}/ws?${query}`;
   }

@@ -7,7 +7,7 @@
 
 import * as THREE from "three";
 import { ExtSplats, SparkRenderer, SplatMesh } from "@sparkjsdev/spark";
-import { WORDS_PER_TEXEL, shTexels, type SplatWords } from "../decode/words";
+import { WORDS_PER_TEXEL, shTexels, type ShadeWords, type SplatWords } from "../decode/words";
 import type { Run } from "../splats/ranges";
 import { Slots } from "../splats/slots";
 import type { SplatBackend } from "./backend";
@@ -100,6 +100,15 @@ export class SparkBackend implements SplatBackend {
     }
     this.write(words, base, 0, words.count);
     return base;
+  }
+
+  shade(words: ShadeWords, base: number): void {
+    if (words.shDegree > this.shDegree) this.rebuild(this.splats.maxSplats, words.shDegree);
+    shadeArrays(this.splats).forEach((array, texel) => {
+      const part = words.texels[texel];
+      if (part) array.set(part, base * WORDS_PER_TEXEL);
+    });
+    this.upload([{ start: base, stop: base + words.count }]);
   }
 
   restore(words: SplatWords, base: number, from: number, to: number): void {
@@ -210,8 +219,11 @@ const SH_NAMES = ["sh1", "sh2", "sh3a", "sh3b"] as const;
 const SH_TEXTURE_NAMES = ["sh1Texture", "sh2Texture", "sh3TextureA", "sh3TextureB"] as const;
 
 function arrays(splats: ExtSplats): Uint32Array[] {
-  const sh = SH_NAMES.map((name) => splats.extra[name]).filter((array) => array instanceof Uint32Array);
-  return [...splats.extArrays, ...sh];
+  return [...splats.extArrays, ...shadeArrays(splats)];
+}
+
+function shadeArrays(splats: ExtSplats): Uint32Array[] {
+  return SH_NAMES.map((name): unknown => splats.extra[name]).filter((array) => array instanceof Uint32Array);
 }
 
 function textures(splats: ExtSplats): THREE.Texture[] {

@@ -1,6 +1,6 @@
 /** The scene's splats as they come: keeps what is drawn free of holes and of doubles. */
 
-import type { SplatWords } from "../decode/words";
+import type { ShadeWords, SplatWords } from "../decode/words";
 import { ChunkKind, type TreeMessage } from "../protocol/generated";
 import type { ViewPose } from "../protocol/sceneStream";
 import type { SplatBackend } from "../render/backend";
@@ -13,6 +13,9 @@ export class SplatPicture {
   private ranges = new RangeReplacement();
   /** What is held, to bring back what a dropped chunk had replaced; kept only where chunks may be dropped. */
   private readonly words = new Map<number, SplatWords>();
+  /** By the chunk that they colour: layers that came before it, and layers shown. */
+  private readonly early = new Map<number, { readonly layer: number; readonly words: ShadeWords }>();
+  private readonly shaded = new Map<number, number>();
   private tree: TreeMessage | undefined;
   private budget = Number.POSITIVE_INFINITY;
 
@@ -46,6 +49,8 @@ export class SplatPicture {
     this.backend.clear();
     this.ranges = new RangeReplacement();
     this.words.clear();
+    this.early.clear();
+    this.shaded.clear();
     this.tree = undefined;
     this.budget = Number.POSITIVE_INFINITY;
   }
@@ -59,9 +64,22 @@ export class SplatPicture {
     const base = this.backend.append(words);
     this.backend.strike(this.ranges.add(chunk, this.place(chunk), base, words.count));
     if (!this.tree || this.budget !== Number.POSITIVE_INFINITY) this.words.set(chunk, words);
+    const early = this.early.get(chunk);
+    this.early.delete(chunk);
+    if (early) this.shade(early.layer, early.words);
   }
 
-  /** Drop chunks out of view for missing ones in view; returns which, for the server to know. */
+  /** A layer of view-dependent colour came; without its chunk it waits. */
+  shade(layer: number, words: ShadeWords): void {
+    const chunk = this.place(layer).parent;
+    if (!this.ranges.has(chunk)) this.early.set(chunk, { layer, words });
+    else if (this.ranges.countOf(chunk) === words.count) {
+      this.backend.shade(words, this.ranges.baseOf(chunk));
+      this.shaded.set(chunk, layer);
+    }
+  }
+
+  /** Drop chunks out of view for missing ones in view; returns which, and their layers, for the server to know. */
   makeRoom(pose: ViewPose): number[] {
     const { tree, ranges, budget } = this;
     if (!tree || budget === Number.POSITIVE_INFINITY) return [];
@@ -74,7 +92,9 @@ export class SplatPicture {
       this.backend.free(freed);
       this.words.delete(chunk);
     }
-    return dropped;
+    const layers = dropped.map((chunk) => this.shaded.get(chunk)).filter((layer) => layer !== undefined);
+    for (const chunk of dropped) this.shaded.delete(chunk);
+    return [...dropped, ...layers];
   }
 
   /** Roots come before the table does. */

@@ -102,6 +102,11 @@ export class RangeReplacement {
     return base;
   }
 
+  /** How many splats a held chunk has, those replaced included. */
+  countOf(chunk: number): number {
+    return this.held.get(chunk)?.count ?? 0;
+  }
+
   private strike(parent: Held, place: ChunkPlace, runs: Run[]): void {
     const start = parent.base + Math.min(place.rangeStart, parent.count);
     const stop = parent.base + Math.min(place.rangeStop, parent.count);
