@@ -73,7 +73,7 @@ Frame = Literal["auto", "rub", "rdf"]
 
 
 def encode(cloud: SplatCloud, *, version: int = 3) -> bytes:
-    """Return an SPZ file of `cloud` in the frame its owner specifies (right, up, back).
+    """Return an SPZ file of `cloud` in the frame its owner specifies (right, up, back); version 4 states it.
 
     Largest errors: position 0.122 mm per axis; opacity 1/510; degree-0 colour 0.0037; scale 3.2 %; SH 1/32
     in degree 1 and 1/16 above, inside -1..1. Rotations are within 0.35 degrees in versions 3 and 4; version 2
@@ -117,8 +117,13 @@ def encode(cloud: SplatCloud, *, version: int = 3) -> bytes:
 
     compressed = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
     frames = [(compressed.compress(stream), len(stream)) for stream in streams if stream]
-    header = _HEADER.pack(MAGIC, 4, len(cloud), cloud.sh_degree, _FRACTIONAL_BITS, 0, len(frames))
-    header += struct.pack("<I12x", _HEADER_V4_BYTES)
+    # Versions 2 and 3 cannot say so in a way that all take: three refuses bytes after the coefficients, and
+    # the owner's own 0.2.3 misreads the record there.
+    stated = struct.pack("<III", _EXTENSION_COORDINATES, 4, _FRAME_CODES["rub"])
+    header = _HEADER.pack(
+        *(MAGIC, 4, len(cloud), cloud.sh_degree, _FRACTIONAL_BITS, _FLAG_EXTENSIONS, len(frames))
+    )
+    header += struct.pack("<I12x", _HEADER_V4_BYTES + len(stated)) + stated
     table = b"".join(struct.pack("<QQ", len(frame), size) for frame, size in frames)
     return header + table + b"".join(frame for frame, _ in frames)
 
