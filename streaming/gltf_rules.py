@@ -28,7 +28,7 @@ from .khr_gaussian_splatting import (
     SPZ_EXTENSIONS,
     is_log_scale,
     linear_from_srgb,
-    splat_primitives,
+    shown_primitives,
 )
 
 # The four wrong dialects seen in the wild. The last is of SPZ files and found by `validate`.
@@ -50,6 +50,7 @@ _SH_ACCESSOR = ("VEC3", {_FLOAT: False})
 _EARLY_PREFIX = re.compile(r"_(ROTATION|SCALE|OPACITY|SH_DEGREE_\d_COEF_\d)$")
 _UNIT = 0.02  # steps of int8 leave a length off by 0.014
 _LEAST_TO_JUDGE = 32  # splats, before a habit of their writer is told from chance
+_MOST_NOTES = 8
 _COLOR_MARGIN = 0.01  # mean; bytes round to 0.002, and decoding takes 0.13 off a middle grey
 
 
@@ -57,12 +58,8 @@ _COLOR_MARGIN = 0.01  # mean; bytes round to 0.002, and decoding takes 0.13 off 
 def problems(document: gltf.Gltf) -> list[str]:
     """Return what a strict reader would hold against the splats of a document, one sentence each."""
     found = []
-    used, required = document.items("extensionsUsed"), document.items("extensionsRequired")
-    if EXTENSION not in used:
+    if EXTENSION not in document.items("extensionsUsed"):
         found.append(f"extensionsUsed must list {EXTENSION}")
-    found += [
-        f"it requires {name!r}, which most splat viewers lack" for name in required if name != EXTENSION
-    ]
     primitives = _primitives(document)
     # One sentence for all primitives that share a fault.
     counts = Counter(line for primitive in primitives for line in _primitive_problems(document, primitive))
@@ -70,6 +67,18 @@ def problems(document: gltf.Gltf) -> list[str]:
     found += [
         f"{line} ({n} of {len(primitives)} primitives)" if several else line for line, n in counts.items()
     ]
+    return found
+
+
+def notes(document: gltf.Gltf) -> list[str]:
+    """Return what no rule forbids and yet a reader of others may lack, one sentence each."""
+    found = [
+        f"it requires {name!r:.80}, which most splat viewers lack"
+        for name in document.items("extensionsRequired")[:_MOST_NOTES]
+        if name != EXTENSION
+    ]
+    if any(_has_spz(primitive) for primitive in _primitives(document)):
+        found.append("its SPZ compression is a draft that Babylon, PlayCanvas and three cannot read")
     return found
 
 
@@ -104,7 +113,13 @@ def _is_left_srgb(color: NDArray, dc: NDArray) -> bool:
 
 
 def _primitives(document: gltf.Gltf) -> list[dict[str, Any]]:
-    return [primitive for mesh in document.items("meshes") for primitive in splat_primitives(mesh)]
+    # Once each, however often they are shown; and only after their sizes were judged.
+    return list({id(primitive): primitive for primitive, _ in shown_primitives(document)}.values())
+
+
+def _has_spz(primitive: dict[str, Any]) -> bool:
+    nested = primitive["extensions"][EXTENSION].get("extensions") or {}
+    return isinstance(nested, dict) and any(name in nested for name in SPZ_EXTENSIONS)
 
 
 def _primitive_problems(document: gltf.Gltf, primitive: dict[str, Any]) -> Iterator[str]:
@@ -119,9 +134,7 @@ def _primitive_problems(document: gltf.Gltf, primitive: dict[str, Any]) -> Itera
         return
     if "COLOR_0" not in attributes:
         yield "without COLOR_0, viewers that lack the extension show white points"
-    nested = extension.get("extensions") or {}
-    if isinstance(nested, dict) and any(name in nested for name in SPZ_EXTENSIONS):
-        yield "its SPZ compression is a draft that Babylon, PlayCanvas and three cannot read"
+    if _has_spz(primitive):
         return
     missing = [name for name in _REQUIRED if name not in attributes]
     if missing:
@@ -198,7 +211,8 @@ def _value_problems(document: gltf.Gltf, attributes: dict[str, Any]) -> Iterator
 
 
 def _only(document: gltf.Gltf, primitive: dict[str, Any]) -> gltf.Gltf:
-    return gltf.Gltf({**document.document, "meshes": [{"primitives": [primitive]}]}, document.buffers)
+    alone = {"meshes": [{"primitives": [primitive]}], "nodes": [{"mesh": 0}], "scenes": [{"nodes": [0]}]}
+    return gltf.Gltf({**document.document, **alone, "scene": 0}, document.buffers)
 
 
 def _values(document: gltf.Gltf, index: Any) -> NDArray[np.float32] | None:

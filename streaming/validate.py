@@ -63,6 +63,7 @@ class FileReport:
     up: Up  # a guess from the splats, in the frame that was assumed; ours is +Y
     dialects: tuple[Dialect, ...]  # wrong ones that it speaks; `problems` say what is wrong with them
     problems: tuple[str, ...]  # one sentence each; empty is good
+    notes: tuple[str, ...] = ()  # what no rule forbids and a reader may yet want to know, one sentence each
 
     @property
     def is_readable(self) -> bool:
@@ -154,7 +155,7 @@ def inspect(path: Path) -> FileReport:
         return replace(report, problems=(*report.problems, str(error)))
     low, high = cloud.means.min(axis=0), cloud.means.max(axis=0)
     up = guess_up(cloud)
-    if up == "-Y" and _NO_FRAME in problems:
+    if up == "-Y" and _NO_FRAME in report.notes:
         report = replace(report, dialects=(*report.dialects, "PLY axes in SPZ"))
     return replace(
         report,
@@ -230,6 +231,7 @@ def _read(kind: FileFormat, data: bytes, path: Path, frame: Frame) -> SplatCloud
 
 def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, list[str]]:
     problems: list[str] = []
+    notes: list[str] = []
     match report.format:
         case "asset":
             manifest = read_asset(path).manifest
@@ -242,6 +244,7 @@ def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, 
         case "glTF":
             document = gltf.decode(data)
             problems = gltf_rules.problems(document)
+            notes = gltf_rules.notes(document)
             report = replace(
                 report,
                 version=str(document.document["asset"]["version"]),
@@ -255,14 +258,14 @@ def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, 
             version, is_antialiased, states_frame = spz.describe(data)
             report = replace(report, version=str(version))
             if is_antialiased:
-                problems.append(_ANTIALIASED)
+                notes.append(_ANTIALIASED)
             if not states_frame:
-                problems.append(_NO_FRAME)
+                notes.append(_NO_FRAME)
         case "SOG" | "SOG folder":
             meta = sog.describe(BundleFiles(data) if data else _files(path))
             report = replace(report, version=str(meta.version))
             if meta.is_antialiased:
-                problems.append(_ANTIALIASED)
+                notes.append(_ANTIALIASED)
         case "streamed SOG":
             levels = sog.describe_lod(_files(path)).level_count
             report = replace(report, version=f"1, {levels} levels")
@@ -271,7 +274,7 @@ def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, 
             report = replace(report, version=f"{version}, level {level}")
         case "PLY" | "compressed PLY":
             report = replace(report, version=f"1.0 {ply.read_header(data).format}")
-    return report, problems
+    return replace(report, notes=tuple(notes)), problems
 
 
 def _is_labelled(document: gltf.Gltf) -> bool:
