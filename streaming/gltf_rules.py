@@ -114,7 +114,7 @@ def _is_left_srgb(color: NDArray, dc: NDArray) -> bool:
 
 def _primitives(document: gltf.Gltf) -> list[dict[str, Any]]:
     # Once each, however often they are shown; and only after their sizes were judged.
-    return list({id(primitive): primitive for primitive, _ in shown_primitives(document)}.values())
+    return list({id(primitive): primitive for primitive, *_ in shown_primitives(document)}.values())
 
 
 def _has_spz(primitive: dict[str, Any]) -> bool:

@@ -39,6 +39,7 @@ LINEAR_COLOR_SPACE = "lin_rec709_display"
 KERNEL = "ellipse"
 
 Layout = Literal["compact", "float"]
+Shown = tuple[dict[str, Any], NDArray, int]  # a primitive, `world_from_node` [4, 4], the splats it claims
 
 # A visible splat must keep an opacity that stays inside (0, 1) after eight bits.
 _OPACITY_STEPS = 255
@@ -179,11 +180,16 @@ def decode_primitives(document: gltf.Gltf) -> list[SplatCloud]:
             f"a glTF splat file must hold a {EXTENSION} primitive, found none",
             hint="Meshes and plain point clouds cannot become splats.",
         )
-    return [transform(_decode_primitive(document, primitive), matrix) for primitive, matrix in found]
+    return decode_shown(document, found)
 
 
-def shown_primitives(document: gltf.Gltf) -> list[tuple[dict[str, Any], NDArray]]:
-    """Return the splat primitives of the default scene, each as often as it is shown, with `world_from_node`.
+def decode_shown(document: gltf.Gltf, shown: list[Shown]) -> list[SplatCloud]:
+    """Return one cloud for each of `shown_primitives`, in the world frame; errors as for `decode`."""
+    return [transform(_decode_primitive(document, primitive), matrix) for primitive, matrix, _ in shown]
+
+
+def shown_primitives(document: gltf.Gltf) -> list[Shown]:
+    """Return the splat primitives of the default scene, each as often as it is shown.
 
     Nodes share meshes and accessors share bytes for nothing: a small file could ask for any number of splats.
     Nothing is read before their sum is known.
@@ -191,19 +197,18 @@ def shown_primitives(document: gltf.Gltf) -> list[tuple[dict[str, Any], NDArray]
     Raises:
         AssetFormatError: More splats than a file of this size may show, or a broken rule of glTF.
     """
-    of_mesh: dict[Any, tuple[list[dict[str, Any]], int]] = {}
-    found, total = [], 0
+    of_mesh: dict[Any, list[tuple[dict[str, Any], int]]] = {}
+    found: list[Shown] = []
+    total = 0
     most = min(MAX_SPLATS_PER_FILE, sum(map(len, document.buffers)) * _MOST_SPLATS_PER_BYTE)
     for node, world_from_node in gltf.scene_nodes(document):
         if "mesh" not in node:
             continue
         mesh = document.item("meshes", node["mesh"])
         if node["mesh"] not in of_mesh:
-            primitives = splat_primitives(mesh)
-            of_mesh[node["mesh"]] = primitives, sum(_splat_count(document, p) for p in primitives)
-        primitives, count = of_mesh[node["mesh"]]
-        found += [(primitive, world_from_node) for primitive in primitives]
-        total += count
+            of_mesh[node["mesh"]] = [(p, _splat_count(document, p)) for p in splat_primitives(mesh)]
+        found += [(primitive, world_from_node, count) for primitive, count in of_mesh[node["mesh"]]]
+        total += sum(count for _, count in of_mesh[node["mesh"]])
         if total > most or len(found) > _MOST_PRIMITIVES:
             raise AssetFormatError(
                 f"a glTF file of this size must show at most {most} splats in {_MOST_PRIMITIVES} primitives, "

@@ -64,3 +64,7 @@ MAX_SOG_LEAVES = 200_000
 
 # Real files spend five bytes or more on a splat; a picture of one colour spends none on millions.
 MAX_SOG_SPLATS_PER_BYTE = 16
+
+# A tileset.json lists about 150 bytes for a tile; the largest public ones have some thousands.
+MAX_TILES = 20_000
+MAX_TILE_DEPTH = 64  # levels of tiles, those of tilesets inside tilesets with them

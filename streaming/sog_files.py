@@ -1,4 +1,4 @@
-"""Where the files of a SOG lie: in a zip or in a folder. Sizes are checked before anything is unpacked."""
+"""Files that come together, in a zip or in a folder. Sizes are checked before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class SogFiles(ABC):
         """
         size = self.byte_length(name)
         if size > limit:
-            raise AssetFormatError(f"SOG file {name!r} must be at most {limit} bytes, got {size}")
+            raise AssetFormatError(f"file {name!r} must be at most {limit} bytes, got {size}")
         data = self._load(name, size)
         if len(data) != size:
-            raise AssetFormatError(f"SOG file {name!r} must hold {size} bytes, got {len(data)}")
+            raise AssetFormatError(f"file {name!r} must hold {size} bytes, got {len(data)}")
         return data
 
     def pixels(self, name: str, *, at_least: int, at_most: int | None = None) -> NDArray[np.uint8]:
@@ -103,13 +103,13 @@ class BundleFiles(SogFiles):
             raise AssetFormatError(f"a SOG bundle must hold {name!r}, found none") from error
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise AssetFormatError(
-                f"SOG file {name!r} must be stored or deflated, got method {entry.compress_type}"
+                f"file {name!r} must be stored or deflated, got method {entry.compress_type}"
             )
         if entry.flag_bits & 1:
-            raise AssetFormatError(f"SOG file {name!r} must not be encrypted")
+            raise AssetFormatError(f"file {name!r} must not be encrypted")
         if entry.file_size > entry.compress_size * MAX_DEFLATE_RATIO + 64:
             raise AssetFormatError(
-                f"SOG file {name!r} must fit its {entry.compress_size} packed bytes, got {entry.file_size}"
+                f"file {name!r} must fit its {entry.compress_size} packed bytes, got {entry.file_size}"
             )
         return entry
 
@@ -118,7 +118,7 @@ class BundleFiles(SogFiles):
             with self._zip.open(self._entry(name)) as file:
                 return file.read(byte_length)
         except _ZIP_ERRORS as error:
-            raise AssetFormatError(f"SOG file {name!r} must unpack, got {error}") from error
+            raise AssetFormatError(f"file {name!r} must unpack, got {error}") from error
 
 
 class FolderFiles(SogFiles):
@@ -129,8 +129,9 @@ class FolderFiles(SogFiles):
 
     def byte_length(self, name: str) -> int:
         path = self._folder / _plain(name)
-        if not path.is_file():
-            raise AssetFormatError(f"a SOG folder must hold {name!r}, found none")
+        # A link could lead out where the name does not.
+        if not path.is_file() or not path.resolve().is_relative_to(self._folder.resolve()):
+            raise AssetFormatError(f"its folder must hold {name!r}, found none")
         return path.stat().st_size
 
     def _load(self, name: str, byte_length: int) -> bytes:
@@ -150,7 +151,7 @@ def _plain(name: str) -> str:
     parts = PurePosixPath(name).parts
     strange = not name or len(name) > _MAX_NAME or any(c in name for c in ":\\?#") or not name.isprintable()
     if strange or name.startswith("/") or ".." in parts:
-        raise AssetFormatError(f"SOG file names must stay inside their folder, got {name!r:.80}")
+        raise AssetFormatError(f"names of files must stay inside their folder, got {name!r:.80}")
     return name
 
 

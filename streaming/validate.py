@@ -24,6 +24,7 @@ from . import (
     splat_file,
     spz,
     tiles,
+    tileset,
 )
 from .assemble import GZIP_MAGIC, finest_cloud
 from .errors import AssetFormatError
@@ -35,11 +36,24 @@ from .sog_files import ZIP_MAGIC, BundleFiles, FolderFiles
 from .up_guess import Up, guess_up
 
 FileFormat = Literal[
-    "PLY", "compressed PLY", "SPZ", "SOG", "SOG folder", "streamed SOG", ".splat", ".ksplat", "glTF", "asset"
+    "PLY",
+    "compressed PLY",
+    "SPZ",
+    "SOG",
+    "SOG folder",
+    "streamed SOG",
+    ".splat",
+    ".ksplat",
+    "glTF",
+    "3D Tiles",
+    "asset",
 ]
 Frame = Literal["auto", "rub", "rdf"]
 
-_HINT = "Splat files end in .ply, .spz, .sog, .splat, .ksplat, .glb or .gltf, or are called meta.json."
+_HINT = (
+    "Splat files end in .ply, .spz, .sog, .splat, .ksplat, .glb or .gltf, or are called meta.json, "
+    "lod-meta.json or tileset.json."
+)
 _ANTIALIASED = "it was trained with anti-aliasing; viewers without it show thin things too thick"
 _NO_FRAME = "it does not say which way is up; right, up, back is assumed (see `import --frame`)"
 _NEEDLE = 1000.0  # longest over middle axis
@@ -76,9 +90,10 @@ def read_splats(path: Path, *, frame: Frame = "auto") -> SplatCloud:
 
     Args:
         path: Its first bytes decide the format; `.splat` and `.ksplat` have none, so there the name does. Of
-            a SOG that is not bundled, its meta.json or its folder; of a streamed one, its finest level.
+            a SOG that is not bundled, its meta.json or its folder; of a streamed one, its finest level; of
+            3D Tiles likewise, its tileset.json or its folder.
         frame: What the stored axes mean, for formats that do not say: "rub" (right, up, back) or "rdf"
-            (right, down, forward). "auto" follows each format's owner. glTF always says.
+            (right, down, forward). "auto" follows each format's owner. glTF and 3D Tiles always say.
 
     Raises:
         InvalidInputError: No such file.
@@ -168,7 +183,11 @@ def inspect(path: Path) -> FileReport:
     )
 
 
-_FOLDERS: dict[str, FileFormat] = {sog.LOD_META_NAME: "streamed SOG", sog.META_NAME: "SOG folder"}
+_FOLDERS: dict[str, FileFormat] = {
+    sog.LOD_META_NAME: "streamed SOG",
+    sog.META_NAME: "SOG folder",
+    tiles.TILESET_NAME: "3D Tiles",
+}
 _NAMED: dict[str, FileFormat] = {".splat": ".splat", ".ksplat": ".ksplat"}  # without a magic number
 
 
@@ -192,8 +211,6 @@ def _open(path: Path) -> tuple[FileFormat, bytes]:
     if not 0 < size <= MAX_FILE_BYTES:
         raise AssetFormatError(f"a splat file must be 1 to {MAX_FILE_BYTES} bytes, got {size}", hint=_HINT)
     data = path.read_bytes()
-    if path.name == tiles.TILESET_NAME:
-        raise AssetFormatError("a tileset holds no splats itself", hint="Give the .glb that it names.")
     if data[:4] == gltf.MAGIC or data.lstrip()[:1] == b"{":
         return "glTF", data
     if data[:2] == GZIP_MAGIC or data[:4] == spz.MAGIC.to_bytes(4, "little"):
@@ -223,6 +240,8 @@ def _read(kind: FileFormat, data: bytes, path: Path, frame: Frame) -> SplatCloud
             return sog.decode_files(_files(path), frame=frame)
         case "streamed SOG":
             return sog.decode_lod(_files(path), frame=frame)
+        case "3D Tiles":
+            return tileset.decode_files(_files(path))
         case ".splat":
             return splat_file.decode(data, frame=frame)
         case ".ksplat":
@@ -269,6 +288,9 @@ def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, 
         case "streamed SOG":
             levels = sog.describe_lod(_files(path)).level_count
             report = replace(report, version=f"1, {levels} levels")
+        case "3D Tiles":
+            count = len(tileset.contents(_files(path)))
+            notes.append(f"its finest level is read, of {count} {'tile' if count == 1 else 'tiles'}")
         case ".ksplat":
             version, level = ksplat.describe(data)
             report = replace(report, version=f"{version}, level {level}")
@@ -287,7 +309,7 @@ def _up_problems(kind: FileFormat, up: Up) -> list[str]:
     found = f"its ground lies as if {up} were up"
     if kind == "SPZ" and up == "-Y":
         return [f"{found}: it holds the axes of a PLY, as splat-transform, GaussForge and gsply write"]
-    if kind in ("glTF", "asset") or up != "-Y":
+    if kind in ("glTF", "3D Tiles", "asset") or up != "-Y":
         return [f"{found}; +Y is"]
     return [f"{found}: an editor has saved it upright (see `import --frame rub`)"]
 
