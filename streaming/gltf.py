@@ -59,7 +59,7 @@ class Gltf:
         """Return one object of a top-level array, checked to exist."""
         found = self.items(name)
         if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(found):
-            raise AssetFormatError(f"glTF {name} index must be below {len(found)}, got {index!r}")
+            raise AssetFormatError(f"glTF {name} index must be below {len(found)}, got {index!r:.80}")
         if not isinstance(found[index], dict):
             raise AssetFormatError(f"glTF {name}[{index}] must be an object")
         return found[index]
@@ -149,7 +149,7 @@ def decode(data: bytes) -> Gltf:
     if not isinstance(document, dict) or not isinstance(document.get("asset"), dict):
         raise AssetFormatError("a glTF document must be an object with an asset")
     if str(document["asset"].get("version", "")).split(".")[0] != "2":
-        raise AssetFormatError(f"glTF version must be 2.x, got {document['asset'].get('version')!r}")
+        raise AssetFormatError(f"glTF version must be 2.x, got {document['asset'].get('version')!r:.80}")
     gltf = Gltf(document, ())
     buffers = tuple(_buffer(i, entry, binary) for i, entry in enumerate(gltf.items("buffers")))
     return Gltf(document, buffers)
@@ -166,7 +166,7 @@ def read_accessor(gltf: Gltf, index: Any) -> NDArray:
     dtype = _DTYPES.get(_choice(accessor.get("componentType")))
     width = _WIDTHS.get(_choice(accessor.get("type")))
     if dtype is None or width is None:
-        found = f"{accessor.get('type')!r} of {accessor.get('componentType')!r}"
+        found = f"{accessor.get('type')!r:.80} of {accessor.get('componentType')!r:.80}"
         raise AssetFormatError(f"{where} must have a known type, got {found}")
     if "sparse" in accessor or "bufferView" not in accessor:
         raise AssetFormatError(f"{where} must be stored plainly in a bufferView")
@@ -312,7 +312,7 @@ def _parse_json(text: bytes) -> Any:
         return json.loads(text, parse_constant=_refuse_constant)
     # RecursionError: the parser is recursive and nesting is free for an attacker.
     except (ValueError, RecursionError) as error:
-        raise AssetFormatError(f"glTF JSON must parse, got {error}") from error
+        raise AssetFormatError(f"glTF JSON must parse, got {error!s:.80}") from error
 
 
 def _refuse_constant(name: str) -> float:
@@ -336,7 +336,7 @@ def _buffer(index: int, entry: Any, binary: bytes | None) -> bytes:
         try:
             data = base64.b64decode(uri.split(",", 1)[1], validate=True)
         except binascii.Error as error:
-            raise AssetFormatError(f"{where} must be valid base64, got {error}") from error
+            raise AssetFormatError(f"{where} must be valid base64, got {error!s:.80}") from error
     else:
         # Following a path or an address from an uploaded file would let it read this machine.
         raise AssetFormatError(
@@ -350,7 +350,7 @@ def _buffer(index: int, entry: Any, binary: bytes | None) -> bytes:
 
 def _size(value: Any, what: str, at_least: int = 0) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
-        raise AssetFormatError(f"{what} must be an integer of at least {at_least}, got {value!r}")
+        raise AssetFormatError(f"{what} must be an integer of at least {at_least}, got {value!r:.80}")
     return value
 
 

@@ -125,7 +125,7 @@ def _has_spz(primitive: dict[str, Any]) -> bool:
 def _primitive_problems(document: gltf.Gltf, primitive: dict[str, Any]) -> Iterator[str]:
     extension, attributes = primitive["extensions"][EXTENSION], primitive.get("attributes")
     if primitive.get("mode") != gltf.POINTS:
-        yield f"mode must be {gltf.POINTS} (points), got {primitive.get('mode')!r}"
+        yield f"mode must be {gltf.POINTS} (points), got {primitive.get('mode')!r:.80}"
     for name, known in (("kernel", (KERNEL,)), ("colorSpace", (COLOR_SPACE, LINEAR_COLOR_SPACE))):
         if extension.get(name) not in known:
             yield f"{name} must be {' or '.join(known)}, got {extension.get(name)!r:.80}"
@@ -143,12 +143,12 @@ def _primitive_problems(document: gltf.Gltf, primitive: dict[str, Any]) -> Itera
     counts = set()
     for name, index in attributes.items():
         accessor = document.item("accessors", index)
-        counts.add(str(accessor.get("count")))
+        counts.add(str(accessor.get("count"))[:20])
         if name == "POSITION" and ("min" not in accessor or "max" not in accessor):
             yield "POSITION must state min and max"
         yield from _accessor_problems(document, name, accessor)
     if len(counts) > 1:
-        yield f"all attributes must have one count, got {sorted(counts)}"
+        yield f"all attributes must have one count, got {sorted(counts)!s:.80}"
     yield from _value_problems(document, attributes)
     scales = _values(document, attributes.get(SCALE))
     if scales is not None and is_log_scale(document, primitive, scales):
@@ -166,14 +166,14 @@ def _sh_problems(attributes: dict[str, Any]) -> Iterator[str]:
         yield f"SH must be complete up to degree {highest}, found no SH_DEGREE_{l}_COEF_{m}"
     for name in attributes:
         if name.startswith(f"{EXTENSION}:") and name not in _ACCESSORS and not _SH.match(name):
-            yield f"{name} is not an attribute of the extension"
+            yield f"{_label(name)} is not an attribute of the extension"
 
 
 def _accessor_problems(document: gltf.Gltf, name: str, accessor: dict[str, Any]) -> Iterator[str]:
     view = document.item("bufferViews", accessor.get("bufferView"))
     places = accessor.get("byteOffset", 0), view.get("byteOffset", 0), view.get("byteStride", 0)
     if any(isinstance(place, int) and place % 4 for place in places):
-        yield f"{name} must be aligned to 4 bytes"
+        yield f"{_label(name)} must be aligned to 4 bytes"
     wanted = _SH_ACCESSOR if _SH.match(name) else _ACCESSORS.get(name)
     if wanted is None:
         return
@@ -190,12 +190,17 @@ def _accessor_problems(document: gltf.Gltf, name: str, accessor: dict[str, Any])
         yield f"{name} must be {'normalized' if components[component] else 'plain, not normalized'}"
 
 
+def _label(name: str) -> str:
+    """Return the name of an attribute as it may be shown: one may be of any length and hold line breaks."""
+    return f"{name:.80}" if name.isprintable() else f"{name!r:.80}"
+
+
 def _value_problems(document: gltf.Gltf, attributes: dict[str, Any]) -> Iterator[str]:
     for name, index in attributes.items():
         values = _values(document, index)
         if values is not None and not np.isfinite(values).all():
             bad = int((~np.isfinite(values)).any(axis=1).sum())
-            yield f"{name} must be finite, got {bad} of {len(values)} splats that are not"
+            yield f"{_label(name)} must be finite, got {bad} of {len(values)} splats that are not"
     opacities, quats = _values(document, attributes.get(OPACITY)), _values(document, attributes.get(ROTATION))
     if opacities is not None and ((opacities < 0) | (opacities > 1)).any():
         yield "opacities must lie between 0 and 1; logits are those of a PLY"

@@ -255,7 +255,7 @@ def _decode_primitive(document: gltf.Gltf, primitive: dict[str, Any]) -> SplatCl
     for name, wanted in (("kernel", (KERNEL,)), ("colorSpace", (COLOR_SPACE, LINEAR_COLOR_SPACE))):
         if extension.get(name) not in wanted:
             raise AssetFormatError(
-                f"{EXTENSION} {name} must be {' or '.join(wanted)}, got {extension.get(name)!r}"
+                f"{EXTENSION} {name} must be {' or '.join(wanted)}, got {extension.get(name)!r:.80}"
             )
     payload = _spz_payload(document, primitive)
     # The draft stores the glTF frame itself, so the numbers are ours as they stand.
@@ -271,7 +271,7 @@ def _spz_payload(document: gltf.Gltf, primitive: dict[str, Any]) -> bytes | None
     if entry is None:
         unknown = sorted(nested)
         if unknown:
-            raise AssetFormatError(f"{EXTENSION} must not use an unknown compression, got {unknown[0]!r}")
+            raise AssetFormatError(f"{EXTENSION} must not use an unknown compression, got {unknown[0]!r:.80}")
         return None
     view = entry.get("bufferView") if isinstance(entry, dict) else None
     return bytes(gltf.read_view(document, view)[0])

@@ -84,7 +84,8 @@ def _corner_count(document: gltf.Gltf, primitive: dict[str, Any]) -> int:
 
 def _triangles(document: gltf.Gltf, primitive: dict[str, Any]) -> tuple[NDArray, NDArray]:
     """Return points [P, 3] and triangles [T, 3] of a primitive."""
-    points = gltf.read_accessor(document, primitive["attributes"]["POSITION"]).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # of signalling NaNs, which are named as not finite
+        points = gltf.read_accessor(document, primitive["attributes"]["POSITION"]).astype(np.float64)
     if points.shape[1] != 3 or not np.isfinite(points).all():
         raise AssetFormatError("glTF POSITION must be finite and have three components")
     if "indices" in primitive:

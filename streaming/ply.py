@@ -136,7 +136,9 @@ def read_header(data: bytes) -> Header:
                     raise ValueError(line)
         return _checked_header(data, layout, elements, stop)
     except (ValueError, KeyError, IndexError) as error:
-        raise AssetFormatError(f"a PLY header must follow the format, got a bad line ({error})") from error
+        raise AssetFormatError(
+            f"a PLY header must follow the format, got a bad line ({error!s:.80})"
+        ) from error
 
 
 def _checked_header(
@@ -186,7 +188,7 @@ def _tables(data: bytes, header: Header) -> dict[str, NDArray]:
             try:
                 rows = np.array(part, np.float64).reshape(element.count, width)
             except ValueError as error:
-                raise AssetFormatError(f"a PLY body must hold numbers only, got {error}") from error
+                raise AssetFormatError(f"a PLY body must hold numbers only, got {error!s:.80}") from error
             table = np.empty(element.count, element.dtype)
             for column, name in enumerate(element.dtype.names or ()):
                 table[name] = rows[:, column]

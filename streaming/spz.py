@@ -239,7 +239,7 @@ def _split_v4(data: bytes, sizes: list[int], has_extensions: bool) -> tuple[list
             stream = zstandard.ZstdDecompressor().decompress(part, max_output_size=size)
         except zstandard.ZstdError as error:
             raise AssetFormatError(
-                f"SPZ stream {i} must be a zstd frame of {size} bytes, got {error}"
+                f"SPZ stream {i} must be a zstd frame of {size} bytes, got {error!s:.80}"
             ) from error
         if len(stream) != size:
             raise AssetFormatError(f"SPZ stream {i} must hold {size} bytes, got {len(stream)}")
@@ -268,7 +268,7 @@ def _inflate(data: bytes, limit: int) -> bytes:
     try:
         return zlib.decompressobj(31).decompress(data, limit)
     except zlib.error as error:
-        raise AssetFormatError(f"SPZ gzip data must unpack, got {error}") from error
+        raise AssetFormatError(f"SPZ gzip data must unpack, got {error!s:.80}") from error
 
 
 def _byte(values: NDArray) -> bytes:

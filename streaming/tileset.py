@@ -155,10 +155,12 @@ def _place_of(tileset_from_tile: NDArray) -> NDArray:
     """Return the map that brings a tile on the Earth to the origin and upright, else the identity."""
     if np.linalg.norm(tileset_from_tile[:3, 3]) <= MAX_POSE_METRES:
         return _STILL
+    lengths = np.linalg.norm(tileset_from_tile[:3, :3], axis=0)
+    with np.errstate(over="ignore"):
+        determinant = np.linalg.det(tileset_from_tile[:3, :3])
+    if not 0 < determinant < np.inf or lengths.min() < 1e-9:
+        raise AssetFormatError(f"a tile must not mirror or flatten, got determinant {determinant:.3g}")
     place = tileset_from_tile.copy()
-    lengths = np.linalg.norm(place[:3, :3], axis=0)
-    if not np.linalg.det(place[:3, :3]) > 0:
-        raise AssetFormatError("a tile must not mirror or flatten its content")
     place[:3, :3] /= lengths
     return np.linalg.inv(place)
 
@@ -185,7 +187,7 @@ def _parse(text: bytes, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, AssetFormatError):
             raise
-        raise AssetFormatError(f"{posixpath.basename(name)} must parse, got {error}") from error
+        raise AssetFormatError(f"{posixpath.basename(name)} must parse, got {error!s:.80}") from error
 
 
 def _refuse_constant(name: str) -> float:

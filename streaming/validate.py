@@ -148,7 +148,7 @@ def write_splats(cloud: SplatCloud, path: Path) -> None:
     ending = next((ending for ending in ENCODERS if name.endswith(ending)), None)
     if ending is None:
         known = ", ".join([*ENCODERS, *FOLDER_ENCODERS])
-        raise AssetFormatError(f"a file to write must end in {known}, got {path.name!r}")
+        raise AssetFormatError(f"a file to write must end in {known}, got {path.name!r:.80}")
     write_whole(path, ENCODERS[ending](cloud))
 
 
@@ -206,7 +206,7 @@ def _open(path: Path) -> tuple[FileFormat, bytes]:
         if (path.is_dir() and (path / name).is_file()) or (path.is_file() and path.name == name):
             return kind, b""
     if not path.is_file():
-        raise InvalidInputError(f"{path.name!r} must be a file, found none", hint=_HINT)
+        raise InvalidInputError(f"{path.name!r:.80} must be a file, found none", hint=_HINT)
     size = path.stat().st_size
     if not 0 < size <= MAX_FILE_BYTES:
         raise AssetFormatError(f"a splat file must be 1 to {MAX_FILE_BYTES} bytes, got {size}", hint=_HINT)
@@ -221,7 +221,9 @@ def _open(path: Path) -> tuple[FileFormat, bytes]:
         return "SOG", data
     if path.suffix.lower() in _NAMED:
         return _NAMED[path.suffix.lower()], data
-    raise AssetFormatError(f"{path.name!r} must be a known splat format, got {data[:4]!r} first", hint=_HINT)
+    raise AssetFormatError(
+        f"{path.name!r:.80} must be a known splat format, got {data[:4]!r} first", hint=_HINT
+    )
 
 
 def _read(kind: FileFormat, data: bytes, path: Path, frame: Frame) -> SplatCloud:

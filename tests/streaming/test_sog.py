@@ -97,7 +97,8 @@ def test_splats_written_by_hand_are_read() -> None:
     assert not cloud.sh[1, 1:].any()
 
 
-def test_version_one_lies_between_limits_and_keeps_logits() -> None:
+def version_one() -> dict[str, bytes]:
+    """Return the same two splats as version 1 has them: limits in place of codebooks, a logit as opacity."""
     files = _by_hand()
     meta = json.loads(files["meta.json"])
     del meta["version"], meta["count"]
@@ -108,6 +109,11 @@ def test_version_one_lies_between_limits_and_keeps_logits() -> None:
     files["meta.json"] = json.dumps(meta).encode()
     files["s.webp"] = _webp([[[0, 255, 51, 255], [255, 0, 0, 255]]])
     files["c.webp"] = _webp([[[0, 255, 51, 255], [255, 0, 0, 0]]])
+    return files
+
+
+def test_version_one_lies_between_limits_and_keeps_logits() -> None:
+    files = version_one()
 
     cloud = sog.decode(_zip(files), frame="rub")
 
