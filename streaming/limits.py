@@ -56,6 +56,11 @@ MAX_GLTF_NODES = 100_000
 # A PLY header of a thousand properties stays under it.
 MAX_PLY_HEADER_BYTES = 64 * 2**10
 
+# A million equal splats of SPZ deflate to 20 KB and unpack to a quarter of a gigabyte. Real files spend 14
+# bytes on a splat; small ones may be of any kind.
+MAX_SPZ_SPLATS_PER_BYTE = 4
+ANY_SPZ_SPLATS = 65_536
+
 # A meta.json is three codebooks (15 KB); a lod-meta.json has one line for each of thousands of leaves.
 MAX_SOG_META_BYTES = 8 * 2**20
 MAX_SOG_ENTRIES = 64  # files in a bundle; eight are used

@@ -24,7 +24,13 @@ from reconstruction.conventions import WORLD_FROM_Z_UP, wxyz_from_xyzw, xyzw_fro
 from reconstruction.splats import SplatCloud
 
 from .errors import AssetFormatError
-from .limits import MAX_DEFLATE_RATIO, MAX_INFLATED_BYTES, MAX_SPLATS_PER_FILE
+from .limits import (
+    ANY_SPZ_SPLATS,
+    MAX_DEFLATE_RATIO,
+    MAX_INFLATED_BYTES,
+    MAX_SPLATS_PER_FILE,
+    MAX_SPZ_SPLATS_PER_BYTE,
+)
 from .transform import flip_axes, transform, unit_quats
 
 MAGIC = 0x5053474E
@@ -201,7 +207,8 @@ def _split(data: bytes) -> tuple[tuple[int, ...], list[bytes], int | None]:
     sizes.append(3 * (_BASES[degree] - 1) * count)
     expected = _HEADER.size + sum(sizes)
     # Zstd has no such limit, but files that hold a scene stay far below it too.
-    if expected > MAX_INFLATED_BYTES or expected > len(data) * MAX_DEFLATE_RATIO + 64:
+    most = min(MAX_INFLATED_BYTES, len(data) * MAX_DEFLATE_RATIO + 64)
+    if expected > most or count > ANY_SPZ_SPLATS + len(data) * MAX_SPZ_SPLATS_PER_BYTE:
         raise AssetFormatError(f"SPZ splat count must fit the file of {len(data)} bytes, got {count}")
     if version == 4:
         return header, *_split_v4(data, sizes, bool(flags & _FLAG_EXTENSIONS))
