@@ -65,7 +65,7 @@ bench-fitting: setup ## held-out PSNR by CPU-seconds, beside the spike and OpenS
 bench-gpu: setup ## on a machine with a CUDA device and gsplat: steps and fits beside the cores
 	$(BIN)/python -m tests.bench.gpu
 
-fuzz: setup ## a million random inputs through the kernels and through every reader of splat files
+fuzz: setup ## a million random inputs through the kernels, and through each reader of files: an hour on two cores
 	$(BIN)/python -m tests.fuzz.kernels
 	$(BIN)/python -m tests.fuzz.formats
 
