@@ -17,9 +17,13 @@ _WORDS = (0, 1, 2, 127, 255, 65535, 2**24, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 
 # NaN, both infinities, the least and the greatest float32, minus nothing, and a signalling NaN.
 _FLOATS = (0x7FC00000, 0x7F800000, 0xFF800000, 1, 0x7F7FFFFF, 0x80000000, 0x7FA00001)
 _NUMBERS = (-1, 0, 1, 2**31, 2**32 - 1, 2**53, 10**30, 1e-300, 1e300, 0.5)
-_NONSENSE: tuple[Any, ...] = (
-    *(None, True, False, "", "x", "../x", "a\u0000b", "\U0001f600" * 40, [], {}, [0], {"a": 1}, [[[[]]]]),
-    *_NUMBERS,
+# As texts: a list that two trees shared would carry the changes of one case into the next.
+_NONSENSE = tuple(
+    json.dumps(value)
+    for value in (
+        *(None, True, False, "", "x", "../x", "a\u0000b", "\U0001f600" * 40, [], {}, [0], {"a": 1}, [[[[]]]]),
+        *_NUMBERS,
+    )
 )
 _TOKENS = (b"0", b"-1", b"4294967295", b"18446744073709551616", b"1e999", b"nan", b"-inf", b"x", b"", b"list")
 
@@ -69,7 +73,7 @@ class Seed:
         *parents, key = self.places[place]
         holder = _follow(tree, parents)
         if value < len(_NONSENSE):
-            holder[key] = _NONSENSE[value]
+            holder[key] = json.loads(_NONSENSE[value])
         else:
             del holder[key]
         return json.dumps(tree).encode()
@@ -130,7 +134,7 @@ def _damage_json(rng: Random, seed: Seed, other: Seed) -> bytes:
             continue
         match rng.randrange(8):
             case 0 | 1:
-                holder[key] = rng.choice(_NONSENSE)
+                holder[key] = json.loads(rng.choice(_NONSENSE))
             case 2 | 3 if isinstance(value, int | float):
                 holder[key] = rng.choice(
                     (value + 1, value - 1, -value, value * 4, value * 2**16, value + 0.5)

@@ -321,3 +321,12 @@ def test_meshopt_compression_is_refused_by_name(name: str) -> None:
     with pytest.raises(AssetFormatError, match="must be plain, got meshopt compression") as caught:
         khr_gaussian_splatting.decode(_edited(SPLATS, pack))
     assert caught.value.hint
+
+
+def test_case_of_the_fuzzer_does_not_depend_on_those_before_it() -> None:
+    parser = PARSERS["sog_meta"]()
+    wanted = [case(parser, "sog_meta", 3, index) for index in range(400, 900)]
+
+    again = [case(PARSERS["sog_meta"](), "sog_meta", 3, index) for index in (899, 640, 401)]
+
+    assert again == [wanted[499], wanted[240], wanted[1]]
