@@ -32,6 +32,11 @@ viewer/node_modules/.installed: viewer/package-lock.json
 	cd viewer && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
+# Readers of other programs, 94 MB, for tests alone.
+viewer/conformance/node_modules/.installed: viewer/conformance/package-lock.json
+	cd viewer/conformance && npm ci --loglevel=error
+	@touch $@
+
 streaming/_viewer/index.html: viewer/node_modules/.installed viewer/index.html viewer/vite.config.ts $(shell find viewer/src viewer/public -type f 2>/dev/null)
 	cd viewer && npm run --silent build
 	@touch $@
@@ -40,7 +45,7 @@ streaming/_viewer/index.html: viewer/node_modules/.installed viewer/index.html v
 system:
 	@$(PYTHON) immersive/preflight.py --install
 
-test: system setup lint ## everything that must pass
+test: system setup viewer/conformance/node_modules/.installed lint ## everything that must pass
 	cd viewer && npm run --silent typecheck && npm run --silent test
 	$(BIN)/python -m pytest -m "not slow and not gpu"
 
@@ -60,7 +65,7 @@ bench-fitting: setup ## held-out PSNR by CPU-seconds, beside the spike and OpenS
 bench-gpu: setup ## on a machine with a CUDA device and gsplat: steps and fits beside the cores
 	$(BIN)/python -m tests.bench.gpu
 
-fuzz: setup ## a million random inputs through the kernels and through every reader of splat files
+fuzz: setup ## a million random inputs through the kernels, and through each reader of files: an hour on two cores
 	$(BIN)/python -m tests.fuzz.kernels
 	$(BIN)/python -m tests.fuzz.formats
 

@@ -128,6 +128,8 @@ def inspect_file(file: Path, *, as_json: bool) -> None:
             _OUT.print(f"[dim]{name:<12}[/]{escape(value)}", soft_wrap=True)
         for dialect in report.dialects:
             _OUT.print(f"[yellow]dialect[/]     {escape(dialect)}", soft_wrap=True)
+        for note in report.notes:
+            _OUT.print(f"[dim]note        [/]{escape(note)}", soft_wrap=True)
         for problem in report.problems:
             _OUT.print(f"[red]problem[/]     {escape(problem)}", soft_wrap=True)
     if report.problems:

@@ -117,7 +117,9 @@ def unpack(tables: dict[str, NDArray]) -> SplatCloud:
         names = tables["sh"].dtype.names or ()
         if len(tables["sh"]) != count or len(names) not in _REST_COUNTS:
             raise AssetFormatError("a compressed PLY must have one row of 9, 24 or 45 coefficients per splat")
-        cells = np.stack([tables["sh"][name] for name in names], axis=1).astype(np.float64)
+        cells = np.empty((count, len(names)))
+        for column, name in enumerate(names):
+            cells[:, column] = tables["sh"][name]
         # The first and last of 256 cells stand for the ends of -4..4, the others for their middles.
         unit = np.where(cells == 0, 0, np.where(cells == 255, 1, (cells + 0.5) / 256))
         rest = ((unit - 0.5) * (2 * _REST_REACH)).reshape(count, 3, -1).swapaxes(1, 2)

@@ -28,7 +28,7 @@ from .khr_gaussian_splatting import (
     SPZ_EXTENSIONS,
     is_log_scale,
     linear_from_srgb,
-    splat_primitives,
+    shown_primitives,
 )
 
 # The four wrong dialects seen in the wild. The last is of SPZ files and found by `validate`.
@@ -50,6 +50,7 @@ _SH_ACCESSOR = ("VEC3", {_FLOAT: False})
 _EARLY_PREFIX = re.compile(r"_(ROTATION|SCALE|OPACITY|SH_DEGREE_\d_COEF_\d)$")
 _UNIT = 0.02  # steps of int8 leave a length off by 0.014
 _LEAST_TO_JUDGE = 32  # splats, before a habit of their writer is told from chance
+_MOST_NOTES = 8
 _COLOR_MARGIN = 0.01  # mean; bytes round to 0.002, and decoding takes 0.13 off a middle grey
 
 
@@ -57,12 +58,8 @@ _COLOR_MARGIN = 0.01  # mean; bytes round to 0.002, and decoding takes 0.13 off 
 def problems(document: gltf.Gltf) -> list[str]:
     """Return what a strict reader would hold against the splats of a document, one sentence each."""
     found = []
-    used, required = document.items("extensionsUsed"), document.items("extensionsRequired")
-    if EXTENSION not in used:
+    if EXTENSION not in document.items("extensionsUsed"):
         found.append(f"extensionsUsed must list {EXTENSION}")
-    found += [
-        f"it requires {name!r}, which most splat viewers lack" for name in required if name != EXTENSION
-    ]
     primitives = _primitives(document)
     # One sentence for all primitives that share a fault.
     counts = Counter(line for primitive in primitives for line in _primitive_problems(document, primitive))
@@ -70,6 +67,18 @@ def problems(document: gltf.Gltf) -> list[str]:
     found += [
         f"{line} ({n} of {len(primitives)} primitives)" if several else line for line, n in counts.items()
     ]
+    return found
+
+
+def notes(document: gltf.Gltf) -> list[str]:
+    """Return what no rule forbids and yet a reader of others may lack, one sentence each."""
+    found = [
+        f"it requires {name!r:.80}, which most splat viewers lack"
+        for name in document.items("extensionsRequired")[:_MOST_NOTES]
+        if name != EXTENSION
+    ]
+    if any(_has_spz(primitive) for primitive in _primitives(document)):
+        found.append("its SPZ compression is a draft that Babylon, PlayCanvas and three cannot read")
     return found
 
 
@@ -104,13 +113,19 @@ def _is_left_srgb(color: NDArray, dc: NDArray) -> bool:
 
 
 def _primitives(document: gltf.Gltf) -> list[dict[str, Any]]:
-    return [primitive for mesh in document.items("meshes") for primitive in splat_primitives(mesh)]
+    # Once each, however often they are shown; and only after their sizes were judged.
+    return list({id(primitive): primitive for primitive, *_ in shown_primitives(document)}.values())
+
+
+def _has_spz(primitive: dict[str, Any]) -> bool:
+    nested = primitive["extensions"][EXTENSION].get("extensions") or {}
+    return isinstance(nested, dict) and any(name in nested for name in SPZ_EXTENSIONS)
 
 
 def _primitive_problems(document: gltf.Gltf, primitive: dict[str, Any]) -> Iterator[str]:
     extension, attributes = primitive["extensions"][EXTENSION], primitive.get("attributes")
     if primitive.get("mode") != gltf.POINTS:
-        yield f"mode must be {gltf.POINTS} (points), got {primitive.get('mode')!r}"
+        yield f"mode must be {gltf.POINTS} (points), got {primitive.get('mode')!r:.80}"
     for name, known in (("kernel", (KERNEL,)), ("colorSpace", (COLOR_SPACE, LINEAR_COLOR_SPACE))):
         if extension.get(name) not in known:
             yield f"{name} must be {' or '.join(known)}, got {extension.get(name)!r:.80}"
@@ -119,9 +134,7 @@ def _primitive_problems(document: gltf.Gltf, primitive: dict[str, Any]) -> Itera
         return
     if "COLOR_0" not in attributes:
         yield "without COLOR_0, viewers that lack the extension show white points"
-    nested = extension.get("extensions") or {}
-    if isinstance(nested, dict) and any(name in nested for name in SPZ_EXTENSIONS):
-        yield "its SPZ compression is a draft that Babylon, PlayCanvas and three cannot read"
+    if _has_spz(primitive):
         return
     missing = [name for name in _REQUIRED if name not in attributes]
     if missing:
@@ -130,12 +143,12 @@ def _primitive_problems(document: gltf.Gltf, primitive: dict[str, Any]) -> Itera
     counts = set()
     for name, index in attributes.items():
         accessor = document.item("accessors", index)
-        counts.add(str(accessor.get("count")))
+        counts.add(str(accessor.get("count"))[:20])
         if name == "POSITION" and ("min" not in accessor or "max" not in accessor):
             yield "POSITION must state min and max"
         yield from _accessor_problems(document, name, accessor)
     if len(counts) > 1:
-        yield f"all attributes must have one count, got {sorted(counts)}"
+        yield f"all attributes must have one count, got {sorted(counts)!s:.80}"
     yield from _value_problems(document, attributes)
     scales = _values(document, attributes.get(SCALE))
     if scales is not None and is_log_scale(document, primitive, scales):
@@ -153,14 +166,14 @@ def _sh_problems(attributes: dict[str, Any]) -> Iterator[str]:
         yield f"SH must be complete up to degree {highest}, found no SH_DEGREE_{l}_COEF_{m}"
     for name in attributes:
         if name.startswith(f"{EXTENSION}:") and name not in _ACCESSORS and not _SH.match(name):
-            yield f"{name} is not an attribute of the extension"
+            yield f"{_label(name)} is not an attribute of the extension"
 
 
 def _accessor_problems(document: gltf.Gltf, name: str, accessor: dict[str, Any]) -> Iterator[str]:
     view = document.item("bufferViews", accessor.get("bufferView"))
     places = accessor.get("byteOffset", 0), view.get("byteOffset", 0), view.get("byteStride", 0)
     if any(isinstance(place, int) and place % 4 for place in places):
-        yield f"{name} must be aligned to 4 bytes"
+        yield f"{_label(name)} must be aligned to 4 bytes"
     wanted = _SH_ACCESSOR if _SH.match(name) else _ACCESSORS.get(name)
     if wanted is None:
         return
@@ -177,12 +190,17 @@ def _accessor_problems(document: gltf.Gltf, name: str, accessor: dict[str, Any])
         yield f"{name} must be {'normalized' if components[component] else 'plain, not normalized'}"
 
 
+def _label(name: str) -> str:
+    """Return the name of an attribute as it may be shown: one may be of any length and hold line breaks."""
+    return f"{name:.80}" if name.isprintable() else f"{name!r:.80}"
+
+
 def _value_problems(document: gltf.Gltf, attributes: dict[str, Any]) -> Iterator[str]:
     for name, index in attributes.items():
         values = _values(document, index)
         if values is not None and not np.isfinite(values).all():
             bad = int((~np.isfinite(values)).any(axis=1).sum())
-            yield f"{name} must be finite, got {bad} of {len(values)} splats that are not"
+            yield f"{_label(name)} must be finite, got {bad} of {len(values)} splats that are not"
     opacities, quats = _values(document, attributes.get(OPACITY)), _values(document, attributes.get(ROTATION))
     if opacities is not None and ((opacities < 0) | (opacities > 1)).any():
         yield "opacities must lie between 0 and 1; logits are those of a PLY"
@@ -198,7 +216,8 @@ def _value_problems(document: gltf.Gltf, attributes: dict[str, Any]) -> Iterator
 
 
 def _only(document: gltf.Gltf, primitive: dict[str, Any]) -> gltf.Gltf:
-    return gltf.Gltf({**document.document, "meshes": [{"primitives": [primitive]}]}, document.buffers)
+    alone = {"meshes": [{"primitives": [primitive]}], "nodes": [{"mesh": 0}], "scenes": [{"nodes": [0]}]}
+    return gltf.Gltf({**document.document, **alone, "scene": 0}, document.buffers)
 
 
 def _values(document: gltf.Gltf, index: Any) -> NDArray[np.float32] | None:

@@ -39,12 +39,15 @@ LINEAR_COLOR_SPACE = "lin_rec709_display"
 KERNEL = "ellipse"
 
 Layout = Literal["compact", "float"]
+Shown = tuple[dict[str, Any], NDArray, int]  # a primitive, `world_from_node` [4, 4], the splats it claims
 
 # A visible splat must keep an opacity that stays inside (0, 1) after eight bits.
 _OPACITY_STEPS = 255
 
 # Nested SPZ takes at least 19 bytes for a splat before it is deflated.
 _MOST_SPLATS_PER_BYTE = MAX_DEFLATE_RATIO // 19
+_MOST_ATTRIBUTES = 64  # five, and fifteen of SH
+_MOST_PRIMITIVES = 4096  # reading one takes a quarter of a millisecond, however small
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,24 +170,51 @@ def decode(data: bytes) -> SplatCloud:
 
 
 def decode_primitives(document: gltf.Gltf) -> list[SplatCloud]:
-    """Return one cloud per splat primitive of the default scene, in the world frame."""
-    found, total = [], 0
-    for node, world_from_node in gltf.scene_nodes(document):
-        if "mesh" not in node:
-            continue
-        for primitive in splat_primitives(document.item("meshes", node["mesh"])):
-            found.append((primitive, world_from_node))
-            total += _splat_count(document, primitive)
-    # Nodes share meshes and accessors share bytes for nothing: a small file could ask for any number.
-    most = min(MAX_SPLATS_PER_FILE, sum(map(len, document.buffers)) * _MOST_SPLATS_PER_BYTE)
-    if total > most:
-        raise AssetFormatError(f"a glTF file of this size must show at most {most} splats, got {total}")
+    """Return one cloud per splat primitive of the default scene, in the world frame.
+
+    Raises as `decode`.
+    """
+    found = shown_primitives(document)
     if not found:
         raise AssetFormatError(
             f"a glTF splat file must hold a {EXTENSION} primitive, found none",
             hint="Meshes and plain point clouds cannot become splats.",
         )
-    return [transform(_decode_primitive(document, primitive), matrix) for primitive, matrix in found]
+    return decode_shown(document, found)
+
+
+def decode_shown(document: gltf.Gltf, shown: list[Shown]) -> list[SplatCloud]:
+    """Return one cloud for each of `shown_primitives`, in the world frame; errors as for `decode`."""
+    return [transform(_decode_primitive(document, primitive), matrix) for primitive, matrix, _ in shown]
+
+
+def shown_primitives(document: gltf.Gltf) -> list[Shown]:
+    """Return the splat primitives of the default scene, each as often as it is shown.
+
+    Nodes share meshes and accessors share bytes for nothing: a small file could ask for any number of splats.
+    Nothing is read before their sum is known.
+
+    Raises:
+        AssetFormatError: More splats than a file of this size may show, or a broken rule of glTF.
+    """
+    of_mesh: dict[Any, list[tuple[dict[str, Any], int]]] = {}
+    found: list[Shown] = []
+    total = 0
+    most = min(MAX_SPLATS_PER_FILE, sum(map(len, document.buffers)) * _MOST_SPLATS_PER_BYTE)
+    for node, world_from_node in gltf.scene_nodes(document):
+        if "mesh" not in node:
+            continue
+        mesh = document.item("meshes", node["mesh"])
+        if node["mesh"] not in of_mesh:
+            of_mesh[node["mesh"]] = [(p, _splat_count(document, p)) for p in splat_primitives(mesh)]
+        found += [(primitive, world_from_node, count) for primitive, count in of_mesh[node["mesh"]]]
+        total += sum(count for _, count in of_mesh[node["mesh"]])
+        if total > most or len(found) > _MOST_PRIMITIVES:
+            raise AssetFormatError(
+                f"a glTF file of this size must show at most {most} splats in {_MOST_PRIMITIVES} primitives, "
+                f"got {total} in {len(found)}"
+            )
+    return found
 
 
 def splat_primitives(mesh: Any) -> list[dict[str, Any]]:
@@ -225,7 +255,7 @@ def _decode_primitive(document: gltf.Gltf, primitive: dict[str, Any]) -> SplatCl
     for name, wanted in (("kernel", (KERNEL,)), ("colorSpace", (COLOR_SPACE, LINEAR_COLOR_SPACE))):
         if extension.get(name) not in wanted:
             raise AssetFormatError(
-                f"{EXTENSION} {name} must be {' or '.join(wanted)}, got {extension.get(name)!r}"
+                f"{EXTENSION} {name} must be {' or '.join(wanted)}, got {extension.get(name)!r:.80}"
             )
     packed = packed_glb.primitive_payload(document, primitive)
     payload = None if packed is not None else _spz_payload(document, primitive)
@@ -247,26 +277,28 @@ def _spz_payload(document: gltf.Gltf, primitive: dict[str, Any]) -> bytes | None
     if entry is None:
         unknown = sorted(nested)
         if unknown:
-            raise AssetFormatError(f"{EXTENSION} must not use an unknown compression, got {unknown[0]!r}")
+            raise AssetFormatError(f"{EXTENSION} must not use an unknown compression, got {unknown[0]!r:.80}")
         return None
     view = entry.get("bufferView") if isinstance(entry, dict) else None
     return bytes(gltf.read_view(document, view)[0])
 
 
 def _splat_count(document: gltf.Gltf, primitive: dict[str, Any]) -> int:
-    """Return how many splats a primitive claims; what is wrong with it is said when it is read."""
+    """Return how many rows a primitive claims; what is wrong with it is said when it is read."""
+    attributes = primitive.get("attributes")
+    attributes = attributes if isinstance(attributes, dict) else {}
+    if len(attributes) > _MOST_ATTRIBUTES:
+        raise AssetFormatError(
+            f"a splat primitive must have at most {_MOST_ATTRIBUTES} attributes, got {len(attributes)}"
+        )
     packed = packed_glb.primitive_payload(document, primitive)
     if packed is not None:
         return splat_codec.splat_count(packed)
     payload = _spz_payload(document, primitive)
     if payload is not None:
         return spz.splat_count(payload)
-    attributes = primitive.get("attributes")
-    index = attributes.get("POSITION") if isinstance(attributes, dict) else None
-    if index is None:
-        return 0
-    count = document.item("accessors", index).get("count")
-    return count if isinstance(count, int) else 0
+    counts = [document.item("accessors", index).get("count") for index in attributes.values()]
+    return max((count for count in counts if isinstance(count, int)), default=0)
 
 
 def _decode_attributes(document: gltf.Gltf, primitive: dict[str, Any]) -> SplatCloud:

@@ -62,6 +62,11 @@ MAX_COLLIDER_TRIANGLES = 1_000_000
 # A PLY header of a thousand properties stays under it.
 MAX_PLY_HEADER_BYTES = 64 * 2**10
 
+# A million equal splats of SPZ deflate to 20 KB and unpack to a quarter of a gigabyte. Real files spend 14
+# bytes on a splat; small ones may be of any kind.
+MAX_SPZ_SPLATS_PER_BYTE = 4
+ANY_SPZ_SPLATS = 65_536
+
 # A meta.json is three codebooks (15 KB); a lod-meta.json has one line for each of thousands of leaves.
 MAX_SOG_META_BYTES = 8 * 2**20
 MAX_SOG_ENTRIES = 64  # files in a bundle; eight are used
@@ -70,3 +75,7 @@ MAX_SOG_LEAVES = 200_000
 
 # Real files spend five bytes or more on a splat; a picture of one colour spends none on millions.
 MAX_SOG_SPLATS_PER_BYTE = 16
+
+# A tileset.json lists about 150 bytes for a tile; the largest public ones have some thousands.
+MAX_TILES = 20_000
+MAX_TILE_DEPTH = 64  # levels of tiles, those of tilesets inside tilesets with them

@@ -14,6 +14,7 @@ from .limits import MAX_COLLIDER_TRIANGLES, MAX_POSE_METRES
 
 # A hosted collider has 200 000; ten million take half a gigabyte and minutes of rays.
 _MOST_TRIANGLES = 10_000_000
+_MOST_PRIMITIVES = 4096  # as often as each is shown; reading one takes a quarter of a millisecond
 
 _COLLIDER_WORDS = ("collider", "collision")
 
@@ -46,35 +47,40 @@ def triangles_of_nodes(
     Raises:
         AssetFormatError: A mesh is broken, too large, or packed in an extension.
     """
-    vertices: list[NDArray] = []
-    faces: list[NDArray] = []
-    start, count = 0, 0
+    of_mesh: dict[Any, tuple[list[dict[str, Any]], int]] = {}
+    shown: list[tuple[dict[str, Any], NDArray]] = []
+    total = 0
     for node, world_from_node in nodes:
         if "mesh" not in node:
             continue
+        mesh = document.item("meshes", node["mesh"])
+        if node["mesh"] not in of_mesh:
+            primitives = _triangle_primitives(mesh)
+            of_mesh[node["mesh"]] = primitives, sum(_corner_count(document, p) for p in primitives)
+        primitives, count = of_mesh[node["mesh"]]
+        shown += [(primitive, world_from_node) for primitive in primitives]
+        total += count
+        if total > 3 * most or len(shown) > _MOST_PRIMITIVES:
+            raise AssetFormatError(
+                f"a mesh must have at most {most:,} triangles in {_MOST_PRIMITIVES:,} parts, got more"
+            )
+    vertices: list[NDArray] = []
+    faces: list[NDArray] = []
+    start, count = 0, 0
+    for primitive, world_from_node in shown:
+        points, triangles = _triangles(document, primitive)
+        count += len(triangles)
         mirrors = np.linalg.det(world_from_node[:3, :3]) < 0
-        primitives = document.item("meshes", node["mesh"]).get("primitives")
-        for primitive in primitives if isinstance(primitives, list) else ():
-            # Before they are read: nodes share meshes, and these share accessors, for nothing.
-            if start + _claimed_points(document, primitive) > 3 * most:
-                raise AssetFormatError(f"a mesh must have at most {3 * most:,} vertices, got more")
-            found = _triangles(document, primitive)
-            if found is None:
-                continue
-            points, triangles = found
-            count += len(triangles)
-            if count > most:
-                raise AssetFormatError(f"a mesh must have at most {most:,} triangles, got more")
-            with np.errstate(over="ignore", invalid="ignore"):
-                points = points @ world_from_node[:3, :3].T + world_from_node[:3, 3]
-            if not (np.abs(points) <= MAX_POSE_METRES).all():
-                raise AssetFormatError(f"a mesh must lie within {MAX_POSE_METRES:.0f} m")
-            vertices.append(points)
-            faces.append((triangles[:, ::-1] if mirrors else triangles) + start)
-            start += len(points)
+        with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is named below
+            moved = (points @ world_from_node[:3, :3].T + world_from_node[:3, 3]).astype(np.float32)
+        if not (np.abs(moved) <= MAX_POSE_METRES).all():
+            raise AssetFormatError(f"a mesh must lie within {MAX_POSE_METRES:.0f} m")
+        vertices.append(moved)
+        faces.append((triangles[:, ::-1] if mirrors else triangles) + start)
+        start += len(points)
     if not count:
         return None
-    return np.concatenate(vertices).astype(np.float32), np.concatenate(faces).astype(np.int32)
+    return np.concatenate(vertices), np.concatenate(faces).astype(np.int32)
 
 
 def named_collider(document: gltf.Gltf) -> tuple[NDArray[np.float32], NDArray[np.int32]] | None:
@@ -103,29 +109,39 @@ def is_called_collider(document: gltf.Gltf, node: dict[str, Any]) -> bool:
     return any(word in name.lower() for name in names if isinstance(name, str) for word in _COLLIDER_WORDS)
 
 
-def _claimed_points(document: gltf.Gltf, primitive: object) -> int:
-    attributes = primitive.get("attributes") if isinstance(primitive, dict) else None
-    if not isinstance(attributes, dict) or "POSITION" not in attributes:
-        return 0
-    count = document.item("accessors", attributes["POSITION"]).get("count")
-    return count if isinstance(count, int) else 0
+def _triangle_primitives(mesh: dict[str, Any]) -> list[dict[str, Any]]:
+    primitives = mesh.get("primitives")
+    return [
+        primitive
+        for primitive in (primitives if isinstance(primitives, list) else ())
+        if isinstance(primitive, dict)
+        and primitive.get("mode", gltf.TRIANGLES) == gltf.TRIANGLES
+        and isinstance(primitive.get("attributes"), dict)
+        and "POSITION" in primitive["attributes"]
+    ]
 
 
-def _triangles(document: gltf.Gltf, primitive: object) -> tuple[NDArray, NDArray] | None:
-    """Return points [P, 3] and triangles [T, 3] of a primitive, or None if it is of another kind."""
-    if not isinstance(primitive, dict) or primitive.get("mode", gltf.TRIANGLES) != gltf.TRIANGLES:
-        return None
-    attributes = primitive.get("attributes")
-    if not isinstance(attributes, dict) or "POSITION" not in attributes:
-        return None
-    points = gltf.read_accessor(document, attributes["POSITION"]).astype(np.float64)
+def _corner_count(document: gltf.Gltf, primitive: dict[str, Any]) -> int:
+    """Return the larger of the counts of points and of indices that a primitive claims."""
+    indices = [
+        primitive["attributes"]["POSITION"],
+        *([primitive["indices"]] if "indices" in primitive else []),
+    ]
+    counts = [document.item("accessors", index).get("count") for index in indices]
+    return max((count for count in counts if isinstance(count, int)), default=0)
+
+
+def _triangles(document: gltf.Gltf, primitive: dict[str, Any]) -> tuple[NDArray, NDArray]:
+    """Return points [P, 3] and triangles [T, 3] of a primitive."""
+    with np.errstate(invalid="ignore"):  # of signalling NaNs, which are named as not finite
+        points = gltf.read_accessor(document, primitive["attributes"]["POSITION"]).astype(np.float64)
     if points.shape[1] != 3 or not np.isfinite(points).all():
         raise AssetFormatError("glTF POSITION must be finite and have three components")
     if "indices" in primitive:
-        indices = gltf.read_accessor(document, primitive["indices"]).reshape(-1)
-        if indices.dtype.kind != "u":
-            raise AssetFormatError("glTF indices must be unsigned integers")
-        indices = indices.astype(np.int64)
+        values = gltf.read_accessor(document, primitive["indices"]).reshape(-1)
+        if values.dtype.kind != "u":
+            raise AssetFormatError(f"glTF indices must be unsigned integers, got {values.dtype.name}")
+        indices = values.astype(np.int64)
         if indices.max() >= len(points):
             raise AssetFormatError(f"glTF indices must be below {len(points)}, got {indices.max()}")
     else:

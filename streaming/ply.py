@@ -63,7 +63,8 @@ class Header:
     @property
     def is_compressed(self) -> bool:
         """Whether the splats are packed as PlayCanvas does."""
-        return any(set(compressed_ply.PACKED) <= set(e.dtype.names or ()) for e in self.elements)
+        packed = set(compressed_ply.PACKED)
+        return any(e.name == "vertex" and packed <= set(e.dtype.names or ()) for e in self.elements)
 
 
 def encode(cloud: SplatCloud) -> bytes:
@@ -101,8 +102,9 @@ def decode(data: bytes, *, frame: Frame = "auto") -> SplatCloud:
         AssetFormatError: Not a PLY, not splats, cut short, or not finite; sizes are checked first.
     """
     header = read_header(data)
-    tables = _tables(data, header)
-    with np.errstate(invalid="ignore"):  # of signalling NaNs, which are named as not finite
+    # Signalling NaNs, and numbers of a text beyond float32: both are named as not finite.
+    with np.errstate(invalid="ignore", over="ignore"):
+        tables = _tables(data, header)
         cloud = compressed_ply.unpack(tables) if header.is_compressed else _from_columns(tables["vertex"])
     return cloud if frame == "rub" else flip_axes(cloud, RDF_SIGNS)
 
@@ -136,7 +138,9 @@ def read_header(data: bytes) -> Header:
                     raise ValueError(line)
         return _checked_header(data, layout, elements, stop)
     except (ValueError, KeyError, IndexError) as error:
-        raise AssetFormatError(f"a PLY header must follow the format, got a bad line ({error})") from error
+        raise AssetFormatError(
+            f"a PLY header must follow the format, got a bad line ({error!s:.80})"
+        ) from error
 
 
 def _checked_header(
@@ -155,6 +159,8 @@ def _checked_header(
             if not any(element.name == "vertex" for element in known):
                 raise AssetFormatError(f"PLY element {name} must not hold lists", hint=_NOT_SPLATS)
             break
+        if any(element.name == name for element in known):
+            raise AssetFormatError(f"PLY elements must have names of their own, got {name!r:.80} twice")
         known.append(Element(name, count, np.dtype(properties)))
     if not any(element.name == "vertex" and element.count for element in known):
         raise AssetFormatError("a PLY of splats must have at least one vertex", hint=_NOT_SPLATS)
@@ -186,7 +192,7 @@ def _tables(data: bytes, header: Header) -> dict[str, NDArray]:
             try:
                 rows = np.array(part, np.float64).reshape(element.count, width)
             except ValueError as error:
-                raise AssetFormatError(f"a PLY body must hold numbers only, got {error}") from error
+                raise AssetFormatError(f"a PLY body must hold numbers only, got {error!s:.80}") from error
             table = np.empty(element.count, element.dtype)
             for column, name in enumerate(element.dtype.names or ()):
                 table[name] = rows[:, column]

@@ -173,7 +173,8 @@ def decode_lod(files: SogFiles, *, level: int = 0, frame: Frame = "auto") -> Spl
         for start, count in ranges:
             if start + count > len(whole):
                 raise AssetFormatError(
-                    f"{LOD_META_NAME} must name splats below {len(whole)} of {name!r}, got {start + count}"
+                    f"{LOD_META_NAME} must name splats below {len(whole)} of {name!r:.80}, "
+                    f"got {start + count}"
                 )
             parts.append(whole.subset(slice(start, start + count)))
     if meta.environment:

@@ -1,4 +1,4 @@
-"""Where the files of a SOG lie: in a zip or in a folder. Sizes are checked before anything is unpacked."""
+"""Files that come together, in a zip or in a folder. Sizes are checked before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class SogFiles(ABC):
         """
         size = self.byte_length(name)
         if size > limit:
-            raise AssetFormatError(f"SOG file {name!r} must be at most {limit} bytes, got {size}")
+            raise AssetFormatError(f"file {name!r:.80} must be at most {limit} bytes, got {size}")
         data = self._load(name, size)
         if len(data) != size:
-            raise AssetFormatError(f"SOG file {name!r} must hold {size} bytes, got {len(data)}")
+            raise AssetFormatError(f"file {name!r:.80} must hold {size} bytes, got {len(data)}")
         return data
 
     def pixels(self, name: str, *, at_least: int, at_most: int | None = None) -> NDArray[np.uint8]:
@@ -69,7 +69,7 @@ class SogFiles(ABC):
         width, height = _webp_size(data, name)
         if not at_least <= width * height <= most:
             raise AssetFormatError(
-                f"SOG picture {name!r} must have {at_least} to {most} pixels, got {width} x {height}"
+                f"SOG picture {name!r:.80} must have {at_least} to {most} pixels, got {width} x {height}"
             )
         try:
             with Image.open(io.BytesIO(data), formats=("WEBP",)) as image:
@@ -77,7 +77,7 @@ class SogFiles(ABC):
                     raise OSError(f"a picture of {image.size[0]} x {image.size[1]}")
                 return np.asarray(image.convert("RGBA"))
         except (OSError, ValueError, SyntaxError) as error:
-            raise AssetFormatError(f"SOG picture {name!r} must decode, got {error}") from error
+            raise AssetFormatError(f"SOG picture {name!r:.80} must decode, got {error!s:.80}") from error
 
 
 class BundleFiles(SogFiles):
@@ -87,7 +87,7 @@ class BundleFiles(SogFiles):
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         except _ZIP_ERRORS as error:
-            raise AssetFormatError(f"a SOG bundle must be a zip file, got {error}") from error
+            raise AssetFormatError(f"a SOG bundle must be a zip file, got {error!s:.80}") from error
         if len(self._zip.filelist) > MAX_SOG_ENTRIES:
             raise AssetFormatError(
                 f"a SOG bundle must hold at most {MAX_SOG_ENTRIES} files, got {len(self._zip.filelist)}"
@@ -100,16 +100,16 @@ class BundleFiles(SogFiles):
         try:
             entry = self._zip.getinfo(_plain(name))
         except KeyError as error:
-            raise AssetFormatError(f"a SOG bundle must hold {name!r}, found none") from error
+            raise AssetFormatError(f"a SOG bundle must hold {name!r:.80}, found none") from error
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise AssetFormatError(
-                f"SOG file {name!r} must be stored or deflated, got method {entry.compress_type}"
+                f"file {name!r:.80} must be stored or deflated, got method {entry.compress_type}"
             )
         if entry.flag_bits & 1:
-            raise AssetFormatError(f"SOG file {name!r} must not be encrypted")
+            raise AssetFormatError(f"file {name!r:.80} must not be encrypted")
         if entry.file_size > entry.compress_size * MAX_DEFLATE_RATIO + 64:
             raise AssetFormatError(
-                f"SOG file {name!r} must fit its {entry.compress_size} packed bytes, got {entry.file_size}"
+                f"file {name!r:.80} must fit its {entry.compress_size} packed bytes, got {entry.file_size}"
             )
         return entry
 
@@ -118,7 +118,7 @@ class BundleFiles(SogFiles):
             with self._zip.open(self._entry(name)) as file:
                 return file.read(byte_length)
         except _ZIP_ERRORS as error:
-            raise AssetFormatError(f"SOG file {name!r} must unpack, got {error}") from error
+            raise AssetFormatError(f"file {name!r:.80} must unpack, got {error!s:.80}") from error
 
 
 class FolderFiles(SogFiles):
@@ -129,8 +129,9 @@ class FolderFiles(SogFiles):
 
     def byte_length(self, name: str) -> int:
         path = self._folder / _plain(name)
-        if not path.is_file():
-            raise AssetFormatError(f"a SOG folder must hold {name!r}, found none")
+        # A link could lead out where the name does not.
+        if not path.is_file() or not path.resolve().is_relative_to(self._folder.resolve()):
+            raise AssetFormatError(f"its folder must hold {name!r:.80}, found none")
         return path.stat().st_size
 
     def _load(self, name: str, byte_length: int) -> bytes:
@@ -150,14 +151,14 @@ def _plain(name: str) -> str:
     parts = PurePosixPath(name).parts
     strange = not name or len(name) > _MAX_NAME or any(c in name for c in ":\\?#") or not name.isprintable()
     if strange or name.startswith("/") or ".." in parts:
-        raise AssetFormatError(f"SOG file names must stay inside their folder, got {name!r:.80}")
+        raise AssetFormatError(f"names of files must stay inside their folder, got {name!r:.80}")
     return name
 
 
 def _webp_size(data: bytes, name: str) -> tuple[int, int]:
     """Return width and height of a lossless still picture, from its chunks alone."""
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
-        raise AssetFormatError(f"SOG picture {name!r} must be WebP, got {data[:4]!r} first")
+        raise AssetFormatError(f"SOG picture {name!r:.80} must be WebP, got {data[:4]!r} first")
     offset = 12
     while offset + 8 <= len(data):
         kind, size = struct.unpack_from("<4sI", data, offset)
@@ -167,7 +168,7 @@ def _webp_size(data: bytes, name: str) -> tuple[int, int]:
             return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
         if kind in (b"VP8 ", b"ANIM", b"ANMF", b"ALPH"):
             raise AssetFormatError(
-                f"SOG picture {name!r} must be a lossless still WebP, got a chunk {kind!r}"
+                f"SOG picture {name!r:.80} must be a lossless still WebP, got a chunk {kind!r}"
             )
         offset = body + size + size % 2
-    raise AssetFormatError(f"SOG picture {name!r} must hold lossless WebP data, found none")
+    raise AssetFormatError(f"SOG picture {name!r:.80} must hold lossless WebP data, found none")

@@ -122,7 +122,7 @@ def read_meta(files: SogFiles, name: str) -> SogMeta:
     if palette and is_old:
         low_high = palette.number("mins"), palette.number("maxs")
     model = meta.values.get("model", "")
-    return SogMeta(
+    found = SogMeta(
         version=version,
         count=count,
         model=model if isinstance(model, str) else "",
@@ -142,6 +142,9 @@ def read_meta(files: SogFiles, name: str) -> SogMeta:
         shN_codebook=palette.codebook() if palette and not is_old else _NONE,
         shN_bounds=low_high,
     )
+    if len(set(found.pictures)) < len(found.pictures):
+        raise AssetFormatError(f"SOG pictures must be files of their own, got {list(found.pictures)!r:.80}")
+    return found
 
 
 def read_lod_meta(files: SogFiles) -> LodMeta:
@@ -221,7 +224,7 @@ class _Entry:
     def strings(self, key: str, count: int | None) -> list[str]:
         found = self.values.get(key)
         ok = isinstance(found, list) and (count is None or len(found) == count)
-        if not ok or not all(isinstance(name, str) for name in found):
+        if not ok or not all(isinstance(name, str) and name for name in found):
             raise AssetFormatError(f"{self.where} {key} must be {count or 'some'} names, got {found!r:.80}")
         return found
 
@@ -239,7 +242,7 @@ def _parse(text: bytes, name: str) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise AssetFormatError(f"{name.rpartition('/')[2]} must parse, got {error}") from error
+        raise AssetFormatError(f"{name.rpartition('/')[2]} must parse, got {error!s:.80}") from error
 
 
 def _refuse_constant(name: str) -> float:

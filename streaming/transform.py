@@ -13,6 +13,8 @@ from reconstruction.splats import SplatCloud
 
 from .errors import AssetFormatError
 
+_LEAST_SCALE = np.float32(1e-12)
+
 
 def transform(cloud: SplatCloud, world_from_local: NDArray) -> SplatCloud:
     """Return `cloud` moved by an affine map [4, 4]: turns, shifts and positive scales, as glTF allows.
@@ -24,19 +26,17 @@ def transform(cloud: SplatCloud, world_from_local: NDArray) -> SplatCloud:
     if np.array_equal(world_from_local, np.eye(4)):
         return cloud
     with np.errstate(over="ignore", invalid="ignore"):
-        moved = _transform(cloud, world_from_local)
-    if not all(np.isfinite(values).all() for values in (moved.means, moved.quats, moved.scales)):
-        raise AssetFormatError("a splat node must keep its splats finite")
-    return moved
+        return _transform(cloud, world_from_local)
 
 
 def _transform(cloud: SplatCloud, world_from_local: NDArray) -> SplatCloud:
     linear = np.asarray(world_from_local, np.float64)[:3, :3]
     determinant = np.linalg.det(linear)
-    if not 0 < determinant < np.inf:
+    factors = np.linalg.norm(linear, axis=0)
+    # Lengths below 1e-154 square to nothing, also where the other axes keep the determinant up.
+    if not 0 < determinant < np.inf or not factors.all():
         raise AssetFormatError(f"a splat node must not mirror or flatten, got determinant {determinant:.3g}")
     means = cloud.means @ linear.T + world_from_local[:3, 3]
-    factors = np.linalg.norm(linear, axis=0)
     rotation = linear / factors
     if np.allclose(factors, factors[0], rtol=1e-5):
         quats = multiply_quats(quats_from_rotmats(rotation), cloud.quats.astype(np.float64))
@@ -46,14 +46,13 @@ def _transform(cloud: SplatCloud, world_from_local: NDArray) -> SplatCloud:
         axes = linear @ (rotmats_from_quats(cloud.quats.astype(np.float64)) * cloud.scales[:, None, :])
         vectors, spread, _ = np.linalg.svd(axes)
         vectors[np.linalg.det(vectors) < 0, :, 0] *= -1
-        quats, scales = quats_from_rotmats(vectors), np.maximum(spread, 1e-12)
-    return SplatCloud(
-        means.astype(np.float32),
-        unit_quats(quats),
-        scales.astype(np.float32),
-        cloud.opacities,
-        rotate(cloud.sh, rotation).astype(np.float32),
-    )
+        quats, scales = quats_from_rotmats(vectors), spread
+    means, scales = means.astype(np.float32), scales.astype(np.float32)
+    if not (np.isfinite(means).all() and np.isfinite(quats).all() and np.isfinite(scales).all()):
+        raise AssetFormatError("a splat node must keep its splats finite")
+    sh = rotate(cloud.sh, rotation).astype(np.float32)
+    # What a node shrinks to nothing stays as thin as the smallest size that is read.
+    return SplatCloud(means, unit_quats(quats), np.maximum(scales, _LEAST_SCALE), cloud.opacities, sh)
 
 
 # A unit vector where no function of the basis is zero.

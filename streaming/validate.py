@@ -24,6 +24,7 @@ from . import (
     splat_file,
     spz,
     tiles,
+    tileset,
 )
 from .assemble import GZIP_MAGIC, finest_cloud
 from .errors import AssetFormatError
@@ -36,11 +37,24 @@ from .sog_files import ZIP_MAGIC, BundleFiles, FolderFiles
 from .up_guess import Up, guess_up
 
 FileFormat = Literal[
-    "PLY", "compressed PLY", "SPZ", "SOG", "SOG folder", "streamed SOG", ".splat", ".ksplat", "glTF", "asset"
+    "PLY",
+    "compressed PLY",
+    "SPZ",
+    "SOG",
+    "SOG folder",
+    "streamed SOG",
+    ".splat",
+    ".ksplat",
+    "glTF",
+    "3D Tiles",
+    "asset",
 ]
 Frame = Literal["auto", "rub", "rdf"]
 
-_HINT = "Splat files end in .ply, .spz, .sog, .splat, .ksplat, .glb or .gltf, or are called meta.json."
+_HINT = (
+    "Splat files end in .ply, .spz, .sog, .splat, .ksplat, .glb or .gltf, or are called meta.json, "
+    "lod-meta.json or tileset.json."
+)
 _ANTIALIASED = "it was trained with anti-aliasing; viewers without it show thin things too thick"
 _NO_FRAME = "it does not say which way is up; right, up, back is assumed (see `import --frame`)"
 _NEEDLE = 1000.0  # longest over middle axis
@@ -65,6 +79,7 @@ class FileReport:
     dialects: tuple[Dialect, ...]  # wrong ones that it speaks; `problems` say what is wrong with them
     problems: tuple[str, ...]  # one sentence each; empty is good
     scene: SceneSummary | None = None  # of glTF: what it holds besides splats
+    notes: tuple[str, ...] = ()  # what no rule forbids and a reader may yet want to know, one sentence each
 
     @property
     def is_readable(self) -> bool:
@@ -77,9 +92,10 @@ def read_splats(path: Path, *, frame: Frame = "auto") -> SplatCloud:
 
     Args:
         path: Its first bytes decide the format; `.splat` and `.ksplat` have none, so there the name does. Of
-            a SOG that is not bundled, its meta.json or its folder; of a streamed one, its finest level.
+            a SOG that is not bundled, its meta.json or its folder; of a streamed one, its finest level; of
+            3D Tiles likewise, its tileset.json or its folder.
         frame: What the stored axes mean, for formats that do not say: "rub" (right, up, back) or "rdf"
-            (right, down, forward). "auto" follows each format's owner. glTF always says.
+            (right, down, forward). "auto" follows each format's owner. glTF and 3D Tiles always say.
 
     Raises:
         InvalidInputError: No such file.
@@ -132,7 +148,7 @@ def write_splats(cloud: SplatCloud, path: Path) -> None:
     ending = next((ending for ending in ENCODERS if name.endswith(ending)), None)
     if ending is None:
         known = ", ".join([*ENCODERS, *FOLDER_ENCODERS])
-        raise AssetFormatError(f"a file to write must end in {known}, got {path.name!r}")
+        raise AssetFormatError(f"a file to write must end in {known}, got {path.name!r:.80}")
     write_whole(path, ENCODERS[ending](cloud))
 
 
@@ -154,7 +170,7 @@ def inspect(path: Path) -> FileReport:
         return replace(report, problems=(*report.problems, str(error)))
     low, high = cloud.means.min(axis=0), cloud.means.max(axis=0)
     up = guess_up(cloud)
-    if up == "-Y" and _NO_FRAME in problems:
+    if up == "-Y" and _NO_FRAME in report.notes:
         report = replace(report, dialects=(*report.dialects, "PLY axes in SPZ"))
     return replace(
         report,
@@ -167,7 +183,11 @@ def inspect(path: Path) -> FileReport:
     )
 
 
-_FOLDERS: dict[str, FileFormat] = {sog.LOD_META_NAME: "streamed SOG", sog.META_NAME: "SOG folder"}
+_FOLDERS: dict[str, FileFormat] = {
+    sog.LOD_META_NAME: "streamed SOG",
+    sog.META_NAME: "SOG folder",
+    tiles.TILESET_NAME: "3D Tiles",
+}
 _NAMED: dict[str, FileFormat] = {".splat": ".splat", ".ksplat": ".ksplat"}  # without a magic number
 
 
@@ -186,13 +206,11 @@ def _open(path: Path) -> tuple[FileFormat, bytes]:
         if (path.is_dir() and (path / name).is_file()) or (path.is_file() and path.name == name):
             return kind, b""
     if not path.is_file():
-        raise InvalidInputError(f"{path.name!r} must be a file, found none", hint=_HINT)
+        raise InvalidInputError(f"{path.name!r:.80} must be a file, found none", hint=_HINT)
     size = path.stat().st_size
     if not 0 < size <= MAX_FILE_BYTES:
         raise AssetFormatError(f"a splat file must be 1 to {MAX_FILE_BYTES} bytes, got {size}", hint=_HINT)
     data = path.read_bytes()
-    if path.name == tiles.TILESET_NAME:
-        raise AssetFormatError("a tileset holds no splats itself", hint="Give the .glb that it names.")
     if data[:4] == gltf.MAGIC or data.lstrip()[:1] == b"{":
         return "glTF", data
     if data[:2] == GZIP_MAGIC or data[:4] == spz.MAGIC.to_bytes(4, "little"):
@@ -203,7 +221,9 @@ def _open(path: Path) -> tuple[FileFormat, bytes]:
         return "SOG", data
     if path.suffix.lower() in _NAMED:
         return _NAMED[path.suffix.lower()], data
-    raise AssetFormatError(f"{path.name!r} must be a known splat format, got {data[:4]!r} first", hint=_HINT)
+    raise AssetFormatError(
+        f"{path.name!r:.80} must be a known splat format, got {data[:4]!r} first", hint=_HINT
+    )
 
 
 def _read(kind: FileFormat, data: bytes, path: Path, frame: Frame) -> SplatCloud:
@@ -222,6 +242,8 @@ def _read(kind: FileFormat, data: bytes, path: Path, frame: Frame) -> SplatCloud
             return sog.decode_files(_files(path), frame=frame)
         case "streamed SOG":
             return sog.decode_lod(_files(path), frame=frame)
+        case "3D Tiles":
+            return tileset.decode_files(_files(path))
         case ".splat":
             return splat_file.decode(data, frame=frame)
         case ".ksplat":
@@ -230,6 +252,7 @@ def _read(kind: FileFormat, data: bytes, path: Path, frame: Frame) -> SplatCloud
 
 def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, list[str]]:
     problems: list[str] = []
+    notes: list[str] = []
     match report.format:
         case "asset":
             manifest = read_asset(path).manifest
@@ -243,6 +266,7 @@ def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, 
             document = gltf.decode(data)
             scene = summarize(document)
             problems = [*gltf_rules.problems(document), *scene.problems]
+            notes = gltf_rules.notes(document)
             report = replace(
                 report,
                 version=str(document.document["asset"]["version"]),
@@ -255,23 +279,26 @@ def _describe(report: FileReport, data: bytes, path: Path) -> tuple[FileReport, 
             version, is_antialiased, states_frame = spz.describe(data)
             report = replace(report, version=str(version))
             if is_antialiased:
-                problems.append(_ANTIALIASED)
+                notes.append(_ANTIALIASED)
             if not states_frame:
-                problems.append(_NO_FRAME)
+                notes.append(_NO_FRAME)
         case "SOG" | "SOG folder":
             meta = sog.describe(BundleFiles(data) if data else _files(path))
             report = replace(report, version=str(meta.version))
             if meta.is_antialiased:
-                problems.append(_ANTIALIASED)
+                notes.append(_ANTIALIASED)
         case "streamed SOG":
             levels = sog.describe_lod(_files(path)).level_count
             report = replace(report, version=f"1, {levels} levels")
+        case "3D Tiles":
+            count = len(tileset.contents(_files(path)))
+            notes.append(f"its finest level is read, of {count} {'tile' if count == 1 else 'tiles'}")
         case ".ksplat":
             version, level = ksplat.describe(data)
             report = replace(report, version=f"{version}, level {level}")
         case "PLY" | "compressed PLY":
             report = replace(report, version=f"1.0 {ply.read_header(data).format}")
-    return report, problems
+    return replace(report, notes=tuple(notes)), problems
 
 
 def _up_problems(kind: FileFormat, up: Up) -> list[str]:
@@ -280,7 +307,7 @@ def _up_problems(kind: FileFormat, up: Up) -> list[str]:
     found = f"its ground lies as if {up} were up"
     if kind == "SPZ" and up == "-Y":
         return [f"{found}: it holds the axes of a PLY, as splat-transform, GaussForge and gsply write"]
-    if kind in ("glTF", "asset") or up != "-Y":
+    if kind in ("glTF", "3D Tiles", "asset") or up != "-Y":
         return [f"{found}; +Y is"]
     return [f"{found}: an editor has saved it upright (see `import --frame rub`)"]
 

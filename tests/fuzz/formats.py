@@ -1,180 +1,188 @@
-"""Damaged splat files through every reader: a precise error or a cloud of numbers, soon and in little memory.
+"""Damaged files through every reader: a precise error or a cloud of numbers, soon and in little memory.
 
-Run from the repository root: python -m tests.fuzz.formats [--cases N] [--seed S] [--only NAME].
-A case is one small file of one format with bytes changed, cut, repeated or exchanged with another file's.
+Run from the repository root: python -m tests.fuzz.formats [--cases N] [--seed S] [--only NAME] [--resume],
+or --only NAME --case N for one again. A case is a good file of `parsers` after a change of `damage`.
+Processes say which case they are at before it is read, so that one which kills its process is known.
 """
 
 from __future__ import annotations
 
 import argparse
 import faulthandler
-import io
 import json
+import mmap
+import os
 import resource
+import signal
+import struct
 import sys
 import time
 import warnings
-import zipfile
-import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from types import FrameType
 
-import numpy as np
-
-from reconstruction.splats import SplatCloud
-from streaming import (
-    compressed_ply,
-    gltf,
-    gltf_rules,
-    khr_gaussian_splatting,
-    ksplat,
-    one_glb,
-    ply,
-    scene_summary,
-    sog,
-    splat_file,
-    spz,
-    tiles,
-)
 from streaming.errors import AssetFormatError
-from streaming.export import encode_asset
-from streaming.pack import asset_json, parse_asset_json
-from tests.streaming.scenes_to_carry import rich_asset
-from tests.streaming.splat_clouds import lopsided_cloud
-from tests.streaming.test_ksplat import by_hand
+from tests.fuzz.parsers import PARSERS, Parser
 
-_MOST_SECONDS = 1.0
+_MOST_SECONDS = 1.0  # of processor time for one file
 _MOST_RSS_KB = 512 * 1024
-_INTERESTING = (0, 1, 127, 128, 254, 255)
+_BATCH = 250  # cases that a process takes at a time
+_ROW = struct.Struct("6q")  # case, cases, opened, slowest and all nanoseconds, largest resident kilobytes
+_LOG = Path(__file__).resolve().parents[2] / "build" / "fuzz" / "formats.jsonl"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A reader, files that it takes, and how damage gets past a container's checksum."""
-
-    decode: Callable[[bytes], SplatCloud]
-    seeds: tuple[bytes, ...]
-    wrap: Callable[[bytes], bytes] = bytes
+class _TooSlow(BaseException):
+    """Raised inside a reader, and no kind of error that one could catch."""
 
 
-def targets() -> dict[str, Target]:
-    """Return every reader by name."""
-    clouds = [lopsided_cloud(3, degree=degree) for degree in (0, 1, 2)]
-    inflated = [zlib.decompress(spz.encode(c, version=v), 31) for c in clouds for v in (2, 3)]
-    files = [sog.encode_files(cloud) for cloud in clouds]
+def case(parser: Parser, name: str, seed: int, index: int) -> bytes:
+    """Return the file of one case; every second of them is a small change, until each was made."""
+    place = index // 2 if index % 2 == 0 else -1
+    for one in parser.seeds:
+        if 0 <= place < one.sweep_size:
+            return one.sweep(place)
+        place -= one.sweep_size
+    rng = Random(f"{seed} {name} {index}")
+    return rng.choice(parser.seeds).random(rng, rng.choice(parser.seeds))
+
+
+def read(parser: Parser, data: bytes) -> bool:
+    """Return whether the reader opened a file; it must refuse in one sentence or open it rightly."""
+    try:
+        parser.read(data)
+    except AssetFormatError as error:
+        assert "\n" not in str(error) and 10 < len(str(error)) < 400, error
+        return False
+    return True
+
+
+def _too_slow(_number: int, _frame: FrameType | None) -> None:
+    raise _TooSlow
+
+
+def _limit_memory() -> None:
+    """Let this process take half a gigabyte more than it holds; what asks for more fails at once."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[0]) if sys.platform == "linux" else 0
+    if pages:
+        limit = pages * resource.getpagesize() + _MOST_RSS_KB * 1024
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _work(name: str, seed: int, batches: range, cases: int, board: mmap.mmap, place: int) -> None:
+    parser = PARSERS[name]()
+    signal.signal(signal.SIGPROF, _too_slow)
+    _limit_memory()
+    done = opened = slowest = spent = 0
+    for batch in batches:
+        for index in range(batch * _BATCH, min(cases, (batch + 1) * _BATCH)):
+            struct.pack_into("q", board, _ROW.size * place, index)
+            data = case(parser, name, seed, index)
+            begin = time.process_time_ns()
+            signal.setitimer(signal.ITIMER_PROF, _MOST_SECONDS)
+            opened += read(parser, data)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            took = time.process_time_ns() - begin
+            done, spent, slowest = done + 1, spent + took, max(slowest, took)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert peak <= _MOST_RSS_KB, f"{peak} KB"
+        _ROW.pack_into(board, _ROW.size * place, index, done, opened, slowest, spent, peak)
+
+
+def run(name: str, seed: int, cases: int) -> dict[str, float | str]:
+    """Send damaged files through one reader in one process per core; the figures of the run."""
+    workers = len(os.sched_getaffinity(0))
+    board = mmap.mmap(-1, _ROW.size * workers)  # shared with the children
+    children = {}
+    for place in range(workers):
+        child = os.fork()
+        if not child:
+            faulthandler.enable()
+            warnings.simplefilter("error")  # a silent overflow is a wrong number
+            # What it raises ends the child with a traceback and status 1.
+            _work(name, seed, range(place, -(-cases // _BATCH), workers), cases, board, place)
+            os._exit(0)
+        children[child] = place
+    failed = 0
+    while children:
+        child, status = os.wait()
+        place = children.pop(child)
+        if status:
+            failed += 1
+            (index,) = struct.unpack_from("q", board, _ROW.size * place)
+            print(
+                f"again: python -m tests.fuzz.formats --seed {seed} --only {name} --case {index}", flush=True
+            )
+    rows = [_ROW.unpack_from(board, _ROW.size * place) for place in range(workers)]
+    _, done, opened, slowest, spent, peak = zip(*rows, strict=True)
     return {
-        "ply": Target(ply.decode, tuple(map(ply.encode, clouds))),
-        "compressed_ply": Target(ply.decode, tuple(map(compressed_ply.encode, clouds))),
-        "spz_gzip": Target(spz.decode, tuple(inflated), lambda data: zlib.compress(data, 1, 31)),
-        "spz_zstd": Target(spz.decode, tuple(spz.encode(cloud, version=4) for cloud in clouds)),
-        "splat": Target(splat_file.decode, tuple(map(splat_file.encode, clouds))),
-        "ksplat": Target(ksplat.decode, tuple(map(by_hand, (0, 1, 2)))),
-        "glb": Target(_judge_and_read, tuple(map(khr_gaussian_splatting.encode, clouds))),
-        "spz_glb": Target(_judge_and_read, tuple(map(tiles.encode_glb, clouds))),
-        "whole_scene": Target(_whole_scene, (encode_asset(rich_asset(3)),)),
-        "sog_zip": Target(sog.decode, tuple(map(sog.encode, clouds))),
-        "sog_meta": Target(
-            sog.decode,
-            tuple(f["meta.json"] for f in files),
-            lambda data: _bundle(files[1], "meta.json", data),
-        ),
-        "sog_webp": Target(
-            sog.decode,
-            tuple(f["quats.webp"] for f in files),
-            lambda data: _bundle(files[1], "quats.webp", data),
-        ),
+        "parser": name,
+        "seed": seed,
+        "inputs": sum(done),
+        "refused": sum(done) - sum(opened),
+        "opened": sum(opened),
+        "slowest_ms": round(max(slowest) / 1e6, 1),
+        "mean_us": round(sum(spent) / max(sum(done), 1) / 1e3, 1),
+        "peak_rss_mb": max(peak) // 1024,
+        "failed": failed,
     }
 
 
-def _judge_and_read(data: bytes) -> SplatCloud:
-    document = gltf.decode(data)
-    gltf_rules.problems(document)
-    gltf_rules.dialects(document)
-    return khr_gaussian_splatting.decode(data)
+def run_again(name: str, seed: int, index: int) -> None:
+    """Run one case in this process."""
+    parser = PARSERS[name]()
+    data = case(parser, name, seed, index)
+    print(f"{len(data)} bytes: {data[:2000]!r}")
+    warnings.simplefilter("error")
+    faulthandler.dump_traceback_later(10 * _MOST_SECONDS, exit=True)
+    print("opened" if read(parser, data) else "refused")
 
 
-def _whole_scene(data: bytes) -> SplatCloud:
-    scene = one_glb.read_glb(data, title="x")
-    scene_summary.summarize(gltf.decode(data))
-    asset = one_glb.asset_of(scene, file_name="x.glb")
-    # Whatever was read can be kept and read again.
-    parse_asset_json(asset_json(asset).encode())
-    return scene.cloud
+def _finished(seed: int, cases: int) -> dict[str, dict[str, float | str]]:
+    """Return the rows of earlier runs that need not be repeated, by parser."""
+    lines = _LOG.read_text("utf-8").splitlines() if _LOG.is_file() else []
+    rows = [json.loads(line) for line in lines]
+    return {
+        row["parser"]: row
+        for row in rows
+        if row["seed"] == seed and row["inputs"] >= cases and not row["failed"]
+    }
 
 
-def _bundle(files: dict[str, bytes], name: str, data: bytes) -> bytes:
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as bundle:
-        for key, value in {**files, name: data}.items():
-            bundle.writestr(zipfile.ZipInfo(key), value)
-    return target.getvalue()
-
-
-def damage(rng: np.random.Generator, seeds: tuple[bytes, ...]) -> bytes:
-    """Return one of `seeds`, changed."""
-    data = bytearray(seeds[rng.integers(len(seeds))])
-    for _ in range(rng.integers(1, 5)):
-        at = int(rng.integers(len(data))) if data else 0
-        match rng.integers(8):
-            case 0 | 1 | 2 if data:
-                data[at] = int(rng.integers(256))
-            case 3 if data:
-                data[at] = int(rng.choice(_INTERESTING))
-            case 4:
-                data[at : at + 4] = int(rng.choice([0, 1, 2**31 - 1, 2**31, 2**32 - 1])).to_bytes(4, "little")
-            case 5:
-                del data[at:]
-            case 6:
-                del data[at : at + int(rng.integers(1, 9))]
-            case _:
-                other = seeds[rng.integers(len(seeds))]
-                begin = int(rng.integers(len(other)))
-                data[at:at] = other[begin : begin + int(rng.integers(1, 33))]
-    return bytes(data)
-
-
-def run(name: str, target: Target, cases: int, seed: int) -> dict[str, float]:
-    """Send damaged files through one reader; the figures of the run.
-
-    Raises:
-        AssertionError: A cloud that holds something else than numbers, or a case that took too long.
-    """
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    slowest, read = 0.0, 0
-    for _ in range(cases):
-        data = target.wrap(damage(rng, target.seeds))
-        start = time.perf_counter()
-        try:
-            cloud = target.decode(data)
-        except AssetFormatError as error:
-            assert "\n" not in str(error), error
-        except Exception:
-            sys.stderr.write(f"{name}: {data.hex()}\n")
-            raise
-        else:
-            read += 1
-            for values in (cloud.means, cloud.quats, cloud.scales, cloud.opacities, cloud.sh):
-                assert np.isfinite(values).all(), f"{name}: {data.hex()}"
-        slowest = max(slowest, time.perf_counter() - start)
-        assert slowest <= _MOST_SECONDS, f"{name} took {slowest:.2f} s: {data.hex()[:2000]}"
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert peak <= _MOST_RSS_KB, f"{name}: {peak} KB"
-    return {"cases": cases, "read": read, "slowest_s": round(slowest, 3), "peak_rss_mb": peak // 1024}
-
-
-def main() -> None:
-    """Parse the command line and fuzz."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=1_000_000, help="for each reader")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", help="one reader")
-    options = parser.parse_args()
-    faulthandler.enable()
-    warnings.simplefilter("error")  # a silent overflow is a wrong number
-    for name, target in targets().items():
-        if options.only in (None, name):
-            print(name, json.dumps(run(name, target, options.cases, options.seed)), flush=True)
+def main(arguments: list[str] | None = None) -> int:
+    """Fuzz and print a table; exit status 1 if a reader failed."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    options.add_argument("--cases", type=int, default=1_000_000, help="for each reader")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--only", choices=list(PARSERS), nargs="+", default=list(PARSERS))
+    options.add_argument("--case", type=int, help="only the one of this number, in this process")
+    options.add_argument(
+        "--resume", action="store_true", help="keep the rows that a run of this seed finished"
+    )
+    chosen = options.parse_args(arguments)
+    if chosen.case is not None:
+        run_again(chosen.only[0], chosen.seed, chosen.case)
+        return 0
+    kept = _finished(chosen.seed, chosen.cases) if chosen.resume else {}
+    _LOG.parent.mkdir(parents=True, exist_ok=True)
+    print(
+        f"{'parser':<15}{'inputs':>10}{'refused':>10}{'opened':>10}{'slowest ms':>12}{'mean us':>9}{'MB':>6}"
+    )
+    failed = 0
+    for name in chosen.only:
+        row = kept.get(name) or run(name, chosen.seed, chosen.cases)
+        if name not in kept:
+            with _LOG.open("a", encoding="utf-8") as log:
+                log.write(json.dumps(row) + "\n")
+        failed += int(row["failed"])
+        numbers = "".join(f"{row[key]:>10,}" for key in ("inputs", "refused", "opened"))
+        print(
+            f"{name:<15}{numbers}{row['slowest_ms']:>12}{row['mean_us']:>9}{row['peak_rss_mb']:>6}"
+            + ("  FAILED" if row["failed"] else ""),
+            flush=True,
+        )
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -53,8 +53,8 @@ def damaged(data: bytes, tries: int, *, seed: int, keep: int = 0) -> Iterator[by
 
 
 @st.composite
-def clouds(draw: st.DrawFn, *, reach: float = 900) -> SplatCloud:
-    """Draw up to 40 splats of degree 0 with values as wide as formats hold, positions within `reach`."""
+def clouds(draw: st.DrawFn, *, reach: float = 900, degrees: tuple[int, ...] = (0,)) -> SplatCloud:
+    """Draw up to 40 splats with values as wide as formats hold, positions within `reach`."""
     row = st.tuples(
         *[st.floats(-reach, reach, width=32)] * 3,
         *[st.floats(-1, 1, width=32)] * 4,
@@ -65,10 +65,13 @@ def clouds(draw: st.DrawFn, *, reach: float = 900) -> SplatCloud:
     rows = np.array(draw(st.lists(row, min_size=1, max_size=40)), np.float64)
     quats = rows[:, 3:7]
     quats[np.linalg.norm(quats, axis=1) < 1e-3] = [0.1, -0.2, 0.3, 0.4]
+    degree = draw(st.sampled_from(degrees))
+    noise = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rest = noise.uniform(-1.3, 1.5, (len(rows), (degree + 1) ** 2 - 1, 3))
     return SplatCloud(
         rows[:, :3].astype(np.float32),
         (quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32),
         np.exp(rows[:, 7:10]).astype(np.float32),
         rows[:, 10].astype(np.float32),
-        rows[:, None, 11:14].astype(np.float32),
+        np.concatenate([rows[:, None, 11:14], rest], axis=1).astype(np.float32),
     )

@@ -46,7 +46,7 @@ def test_written_file_comes_back_within_its_errors(degree: int) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(clouds())
+@given(clouds(degrees=(0, 1, 2, 3)))
 def test_any_cloud_comes_back_within_the_stated_errors(cloud: SplatCloud) -> None:
     found = ply.decode(compressed_ply.encode(cloud))
 
@@ -129,8 +129,19 @@ def test_missing_limits_and_rows_are_named() -> None:
         (b"max_y", b"max_q", "property max_y, found none"),
         (b"element chunk 1", b"element chunk 0", "a chunk for each 256 vertices"),
         (b"f_rest_8\n", b"f_rest_8\nproperty uchar more\n", "must hold"),
+        # Another element holds the words, or another that of the splats.
+        (b"element vertex 4", b"element other 4", "at least one vertex"),
+        (b"element sh 4", b"element vertex 4", "names of their own, got 'vertex' twice"),
     ):
         with pytest.raises(AssetFormatError, match=message):
             ply.decode(data.replace(old, new))
     with pytest.raises(AssetFormatError, match="at least one splat"):
         compressed_ply.encode(lopsided_cloud(1).subset(slice(0, 0)))
+
+
+def test_coefficients_of_no_degree_are_none() -> None:
+    cloud = lopsided_cloud(4)
+    data = compressed_ply.encode(cloud)
+    empty = data.replace(b"end_header", b"element sh 4\nend_header")
+
+    np.testing.assert_array_equal(ply.decode(empty).sh, ply.decode(data).sh)

@@ -190,6 +190,7 @@ def _header_with(line: str, body: bytes = bytes(64)) -> bytes:
             _plain(NAMES, [[{**VALUES, "x": float("nan")}[n] for n in NAMES]]),
             "positions must be finite, got 1 of 1",
         ),
+        (_plain(NAMES, [[{**VALUES, "y": 1e300}[n] for n in NAMES]]), "positions must be finite, got 1 of 1"),
         (_plain(NAMES, [[{**VALUES, "scale_1": float("inf")}[n] for n in NAMES]]), "scales must be finite"),
         (_plain(NAMES, [[{**VALUES, "scale_1": 90.0}[n] for n in NAMES]]), "logarithms up to 20"),
         (

@@ -31,7 +31,7 @@ def _webp(pixels: Any, **options: Any) -> bytes:
     return target.getvalue()
 
 
-def _zip(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", method) as bundle:
         for name, data in files.items():
@@ -39,7 +39,7 @@ def _zip(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
     return target.getvalue()
 
 
-def _without(files: dict[str, bytes], **changes: Any) -> dict[str, bytes]:
+def with_meta(files: dict[str, bytes], **changes: Any) -> dict[str, bytes]:
     """Return the files with members of their meta replaced; a dotted path leads inside."""
     meta = json.loads(files["meta.json"])
     for path, value in changes.items():
@@ -82,7 +82,7 @@ def _by_hand() -> dict[str, bytes]:
 
 
 def test_splats_written_by_hand_are_read() -> None:
-    cloud = sog.decode(_zip(_by_hand()), frame="rub")
+    cloud = sog.decode(zipped(_by_hand()), frame="rub")
 
     e = np.e
     np.testing.assert_allclose(
@@ -97,7 +97,8 @@ def test_splats_written_by_hand_are_read() -> None:
     assert not cloud.sh[1, 1:].any()
 
 
-def test_version_one_lies_between_limits_and_keeps_logits() -> None:
+def version_one() -> dict[str, bytes]:
+    """Return the same two splats as version 1 has them: limits in place of codebooks, a logit as opacity."""
     files = _by_hand()
     meta = json.loads(files["meta.json"])
     del meta["version"], meta["count"]
@@ -108,14 +109,19 @@ def test_version_one_lies_between_limits_and_keeps_logits() -> None:
     files["meta.json"] = json.dumps(meta).encode()
     files["s.webp"] = _webp([[[0, 255, 51, 255], [255, 0, 0, 255]]])
     files["c.webp"] = _webp([[[0, 255, 51, 255], [255, 0, 0, 0]]])
+    return files
 
-    cloud = sog.decode(_zip(files), frame="rub")
+
+def test_version_one_lies_between_limits_and_keeps_logits() -> None:
+    files = version_one()
+
+    cloud = sog.decode(zipped(files), frame="rub")
 
     np.testing.assert_allclose(np.log(cloud.scales), [[-4, -1, -3.6], [0, -4, -4]], atol=1e-5)
     np.testing.assert_allclose(cloud.sh[:, 0], [[0, 2, 0.6], [1, 0, 0]], atol=1e-6)
     np.testing.assert_allclose(cloud.opacities, 1 / (1 + np.exp([-2.0, 2.0])), rtol=1e-6)
     np.testing.assert_allclose(cloud.sh[0, 1, 0], 2 / 255 - 1, atol=1e-6)
-    assert sog.describe(BundleFiles(_zip(files))).version == 1
+    assert sog.describe(BundleFiles(zipped(files))).version == 1
 
 
 @pytest.mark.parametrize("degree", [0, 1, 2, 3])
@@ -234,7 +240,7 @@ def test_deflated_and_described_zip_entries_are_read() -> None:
     cloud = lopsided_cloud(30)
     files = sog.encode_files(cloud)
 
-    packed = _zip(files, zipfile.ZIP_DEFLATED)
+    packed = zipped(files, zipfile.ZIP_DEFLATED)
 
     np.testing.assert_array_equal(sog.decode(packed).means, sog.decode(sog.encode(cloud)).means)
 
@@ -274,7 +280,7 @@ def test_broken_meta_is_named(changes: dict[str, Any], message: str) -> None:
     files = sog.encode_files(lopsided_cloud(300, degree=2))
 
     with pytest.raises(AssetFormatError, match=message):
-        sog.decode(_zip(_without(files, **changes)))
+        sog.decode(zipped(with_meta(files, **changes)))
 
 
 @pytest.mark.parametrize(
@@ -297,7 +303,7 @@ def test_broken_file_inside_is_named(name: str, data: bytes, message: str) -> No
     files = {**sog.encode_files(lopsided_cloud(40)), name: data}
 
     with pytest.raises(AssetFormatError, match=message):
-        sog.decode(_zip(files))
+        sog.decode(zipped(files))
 
 
 def test_every_cut_is_refused() -> None:
@@ -315,15 +321,15 @@ def test_every_cut_of_a_picture_is_refused() -> None:
 
     for length in range(len(picture) - 1):  # a last byte may only pad
         with pytest.raises(AssetFormatError):
-            sog.decode(_zip({**files, "means_u.webp": picture[:length]}))
+            sog.decode(zipped({**files, "means_u.webp": picture[:length]}))
 
 
 def test_random_damage_gives_our_error_or_a_cloud() -> None:
     files = sog.encode_files(lopsided_cloud(6, degree=1))
-    bundle = _zip(files)
+    bundle = zipped(files)
     broken = list(damaged(bundle, 400, seed=5))
     for name in files:
-        broken += [_zip({**files, name: part}) for part in damaged(files[name], 60, seed=len(name))]
+        broken += [zipped({**files, name: part}) for part in damaged(files[name], 60, seed=len(name))]
 
     for data in broken:
         try:
@@ -344,11 +350,11 @@ def _peak_of_refusal(data: bytes, message: str) -> int:
 
 def test_bombs_cost_no_memory() -> None:
     files = sog.encode_files(lopsided_cloud(40))
-    deflated = _zip({**files, "quats.webp": bytes(200_000_000)}, zipfile.ZIP_DEFLATED)
+    deflated = zipped({**files, "quats.webp": bytes(200_000_000)}, zipfile.ZIP_DEFLATED)
     pixels = bytearray(_webp(np.zeros((1, 8, 4))))
     pixels[21:25] = (16382 | 16382 << 14).to_bytes(4, "little")
-    huge = _zip({**files, "quats.webp": bytes(pixels)})
-    lying = bytearray(_zip(files))
+    huge = zipped({**files, "quats.webp": bytes(pixels)})
+    lying = bytearray(zipped(files))
     lying_at = lying.rindex(b"PK\x01\x02")  # the last entry of the table says its size
     lying[lying_at + 24 : lying_at + 28] = struct.pack("<I", 2**32 - 2)
 
@@ -359,7 +365,7 @@ def test_bombs_cost_no_memory() -> None:
 
 def test_many_entries_are_refused() -> None:
     with pytest.raises(AssetFormatError, match="at most 64 files, got 70"):
-        sog.decode(_zip({f"{i}.webp": b"" for i in range(70)}))
+        sog.decode(zipped({f"{i}.webp": b"" for i in range(70)}))
 
 
 @pytest.mark.parametrize(

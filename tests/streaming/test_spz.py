@@ -153,10 +153,11 @@ def test_degree_four_of_version_four_is_cut_to_three() -> None:
     data = spz.encode(cloud, version=4)
     rest = zstandard.ZstdCompressor().compress(bytes(range(72)) * 6)
     # Rebuild the file with 24 coefficients in its last stream.
-    table = [struct.unpack_from("<QQ", data, 32 + 16 * i) for i in range(6)]
-    kept = data[32 + 96 : 32 + 96 + sum(size for size, _ in table[:5])]
+    at = int.from_bytes(data[16:20], "little")
+    table = [struct.unpack_from("<QQ", data, at + 16 * i) for i in range(6)]
+    kept = data[at + 96 : at + 96 + sum(size for size, _ in table[:5])]
     new = [*table[:5], (len(rest), 72 * 6)]
-    header = bytearray(data[:32])
+    header = bytearray(data[:at])
     header[12] = 4
     rebuilt = bytes(header) + b"".join(struct.pack("<QQ", *row) for row in new) + kept + rest
 

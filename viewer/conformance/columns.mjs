@@ -8,6 +8,19 @@ export function column(values) {
   return Buffer.from(floats.buffer).toString("base64");
 }
 
+/** Rows of `width` numbers, one after another, as `used` columns; the rest of a row is padding. */
+export function columns(values, width, used = width) {
+  const list = Array.from(values);
+  return Array.from({ length: used }, (_, i) => column(list.filter((_, at) => at % width === i)));
+}
+
+/** What `read` finds in each of the files that the command names, as one report. */
+export async function reportFiles(read) {
+  const files = [];
+  for (const path of process.argv.slice(2)) files.push(await read(path));
+  report(files);
+}
+
 export function report(result) {
   process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
 }
