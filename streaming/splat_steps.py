@@ -25,6 +25,9 @@ MAX_CLASS = 6
 MAX_DIRECTION_BITS = 12
 _MIDDLE_CLASS = 3
 _MOST_NEED = 1000.0
+_SMALLEST_M = 1e-15
+_MOST_COLOR = 1e4
+_MOST_STEPS = 2**22  # of a colour; a browser shifts it by a class and adds four
 _FAINTEST = 0.25  # of a level: a splat that is there must not vanish altogether
 
 _Integers = NDArray[np.int64]
@@ -94,7 +97,8 @@ def quantize(
             the runs keep their order, for children replace them.
     """
     steps_per_octave, levels = fidelity.scale_steps, fidelity.opacity_levels
-    sorted_scales = -np.sort(-cloud.scales.astype(np.float64), axis=1)
+    # What nobody can see may be anything: files of others hold splats of 1e-30 m and colours of 1e30.
+    sorted_scales = -np.sort(-cloud.scales.astype(np.float64).clip(_SMALLEST_M, 1 / _SMALLEST_M), axis=1)
     logs = np.rint(np.log2(sorted_scales) * steps_per_octave).astype(np.int64)
     drops = np.maximum(logs[:, :2] - logs[:, 1:], 0)
     opacities = np.rint(cloud.opacities * float(levels)).astype(np.int64).clip(0, levels)
@@ -219,9 +223,11 @@ def colors_from_steps(values: _Integers, classes: _Integers, luma: float, chroma
 
 
 def round_colors(coefficients: NDArray, classes: _Integers, luma: float, chroma: float) -> _Integers:
-    r, g, b = np.moveaxis(coefficients.astype(np.float64) * SH_C0, -1, 0)
+    seen = coefficients.astype(np.float64).clip(-_MOST_COLOR, _MOST_COLOR) * SH_C0
+    r, g, b = np.moveaxis(seen, -1, 0)
     fine = np.stack([r / 4 + g / 2 + b / 4, r - b, g - (r + b) / 2], axis=-1)
-    return np.rint(fine / (np.array([luma, chroma, chroma]) * np.exp2(classes)[..., None])).astype(np.int64)
+    steps = fine / (np.array([luma, chroma, chroma]) * np.exp2(classes)[..., None])
+    return np.rint(steps.clip(-_MOST_STEPS, _MOST_STEPS)).astype(np.int64)
 
 
 def _faded_log(level: int, levels: int, scale_steps: int) -> int:

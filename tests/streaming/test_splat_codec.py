@@ -158,6 +158,22 @@ def test_one_far_splat_does_not_coarsen_the_others_beyond_a_cell() -> None:
     assert np.abs(packed.cloud.means - means[packed.order]).max() <= 40_010 / 2**20
 
 
+@pytest.mark.filterwarnings("error")
+def test_values_that_nobody_can_see_do_not_break_the_others() -> None:
+    cloud = lopsided_cloud(50, degree=1)
+    scales, sh, opacities = cloud.scales.copy(), cloud.sh.copy(), cloud.opacities.copy()
+    scales[3], scales[4], sh[5], sh[6], opacities[7] = 1e-38, 9e4, 3e38, -3e38, 1e-30
+
+    (packed,) = splat_codec.encode([SplatCloud(cloud.means, cloud.quats, scales, opacities, sh)])
+
+    (found,) = splat_codec.decode([packed.payload])
+    place = np.argsort(packed.order)
+    assert np.isfinite(found.sh).all() and found.scales.min() > 0
+    others = np.arange(10, 50)
+    ratio = np.sort(found.scales[place[others]], axis=1) / np.sort(scales[others], axis=1)
+    assert np.abs(np.log2(ratio)).max() <= 0.5 / 6 + 1e-4
+
+
 def test_a_chunk_can_be_written_anew_as_plain_accessors_without_loss() -> None:
     ((data, packed),) = encode_chunks([lopsided_cloud(500, degree=1)])
 
