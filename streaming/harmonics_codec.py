@@ -43,7 +43,7 @@ class Layer:
 
 
 def encode(clouds: Sequence[SplatCloud], fidelity: Fidelity = DEFAULT_FIDELITY) -> list[Layer]:
-    """Return the layers of clouds of degree 1 to 3 with at most 65 536 splats each."""
+    """Return the layers of clouds of degree 1 to 3 with at most 4096 splats each."""
     rounded = [_rounded(cloud, fidelity) for cloud in clouds]
     parts = [bit_fields.split(integers) for integers, *_ in rounded]
     blocks: list[bytes] = [b""] * len(parts)
@@ -74,7 +74,7 @@ def decode(payload: bytes | memoryview) -> NDArray[np.float32]:
     version, degree, _, _, count, luma, chroma, block = _HEADER.unpack_from(data)
     if version != _VERSION or not 1 <= degree <= 3 or not 1 <= count <= MAX_COUNT:
         raise AssetFormatError(
-            "a layer of harmonics must be of version 1, degree 1 to 3 and 1 to 65536 splats"
+            "a layer of harmonics must be of version 1, degree 1 to 3 and 1 to 4096 splats"
         )
     if not (0 < luma < 1e30 and 0 < chroma < 1e30):
         raise AssetFormatError("steps of a layer of harmonics must be positive and finite")

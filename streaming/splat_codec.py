@@ -32,7 +32,7 @@ from .splat_steps import (
 )
 
 VERSION = 1
-MAX_COUNT = 65_536
+MAX_COUNT = 4096  # as `chunks.MAX_CHUNK_SPLATS`; a few bytes may claim all of them, and cost half a second
 # version, degree, scale steps, opacity levels; count; normal and angle bits, size; origin; steps; block bytes
 _HEADER = struct.Struct("<4BI2bh3f5fI")
 # How many bits lie below the leading one of a step along the curve; fields hold 31 at most.
@@ -64,12 +64,14 @@ def encode(
     """Return the payload of each cloud; many at once are packed much faster than one by one.
 
     Args:
-        clouds: Of 1 to 65 536 splats, finite, opacities above 0.
+        clouds: Of 1 to 4096 splats, finite, opacities above 0.
         segments: For each cloud the lengths of runs that keep their order; inside a run splats are sorted.
             None: one run each.
         fidelity: How finely values are rounded.
     """
     runs = [(len(cloud),) for cloud in clouds] if segments is None else segments
+    if any(not 1 <= len(cloud) <= MAX_COUNT for cloud in clouds):
+        raise ValueError(f"packed clouds must hold 1 to {MAX_COUNT} splats")
     rounded = [quantize(cloud, fidelity, run) for cloud, run in zip(clouds, runs, strict=True)]
     parts = [_fields(steps, splats) for _, steps, splats in rounded]
     blocks: list[bytes] = [b""] * len(parts)

@@ -248,8 +248,8 @@ def test_damage_is_refused_in_a_sentence_or_stays_finite() -> None:
     [
         (0, b"\x02", "version"),
         (1, b"\x04", "degree"),
-        (4, b"\xff\xff\xff\xff", "65536"),
-        (4, b"\0\0\0\0", "65536"),
+        (4, b"\xff\xff\xff\xff", "4096"),
+        (4, b"\0\0\0\0", "4096"),
         (12, b"\0\0\xc0\x7f", "finite"),
         (24, b"\0\0\0\x80", "positive"),
         (44, b"\xff\xff\xff\xff", "4294967295"),

@@ -10,7 +10,7 @@ import { decodeSymbols } from "./rans";
 
 const HEADER_BYTES = 48;
 const VERSION = 1;
-export const MAX_COUNT = 65_536;
+export const MAX_COUNT = 4096;
 const CELL_BITS = 20;
 const LOW_BITS = 30;
 export const MAX_CLASS = 6;
