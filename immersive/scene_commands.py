@@ -16,7 +16,8 @@ from rich.table import Table
 
 from .catalog import Catalog, SceneRecord
 from .home import home_folder
-from .request import seconds_from
+from .progress import Terminal
+from .request import seconds_from, spoken_bytes
 from .share import Links
 
 if TYPE_CHECKING:
@@ -85,13 +86,38 @@ def revoke_link(link: str) -> None:
     _ERR.print(f"link {revoked.id} is revoked", markup=False)
 
 
-def export_scene(scene: str, to: Path) -> None:
-    """Write a scene as one file."""
-    from .exporting import export_asset
+def export_scene(
+    scene: str,
+    to: Path,
+    *,
+    max_bytes: str | None = None,
+    min_psnr: float | None = None,
+    device: str | None = None,
+    as_json: bool = False,
+) -> None:
+    """Write a scene as one file, made to fit where limits are given."""
+    from .exporting import export_asset, export_fitted, limits_from
 
-    catalog = Catalog(home_folder())
-    written = export_asset(catalog.asset(scene), to)
-    _ERR.print(f"wrote {written} ({written.stat().st_size / 1e6:.1f} MB)", markup=False)
+    limits = limits_from(max_bytes, min_psnr, device)
+    asset = Catalog(home_folder()).asset(scene)
+    if limits is None:
+        export_asset(asset, to)
+        size, loss = to.stat().st_size, None
+    else:
+        with Terminal() as progress:
+            size, loss = export_fitted(asset, to, limits, progress)
+    if as_json:
+        found = {"file": str(to), "bytes": size, "loss": None if loss is None else asdict(loss)}
+        sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
+        return
+    _ERR.print(f"wrote {to} ({spoken_bytes(size)})", markup=False)
+    if loss is not None:
+        _OUT.print(
+            f"{loss.psnr_db:.1f} dB against the whole scene in the median of {loss.views} views, worst"
+            f" {loss.worst_psnr_db:.1f} dB; {loss.splats:,} of {loss.of_splats:,} splats,"
+            f" SH degree {loss.sh_degree}, {size:,} bytes",
+            soft_wrap=True,
+        )
 
 
 def inspect_file(file: Path, *, as_json: bool) -> None:

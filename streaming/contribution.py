@@ -6,6 +6,8 @@ cost of drawing the views.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +30,9 @@ def contributions(cloud: SplatCloud, views: Cameras) -> tuple[NDArray[np.float32
     return weights.astype(np.float32), squares.astype(np.float32)
 
 
-def removal_costs(cloud: SplatCloud, views: Cameras) -> NDArray[np.float64]:
+def removal_costs(
+    cloud: SplatCloud, views: Cameras, *, background: Sequence[float] = (0.0, 0.0, 0.0)
+) -> NDArray[np.float64]:
     """Return per splat [N] the squared error, summed over pixels and channels, of views without it alone.
 
     A splat in front of its own colour costs nothing; many of those together do. So remove in rounds.
@@ -36,15 +40,17 @@ def removal_costs(cloud: SplatCloud, views: Cameras) -> NDArray[np.float64]:
     Raises:
         MissingBackendError: The rasteriser is not compiled and there is no compiler.
     """
-    return _totals(cloud, views)[2]
+    return _totals(cloud, views, background)[2]
 
 
-def _totals(cloud: SplatCloud, views: Cameras) -> NDArray[np.float64]:
+def _totals(
+    cloud: SplatCloud, views: Cameras, background: Sequence[float] = (0.0, 0.0, 0.0)
+) -> NDArray[np.float64]:
     raster, rows = SplatRaster(), planar(cloud)
     totals = np.zeros((3, len(cloud)))
     picture = np.empty((views.height, views.width, 3), np.float32)
     for viewmat, K in zip(views.viewmats, views.Ks, strict=True):
-        raster.look(viewmat, K, views.width, views.height)
+        raster.look(viewmat, K, views.width, views.height, background=background)
         raster.forward(rows, len(cloud), picture)
         raster.add_shares(totals)
     return totals

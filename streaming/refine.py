@@ -7,7 +7,7 @@ splat keeps its place in the tree; only its shape, opacity and colour move. Figu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,14 +40,25 @@ _PITCH = -0.1  # a little down, as people look
 _STEPS = 512
 _STEPS_OF_LARGE = 256  # half the gain is in the first tenth; large levels pay more per step
 _LARGE = 10_000  # splats
-_RATES = {"mean": 0.03, "scale": 0.03, "quat": 0.003, "opacity": 0.05, "dc": 0.02}
 _LAST_RATE = 0.1  # of the first
 _BETA1, _BETA2 = 0.9, 0.99
 _MIN_OPACITY, _MAX_OPACITY = 0.01, 0.99
 # What no picture shows still has an error; it counts this much of what the tree's arithmetic expects.
 _UNSEEN_WEIGHT = 0.05
 
-_Pictures = NDArray[np.float32]  # [F, H, W, 3]
+Pictures = NDArray[np.float32]  # [F, H, W, 3]
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Adam's first rates of change per step, as suits splats that were just merged."""
+
+    mean: float = 0.03  # metres
+    scale: float = 0.03  # of the logarithm
+    quat: float = 0.003
+    opacity: float = 0.05  # of the logit
+    dc: float = 0.02
+    rest: float = 0.0  # of SH above degree 0
 
 
 def viewpoints(
@@ -99,7 +110,8 @@ def refine(levels: Sequence[Level], cameras: Cameras) -> tuple[Level, ...]:
     targets = _draw(raster, levels[-1].cloud, cameras)
     refined = []
     for level in levels[:-1]:
-        cloud = _fit(raster, level.cloud, cameras, targets)
+        steps = _STEPS if len(level.cloud) <= _LARGE else _STEPS_OF_LARGE
+        cloud = fit(raster, level.cloud, cameras, targets, steps=steps)
         seen = _measure(raster, cloud, cameras, targets)
         expected = level.errors.astype(np.float64)
         errors = seen + _UNSEEN_WEIGHT * expected * (seen.sum() / max(expected.sum(), 1e-30))
@@ -107,7 +119,7 @@ def refine(levels: Sequence[Level], cameras: Cameras) -> tuple[Level, ...]:
     return (*refined, levels[-1])
 
 
-def _draw(raster: SplatRaster, cloud: SplatCloud, cameras: Cameras) -> _Pictures:
+def _draw(raster: SplatRaster, cloud: SplatCloud, cameras: Cameras) -> Pictures:
     rows = planar(cloud)
     pictures = np.empty((len(cameras), cameras.height, cameras.width, 3), np.float32)
     for view, picture in enumerate(pictures):
@@ -116,8 +128,17 @@ def _draw(raster: SplatRaster, cloud: SplatCloud, cameras: Cameras) -> _Pictures
     return pictures
 
 
-def _fit(raster: SplatRaster, cloud: SplatCloud, cameras: Cameras, targets: _Pictures) -> SplatCloud:
-    """Fit a cloud of SH degree 0 to the pictures by Adam on the squared error."""
+def fit(
+    raster: SplatRaster,
+    cloud: SplatCloud,
+    cameras: Cameras,
+    targets: Pictures,
+    *,
+    steps: int,
+    rates: Rates = Rates(),
+    background: Sequence[float] = (0.0, 0.0, 0.0),
+) -> SplatCloud:
+    """Fit a cloud to pictures [F, H, W, 3] by Adam on the squared error, a picture a step; deterministic."""
     count = len(cloud)
     rows = planar(cloud)
     raw = np.zeros((4, rows.shape[1]), np.float32)
@@ -128,31 +149,31 @@ def _fit(raster: SplatRaster, cloud: SplatCloud, cameras: Cameras, targets: _Pic
     gradients, first, second = np.zeros_like(rows), np.zeros_like(rows), np.zeros_like(rows)
     visible = np.zeros(count, np.uint8)
     picture = np.empty(targets.shape[1:], np.float32)
-    steps = _STEPS if count <= _LARGE else _STEPS_OF_LARGE
     rng = np.random.default_rng(count)
     views = np.concatenate([rng.permutation(len(cameras)) for _ in range(steps // len(cameras) + 1)])[:steps]
     for number, view in enumerate(views):
-        raster.look(cameras.viewmats[view], cameras.Ks[view], cameras.width, cameras.height)
+        viewmat, K = cameras.viewmats[view], cameras.Ks[view]
+        raster.look(viewmat, K, cameras.width, cameras.height, background=background)
         raster.forward(rows, count, picture)
         raster.backward(rows, count, 2 / picture.size * (picture - targets[view]), gradients, visible)
-        raster.adam(_step(number, steps), count, rows, raw, gradients, first, second, visible)
+        raster.adam(_step(rates, number, steps), count, rows, raw, gradients, first, second, visible)
     return SplatCloud(
         rows[ROW_MEANS:ROW_SCALES, :count].T.copy(),
         unit_quats(rows[ROW_QUATS:ROW_OPACITY, :count].T),
         rows[ROW_SCALES:ROW_QUATS, :count].T.copy(),
         np.clip(rows[ROW_OPACITY, :count], _MIN_OPACITY, _MAX_OPACITY),
-        rows[ROW_SH : ROW_SH + 3, :count].T.reshape(count, 1, 3).copy(),
+        rows[ROW_SH:, :count].T.reshape(count, -1, 3).copy(),
     )
 
 
-def _step(number: int, steps: int) -> AdamStep:
+def _step(rates: Rates, number: int, steps: int) -> AdamStep:
     decay = _LAST_RATE ** (number / steps)
     step = AdamStep()
-    step.rate[ROW_MEANS:ROW_SCALES] = [_RATES["mean"] * decay] * 3
-    step.rate[ROW_SCALES:ROW_QUATS] = [_RATES["scale"] * decay] * 3
-    step.rate[ROW_QUATS:ROW_OPACITY] = [_RATES["quat"] * decay] * 4
-    step.rate[ROW_OPACITY] = _RATES["opacity"] * decay
-    step.sh_rate = _RATES["dc"] * decay
+    step.rate[ROW_MEANS:ROW_SCALES] = [rates.mean * decay] * 3
+    step.rate[ROW_SCALES:ROW_QUATS] = [rates.scale * decay] * 3
+    step.rate[ROW_QUATS:ROW_OPACITY] = [rates.quat * decay] * 4
+    step.rate[ROW_OPACITY] = rates.opacity * decay
+    step.sh_rate, step.sh_rest_rate = rates.dc * decay, rates.rest * decay
     step.beta1, step.beta2, step.epsilon = _BETA1, _BETA2, 1e-15
     step.correction1, step.correction2 = 1 - _BETA1 ** (number + 1), 1 - _BETA2 ** (number + 1)
     step.scale_max = 1e4
@@ -160,7 +181,7 @@ def _step(number: int, steps: int) -> AdamStep:
 
 
 def _measure(
-    raster: SplatRaster, cloud: SplatCloud, cameras: Cameras, targets: _Pictures
+    raster: SplatRaster, cloud: SplatCloud, cameras: Cameras, targets: Pictures
 ) -> NDArray[np.float64]:
     """Return per splat the squared error of the pixels it shows, times their area at its distance in m^2.
 
