@@ -16,12 +16,13 @@ from reconstruction.splats import SplatCloud
 from streaming.assemble import collider_mesh, finest_cloud
 from streaming.asset import SplatAsset
 from streaming.export import encode_scene, write_whole
-from streaming.fit_to_size import Limits, Loss, fit_to_size
+from streaming.fit_to_size import Effort, Limits, Loss, fit_to_size
 from streaming.validate import encode_files, read_splats
 from streaming.visits import stops
 
 from .progress import Reporter
 
+EFFORT = Effort()
 # Places to measure from must be others than those that choose.
 _CHOOSING_SEED, _MEASURING_SEED = 1, 1000
 
@@ -42,6 +43,7 @@ def export_to_size(asset: SplatAsset, path: Path, limits: Limits, progress: Repo
         choosing_stops=stops(asset, seed=_CHOOSING_SEED),
         measuring_stops=stops(asset, seed=_MEASURING_SEED),
         background=asset.manifest.background,
+        effort=EFFORT,
         progress=progress.update,
     )
     for name, data in fitted.files.items():

@@ -46,7 +46,7 @@ _MIN_OPACITY, _MAX_OPACITY = 0.01, 0.99
 # What no picture shows still has an error; it counts this much of what the tree's arithmetic expects.
 _UNSEEN_WEIGHT = 0.05
 
-Pictures = NDArray[np.float32]  # [F, H, W, 3]
+Pictures = NDArray[np.floating]  # [F, H, W, 3]
 
 
 @dataclass(frozen=True, slots=True)
