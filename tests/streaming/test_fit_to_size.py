@@ -186,3 +186,33 @@ def test_glasses_are_given_little_and_nobody_more_than_the_page_draws() -> None:
         glasses.max_file_bytes < other.max_file_bytes for other in FILE_DEVICES.values() if other != glasses
     )
     assert FILE_DEVICES["quest3"] is PAGE_DEVICES[0]
+
+
+class _PacksFittedWorse(_Kind):
+    """Takes more bytes for splats that are not those of the scene, as entropy coders may."""
+
+    def __init__(self, scene: SplatCloud) -> None:
+        super().__init__(spz)
+        self._known = set(scene.opacities.tolist())
+
+    def encode(self, cloud: SplatCloud, loss: Mapping[str, Any]) -> dict[str, bytes]:
+        strangers = sum(opacity not in self._known for opacity in cloud.opacities.tolist())
+        return {**super().encode(cloud, loss), "more": bytes(strangers // 3)}
+
+
+def test_splats_that_pack_worse_once_they_are_fitted_do_not_break_the_limit(cloud: SplatCloud) -> None:
+    done = _fit(cloud, _PacksFittedWorse(cloud), Limits(max_bytes=9_000))
+
+    assert 0.93 * 9_000 < done.byte_length <= 9_000
+
+
+def test_views_that_flatter_do_not_pass_for_the_ones_that_measure(cloud: SplatCloud) -> None:
+    measuring = visits(cloud.means, [], seed=1000, rounds=1, width=_PX[0], height=_PX[1])
+
+    def harsh(drawn: SplatCloud, cameras, background):
+        is_measured = np.array_equal(cameras.viewmats, measuring.viewmats) and len(drawn) < len(cloud)
+        return (picture + 0.01 * is_measured for picture in _pictures(drawn, cameras, background))
+
+    done = _fit(cloud, _Kind(spz), Limits(min_psnr_db=36), draw=harsh)
+
+    assert done.loss.psnr_db >= 36 and done.loss.splats < 1_500
