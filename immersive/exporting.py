@@ -14,7 +14,7 @@ from .progress import Reporter
 from .request import bytes_from
 
 if TYPE_CHECKING:
-    from streaming.fit_to_size import Limits, Loss
+    from streaming.fit_limits import Limits, Loss
 
 # Endings that `streaming.validate` writes, the longer before the shorter that ends it.
 SINGLE_FILES = (".compact.glb", ".spz.glb", ".glb", ".sog", ".spz", ".compressed.ply", ".ply", ".splat")
@@ -82,7 +82,7 @@ def limits_from(max_bytes: str | None, min_psnr: float | None, device: str | Non
         InvalidInputError: One of them is not what it should be.
     """
     from streaming.devices import FILE_DEVICES
-    from streaming.fit_to_size import Limits
+    from streaming.fit_limits import Limits
 
     if max_bytes is None and min_psnr is None and device is None:
         return None

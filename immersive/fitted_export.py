@@ -16,7 +16,8 @@ from reconstruction.splats import SplatCloud
 from streaming.assemble import collider_mesh, finest_cloud
 from streaming.asset import SplatAsset
 from streaming.export import encode_scene, write_whole
-from streaming.fit_to_size import Effort, Limits, Loss, fit_to_size
+from streaming.fit_limits import Effort, Limits, Loss
+from streaming.fit_to_size import fit_to_size
 from streaming.validate import encode_files, read_splats
 from streaming.visits import stops
 
@@ -53,7 +54,7 @@ def export_to_size(asset: SplatAsset, path: Path, limits: Limits, progress: Repo
 
 
 def draw_pictures(cloud: SplatCloud, cameras: Cameras, background: Sequence[float]) -> Iterable[NDArray]:
-    """Yield a picture [H, W, 3] per camera, as `streaming.fit_to_size.Draw` asks."""
+    """Yield a picture [H, W, 3] per camera, as `streaming.fit_limits.Draw` asks."""
     return (picture.image for picture in draw_each(cloud, cameras, background=background))
 
 

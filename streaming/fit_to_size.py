@@ -8,9 +8,8 @@ that choose, cameras that try, and cameras that measure are three different sets
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -21,11 +20,9 @@ from reconstruction.kernels.binding import SplatRaster
 from reconstruction.splats import SplatCloud
 
 from .contribution import removal_costs
+from .fit_limits import Draw, Effort, FileKind, Files, Fitted, Limits, Loss, Progress
 from .refine import Rates, fit
 from .visits import Stop, visits
-
-Files = Mapping[str, bytes]  # name -> content; most formats have one
-Progress = Callable[[float, str], None]  # share 0..1 of the work, and what is being done
 
 _CHOOSING_SEED, _TRYING_SEED, _MEASURING_SEED = 1, 2, 1000
 _CHOOSING_PX = 256, 192
@@ -35,79 +32,14 @@ _ROUND_KEEPS = 0.7
 _MEAN_RATE = 0.02
 _RATES = Rates(scale=0.02, quat=0.006, opacity=0.05, dc=0.02, rest=0.002)
 _CLOSE = 0.97  # of the bytes asked for; nearer takes another fit and wins 0.1 dB
+_OVER = 1.005  # of the bytes asked for; so little is trimmed without another fit
 _MARGIN = 0.995  # what is aimed at
 _NEAR_DB = 0.25  # above the decibels asked for, a file is as small as need be
-_MOST_TRIES = 8
+_MOST_TRIES, _REFUSAL_TRIES = 7, 3
+_DB_PER_HALVING = 5.0  # 3 to 7 on three scenes
+_ROUNDED_DB = 45.0  # above, a kind of file's own rounding is seen as much as what is missing
 _NO_LOSS_DB = 99.0  # stands for equal pictures
-
-
-class Draw(Protocol):
-    """Draws splats; the pictures that losses are measured on come from outside of this package."""
-
-    def __call__(
-        self, cloud: SplatCloud, cameras: Cameras, background: Sequence[float]
-    ) -> Iterable[NDArray[np.float32]]:
-        """Yield a picture [H, W, 3] per camera, display-referred sRGB."""
-        ...
-
-
-class FileKind(Protocol):
-    """How a cloud is written and read back; what it does not keep is part of the loss."""
-
-    def encode(self, cloud: SplatCloud, loss: Mapping[str, Any]) -> Files:
-        """Return the files that hold `cloud`; those that say how they were made also say the loss."""
-        ...
-
-    def decode(self, files: Files) -> SplatCloud:
-        """Return what a reader gets of them."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a file must keep to. None: no limit."""
-
-    max_bytes: int | None = None
-    min_psnr_db: float | None = None
-    max_splats: int | None = None
-    max_sh_degree: int = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """How much work choosing is."""
-
-    # Of 48 cameras. More of them look better than larger ones: a forest at a quarter of its splats reaches
-    # 26.1 dB with 96 cameras of 384x288, 27.4 with 192, 29.5 with 384 and 29.8 with 768 of 256x192.
-    rounds: int = 12
-    draft_steps: int = 128
-    steps: int = 768
-    measuring_px: tuple[int, int] = (480, 360)
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """What is lost against the scene as it was, measured on views that had no part in the choice."""
-
-    psnr_db: float  # of the median view; 99 for no loss
-    worst_psnr_db: float
-    views: int
-    splats: int
-    of_splats: int
-    sh_degree: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Fitted:
-    """Files that keep to the limits."""
-
-    files: Files
-    loss: Loss
-
-    @property
-    def byte_length(self) -> int:
-        """Of all files."""
-        return _size(self.files)
+_EFFORT = Effort()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +62,7 @@ def fit_to_size(
     choosing_stops: list[Stop],
     measuring_stops: list[Stop],
     background: Sequence[float] = (0.0, 0.0, 0.0),
-    effort: Effort = Effort(),
+    effort: Effort = _EFFORT,
     progress: Progress = lambda share, note: None,
 ) -> Fitted:
     """Return files of `cloud` that keep to `limits` and look as much like it as they can; deterministic.
@@ -202,8 +134,13 @@ class _Search:
             self._attempts[budget] = self._attempt(budget)
         return self._attempts[budget]
 
-    def smallest_reaching(self, wanted_db: float) -> Fitted:
-        """Return the smallest files whose measured median view has at least `wanted_db`."""
+    def smallest_reaching(
+        self, wanted_db: float, *, low: tuple[int, float] | None = None, tries: int = _MOST_TRIES
+    ) -> Fitted:
+        """Return the smallest files whose measured median view has at least `wanted_db`.
+
+        `low`: bytes and decibels that are too few.
+        """
         cap = self._limits.max_bytes
         self._span = 0.0, 1 / (_MOST_TRIES + 1)
         best = self.best_within(cap)
@@ -211,8 +148,8 @@ class _Search:
         if done.loss.psnr_db < wanted_db:
             self._refuse(wanted_db, done)
         # Trying views may flatter: `aim` is what they must show for the measuring ones to agree.
-        low, high, aim = (self._least, 0.0), (done.byte_length, best.psnr_db), wanted_db
-        for number in range(_MOST_TRIES):
+        low, high, aim = low or (self._least, 0.0), (done.byte_length, best.psnr_db), wanted_db
+        for number in range(tries):
             if high[1] - aim < _NEAR_DB or high[0] < 1.04 * low[0]:
                 break
             budget = _between(low, high, aim + _NEAR_DB / 2)
@@ -234,11 +171,9 @@ class _Search:
         found_db, cap = capped.loss.psnr_db, self._limits.max_bytes
         limited = self._limits.max_splats is not None or self._limits.max_sh_degree < self._cloud.sh_degree
         if cap is None or limited:
-            why = "these limits" if limited else "this kind of file"
+            why = "these limits give" if limited else "this kind of file gives"
             raise InvalidInputError(
-                f"{wanted_db:g} dB cannot be reached: {why} give {found_db:.1f} dB"
-                if limited
-                else f"{wanted_db:g} dB cannot be reached: {why} gives {found_db:.1f} dB",
+                f"{wanted_db:g} dB cannot be reached: {why} {found_db:.1f} dB",
                 hint="Ask for less, or for a kind of file that rounds less, such as .glb.",
             )
         whole = self.finished(self.best_within(None))
@@ -250,7 +185,8 @@ class _Search:
                 hint="Ask for less, or for a kind of file that rounds less, such as .glb.",
             )
         self._limits = replace(self._limits, max_bytes=None)
-        need = self.smallest_reaching(wanted_db).byte_length
+        found = (capped.byte_length, found_db)
+        need = self.smallest_reaching(wanted_db, low=found, tries=_REFUSAL_TRIES).byte_length
         raise InvalidInputError(
             f"{wanted_db:g} dB needs {_spoken(need)}; {gives}", hint="Ask for less, or allow more bytes."
         )
@@ -304,13 +240,27 @@ class _Search:
                 scored.append(float(np.median(self._scores(draft, self._trying))))
             plans = [plans[int(np.argmax(scored))]]
         ((count, degree),) = plans
-        self._say(0.6, f"fitting {count:,} splats")
-        cloud = self._fitted(count, degree, self._effort.steps)
-        size = _size(self._encode(cloud))
-        if budget is not None and size < _CLOSE * budget and count < most:
-            count = min(most, int((budget * _MARGIN - self._least) / (size - self._least) * count))
-            cloud = self._fitted(count, degree, self._effort.steps)
-        return self._tried(cloud if budget is None else self._trimmed(cloud, budget))
+        return self._tried(self._filling(budget, count, degree, most))
+
+    def _filling(self, budget: int | None, count: int, degree: int, most: int) -> SplatCloud:
+        """Return fitted splats that fill `budget`; fitted ones pack worse than those they were made from.
+
+        Taking away what is too much after the fit instead costs 1.5 dB (SPZ, half of a forest).
+        """
+        for steps in (self._effort.draft_steps, self._effort.steps, self._effort.steps):
+            if budget is None and steps != self._effort.steps:
+                continue
+            self._say(0.6 if steps != self._effort.steps else 0.7, f"fitting {count:,} splats")
+            cloud = self._fitted(count, degree, steps)
+            if budget is None:
+                return cloud
+            size = _size(self._encode(cloud))
+            is_close = size <= _OVER * budget and (size >= _CLOSE * budget or count == most)
+            if steps == self._effort.steps and is_close:
+                break
+            share = (budget * _MARGIN - self._least) / max(size - self._least, 1)
+            count = int(np.clip(count * share, 1, most))
+        return self._trimmed(cloud, budget)
 
     def _count_within(self, budget: int, degree: int, most: int) -> int:
         """Return how many splats of a degree fill `budget` bytes; sizes are almost linear in them."""
@@ -401,12 +351,12 @@ def _pictures(
 def _between(low: tuple[int, float], high: tuple[int, float], wanted_db: float) -> int:
     """Return the bytes at which decibels are expected, which grow about with the logarithm of bytes."""
     (low_bytes, low_db), (high_bytes, high_db) = low, high
-    # Without a lower end, or with a lossless upper one, the line says nothing: halve.
-    share = 0.5 if low_db == 0 or high_db >= 60 else (wanted_db - low_db) / (high_db - low_db)
     if low_db == 0:
-        return max(low_bytes + 1, high_bytes // 2)
-    share = min(max(share, 0.1), 0.9)
-    return int(low_bytes * (high_bytes / low_bytes) ** share)
+        # What a file rounds says nothing about how much can go.
+        halvings = 1.0 if high_db >= _ROUNDED_DB else max((high_db - wanted_db) / _DB_PER_HALVING, 0.1)
+        return max(low_bytes + 1, int(high_bytes / 2**halvings))
+    share = 0.5 if high_db >= _ROUNDED_DB else (wanted_db - low_db) / (high_db - low_db)
+    return int(low_bytes * (high_bytes / low_bytes) ** min(max(share, 0.1), 0.9))
 
 
 def _cut_degree(cloud: SplatCloud, degree: int) -> SplatCloud:

@@ -19,7 +19,7 @@ from immersive.exporting import (
 from immersive.request import bytes_from
 from reconstruction.errors import InvalidInputError
 from streaming import gltf
-from streaming.fit_to_size import Effort
+from streaming.fit_limits import Effort
 from streaming.validate import ENCODERS, FOLDER_ENCODERS, inspect
 from tests.streaming.scenes import small_asset
 

@@ -16,7 +16,8 @@ from reconstruction.rasterizers.draw import draw, draw_each
 from reconstruction.splats import SplatCloud
 from streaming import ply, splat_file, spz
 from streaming.devices import FILE_DEVICES, PAGE_DEVICES
-from streaming.fit_to_size import Effort, Fitted, Limits, fit_to_size
+from streaming.fit_limits import Effort, Fitted, Limits
+from streaming.fit_to_size import fit_to_size
 from streaming.visits import visits
 from tests.streaming.splat_clouds import lopsided_cloud
 
