@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from reconstruction.errors import ImmersiveError, InvalidInputError
+from streaming.devices import FILE_DEVICES
 
 app = typer.Typer(
     name="immersive",
@@ -302,16 +303,37 @@ def export(
     sign: Annotated[
         bool, typer.Option("--sign", help="Sign it with this machine's key: C2PA, in FILE.c2pa beside it.")
     ] = False,
+    max_bytes: Annotated[
+        str | None, typer.Option(help="The best picture in so many bytes: 8MB, 800KB, 1.5MiB.")
+    ] = None,
+    min_psnr: Annotated[
+        float | None, typer.Option(help="The smallest file that looks so much like the scene, in dB: 35.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help=f"What a device draws and loads: {', '.join(FILE_DEVICES)}.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a scene as a file that other tools open; the ending decides what.
 
     .glb and .compact.glb (eight-bit turns and opacities) hold everything; splats alone go into .sog,
     meta.json (SOG in a folder), .spz, .ply, .compressed.ply, .splat, and for 3D Tiles .spz.glb and
-    tileset.json.
+    tileset.json. Made to fit bytes, decibels or a device, a scene loses the splats that are seen least;
+    what is lost is measured on views that had no part in the choice, and printed.
     """
     from .scene_commands import export_scene
 
-    export_scene(scene, to, licence=licence, credit=credit, sign=sign)
+    export_scene(
+        scene,
+        to,
+        licence=licence,
+        credit=credit,
+        sign=sign,
+        max_bytes=max_bytes,
+        min_psnr=min_psnr,
+        device=device,
+        as_json=as_json,
+    )
 
 
 @app.command()

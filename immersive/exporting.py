@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconstruction.errors import InvalidInputError
 from streaming.asset import SplatAsset
+
+from .progress import Reporter
+from .request import bytes_from
+
+if TYPE_CHECKING:
+    from streaming.fit_limits import Limits, Loss
 
 # Endings that `streaming.validate` writes, the longer before the shorter that ends it.
 SINGLE_FILES = (".compact.glb", ".spz.glb", ".glb", ".sog", ".spz", ".compressed.ply", ".ply", ".splat")
@@ -53,11 +59,7 @@ def export_asset(asset: SplatAsset, path: Path) -> Path:
     Raises:
         InvalidInputError: The path names no file that can be written.
     """
-    if not is_file_to_write(check_target(path)):
-        raise InvalidInputError(
-            f"a scene is exported as {_KNOWN}, got {path.name!r}",
-            hint="For example: --to scene.glb, which every glTF viewer opens.",
-        )
+    _check_file(path)
     name = path.name.lower()
     if keeps_terms(path):
         from streaming.export import export_glb
@@ -69,6 +71,54 @@ def export_asset(asset: SplatAsset, path: Path) -> Path:
 
         write_splats(finest_cloud(asset), path)
     return path
+
+
+def _check_file(path: Path) -> None:
+    if not is_file_to_write(check_target(path)):
+        raise InvalidInputError(
+            f"a scene is exported as {_KNOWN}, got {path.name!r}",
+            hint="For example: --to scene.glb, which every glTF viewer opens.",
+        )
+
+
+def limits_from(max_bytes: str | None, min_psnr: float | None, device: str | None) -> Limits | None:
+    """Return what an export must keep to, or None where nothing is asked for.
+
+    Raises:
+        InvalidInputError: One of them is not what it should be.
+    """
+    from streaming.devices import FILE_DEVICES
+    from streaming.fit_limits import Limits
+
+    if max_bytes is None and min_psnr is None and device is None:
+        return None
+    size = None if max_bytes is None else bytes_from("max-bytes", max_bytes)
+    if min_psnr is not None and not 1 <= min_psnr <= 90:
+        raise InvalidInputError(
+            f"min-psnr must be 1 to 90 dB, got {min_psnr:g}", hint="35 is hard to tell from the original."
+        )
+    if device is None:
+        return Limits(size, min_psnr)
+    if device not in FILE_DEVICES:
+        known = ", ".join(FILE_DEVICES)
+        raise InvalidInputError(
+            f"device must be one of {known}, got {device!r}", hint="For example: --device quest3"
+        )
+    budget = FILE_DEVICES[device]
+    size = budget.max_file_bytes if size is None else min(size, budget.max_file_bytes)
+    return Limits(size, min_psnr, budget.max_splats, budget.max_sh_degree)
+
+
+def export_fitted(asset: SplatAsset, path: Path, limits: Limits, progress: Reporter) -> tuple[int, Loss]:
+    """Write a scene as `export_asset` does, made to keep to limits; returns bytes and loss.
+
+    Raises:
+        InvalidInputError: The path names no file that can be written, or the limits cannot be kept.
+    """
+    from .fitted_export import export_to_size
+
+    _check_file(path)
+    return export_to_size(asset, path, limits, progress)
 
 
 def write_out(asset: SplatAsset, report: dict[str, Any], pictures: Path, out: Path) -> Path:

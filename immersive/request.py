@@ -183,6 +183,30 @@ def seconds_from(name: str, text: str) -> int:
     return int(match[1]) * _UNITS_S[match[2]]
 
 
+def bytes_from(name: str, text: str) -> int:
+    """Return the bytes of a size such as 8MB, 800KB, 1.5MiB or 500000; KB is 1000, KiB is 1024.
+
+    Raises:
+        InvalidInputError: It is not one, or less than a byte; `name` says what was asked for.
+    """
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?) ?(?:([kmg])(i?)b|b)?", text.strip(), re.IGNORECASE)
+    size = 0
+    if match is not None:
+        base = 1024 if match[3] else 1000
+        size = int(float(match[1]) * base ** " kmg".index((match[2] or " ").lower()))
+    if size < 1:
+        raise InvalidInputError(
+            f"{name} must be a size such as 8MB, 800KB or 1.5MiB, got {text!r}",
+            hint=f"For example: --{name} 8MB",
+        )
+    return size
+
+
+def spoken_bytes(size: int) -> str:
+    """Return bytes as people say them, in powers of ten."""
+    return f"{size / 1e6:.2f} MB" if size >= 1e6 else f"{size / 1e3:.1f} KB"
+
+
 def budget_from(text: str) -> tuple[int | None, float | None]:
     """Return the seconds, or the decibels, of a budget such as 30s, 10m or 28dB; the other is None.
 

@@ -16,10 +16,12 @@ from rich.table import Table
 
 from .catalog import Catalog, SceneRecord
 from .home import home_folder
-from .request import seconds_from
+from .progress import Terminal
+from .request import seconds_from, spoken_bytes
 from .share import Links
 
 if TYPE_CHECKING:
+    from streaming.asset import SplatAsset
     from streaming.scene_summary import SceneSummary
     from streaming.validate import FileReport
 
@@ -86,34 +88,65 @@ def revoke_link(link: str) -> None:
     _ERR.print(f"link {revoked.id} is revoked", markup=False)
 
 
-def export_scene(scene: str, to: Path, *, licence: str | None, credit: str | None, sign: bool) -> None:
-    """Write a scene as one file, with terms of its own and a signature beside it if asked for."""
-    from .exporting import export_asset, keeps_terms
+def export_scene(
+    scene: str,
+    to: Path,
+    *,
+    licence: str | None = None,
+    credit: str | None = None,
+    sign: bool = False,
+    max_bytes: str | None = None,
+    min_psnr: float | None = None,
+    device: str | None = None,
+    as_json: bool = False,
+) -> None:
+    """Write a scene as one file: with terms of its own, made to fit, signed, where that is asked for."""
+    from .exporting import export_asset, export_fitted, keeps_terms, limits_from
     from .licensing import with_terms
 
+    limits = limits_from(max_bytes, min_psnr, device)
     if sign:
         from .signing import check_signable
 
         check_signable(to)
     asset = with_terms(Catalog(home_folder()).asset(scene), licence=licence, credit=credit)
-    written = export_asset(asset, to)
+    if limits is None:
+        export_asset(asset, to)
+        size, loss = to.stat().st_size, None
+    else:
+        with Terminal() as progress:
+            size, loss = export_fitted(asset, to, limits, progress)
+    _tell_of_signature(to, asset, sign=sign)
+    manifest = asset.manifest
+    if (manifest.licence or manifest.credit) and not keeps_terms(to):
+        _ERR.print("note: this format has no room for a licence or credit; .glb has")
+    if as_json:
+        found = {"file": str(to), "bytes": size, "loss": None if loss is None else asdict(loss)}
+        sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
+        return
+    _ERR.print(f"wrote {to} ({spoken_bytes(size)})", markup=False)
+    if loss is not None:
+        _OUT.print(
+            f"{loss.psnr_db:.1f} dB against the whole scene in the median of {loss.views} views, worst"
+            f" {loss.worst_psnr_db:.1f} dB; {loss.splats:,} of {loss.of_splats:,} splats,"
+            f" SH degree {loss.sh_degree}, {size:,} bytes",
+            soft_wrap=True,
+        )
+
+
+def _tell_of_signature(written: Path, asset: SplatAsset, *, sign: bool) -> None:
+    from .provenance import side_car_of
+
     if sign:
         from .signing import sign_file
 
         side_car = sign_file(written, asset.manifest, home_folder())
         _ERR.print(f"signed with the key of this machine: {side_car}", markup=False)
-    else:
-        from .provenance import side_car_of
-
-        if side_car_of(written).exists():
-            name = side_car_of(written).name
-            _ERR.print(
-                f"note: {name} is of an earlier file: sign this one with --sign or delete it", markup=False
-            )
-    manifest = asset.manifest
-    if (manifest.licence or manifest.credit) and not keeps_terms(written):
-        _ERR.print("note: this format has no room for a licence or credit; .glb has")
-    _ERR.print(f"wrote {written} ({written.stat().st_size / 1e6:.1f} MB)", markup=False)
+    elif side_car_of(written).exists():
+        name = side_car_of(written).name
+        _ERR.print(
+            f"note: {name} is of an earlier file: sign this one with --sign or delete it", markup=False
+        )
 
 
 def inspect_file(file: Path, *, as_json: bool) -> None:

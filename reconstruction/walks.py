@@ -111,6 +111,36 @@ def random_walks(
     )
 
 
+def stroll(collider: Collider, starts: F32, *, body: Body, strides: int, random: np.random.Generator) -> F32:
+    """Return where feet were [strides, P, 3] that walk at random as in `random_walks`, but with care.
+
+    Nobody falls: a stride that nothing carries, or that goes down further than a step, is refused as well.
+
+    Args:
+        starts: Feet [P, 3].
+        strides: Of 0.2 m.
+        random: Of headings.
+    """
+    feet = np.array(starts, np.float32)
+    heading = random.uniform(0, 2 * np.pi, len(feet))
+    clearances = Clearances(collider, body)
+    places = np.empty((strides, *feet.shape), np.float32)
+    for place in places:
+        heading += random.normal(0, 0.25, len(feet))
+        ahead = feet.copy()
+        ahead[:, 0] += _STRIDE_M * np.sin(heading)
+        ahead[:, 2] += _STRIDE_M * np.cos(heading)
+        height, steepness = _support(collider, ahead, body)
+        goes = np.abs(height - ahead[:, 1]) <= body.step_m
+        goes &= steepness >= np.cos(np.radians(body.slope_deg))
+        ahead[goes, 1] = height[goes]
+        goes[goes] = clearances.is_clear(ahead[goes])
+        feet[goes] = ahead[goes]
+        heading[~goes] = random.uniform(0, 2 * np.pi, int((~goes).sum()))
+        place[:] = feet
+    return places
+
+
 def _judged(limits: WalkLimits | None, feet: F32) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which feet [P, 3] are below the floor and which are outside."""
     if limits is None:

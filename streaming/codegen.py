@@ -1,10 +1,12 @@
-"""Writes the page's half of the protocol: `viewer/src/protocol/generated.ts` from `messages` and `asset`.
+"""Writes what the page shares: `protocol/generated.ts` from `messages` and `asset`, `device/budgets.ts` from
+`devices`.
 
 Run `python -m streaming.codegen` after a change of either; a test fails while the file is out of date.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import types
 from dataclasses import fields, is_dataclass
@@ -15,10 +17,13 @@ from reconstruction.reports import QualityReport, WalkabilityReport
 
 from . import messages
 from .asset import Manifest, Portal, Sound, Spawn
+from .devices import PAGE_DEVICES, Device
 from .limits import MAX_BUDGET_SPLATS, MAX_CLIENT_MESSAGE_BYTES, MAX_CREDIT_BYTES
 from .wire import HASH_PREFIX_BYTES, layout_of
 
-TARGET: Final = Path(__file__).resolve().parents[1] / "viewer" / "src" / "protocol" / "generated.ts"
+_PAGE: Final = Path(__file__).resolve().parents[1] / "viewer" / "src"
+TARGET: Final = _PAGE / "protocol" / "generated.ts"
+BUDGETS_TARGET: Final = _PAGE / "device" / "budgets.ts"
 
 _CONSTANTS: Final[dict[str, str | int]] = {
     "SUBPROTOCOL": messages.SUBPROTOCOL,
@@ -112,6 +117,27 @@ def generate() -> str:
         _json_interface(cls) for cls in (Spawn, Portal, Sound, QualityReport, WalkabilityReport, Manifest)
     )
     return "\n".join(parts)
+
+
+# Of a file, not of the page.
+_NOT_FOR_THE_PAGE: Final = {"max_file_bytes"}
+
+
+def generate_budgets() -> str:
+    """Return the TypeScript module of what devices draw."""
+    shown = [item.name for item in fields(Device) if item.name not in _NOT_FOR_THE_PAGE]
+    hints = get_type_hints(Device)
+    names = " | ".join(f'"{device.name}"' for device in PAGE_DEVICES)
+    kinds = {name: names if name == "name" else _json_type(hints[name]) for name in shown}
+    lines = ["// Made by `python -m streaming.codegen` from streaming/devices.py. Do not edit.", ""]
+    lines += [f"/** {_summary(Device)} */", "export interface DeviceProfile {"]
+    lines += [f"  readonly {camel(name)}: {kinds[name]};" for name in shown]
+    lines += ["}", "", 'export const PROFILES: Readonly<Record<DeviceProfile["name"], DeviceProfile>> = {']
+    for device in PAGE_DEVICES:
+        lines.append(f"  {device.name}: {{")
+        lines += [f"    {camel(name)}: {json.dumps(getattr(device, name))}," for name in shown]
+        lines.append("  },")
+    return "\n".join([*lines, "};", ""])
 
 
 def _literal(value: str | int) -> str:
@@ -271,9 +297,10 @@ def _wrapped(name: str) -> str:
 
 def main() -> None:
     """Write the file."""
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(generate(), encoding="utf-8")
-    sys.stderr.write(f"wrote {TARGET.name}\n")
+    for target, text in ((TARGET, generate()), (BUDGETS_TARGET, generate_budgets())):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        sys.stderr.write(f"wrote {target.name}\n")
 
 
 if __name__ == "__main__":

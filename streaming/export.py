@@ -30,17 +30,21 @@ def export_glb(asset: SplatAsset, path: Path, *, layout: Layout = "float") -> No
     write_whole(path, encode_asset(asset, layout=layout))
 
 
-def encode_asset(asset: SplatAsset, *, layout: Layout = "float") -> bytes:
+def encode_asset(asset: SplatAsset, *, cloud: SplatCloud | None = None, layout: Layout = "float") -> bytes:
     """Return the GLB of the finest level of `asset` and of all that belongs to it; the same bytes each time.
 
-    `layout` is that of `khr_gaussian_splatting.encode`.
+    Args:
+        asset: The scene.
+        cloud: Splats to write instead of its finest level.
+        layout: As of `khr_gaussian_splatting.encode`.
 
     Raises:
         AssetFormatError: A chunk cannot be decoded.
     """
     builder = gltf.BufferBuilder()
     # What travels is rounded already, and more coarsely.
-    document = _splats(builder, finest_cloud(asset), asset.manifest.title, layout, None)
+    finest = finest_cloud(asset) if cloud is None else cloud
+    document = _splats(builder, finest, asset.manifest.title, layout, None)
     add_scene(builder, document, asset)
     return builder.finish(document)
 

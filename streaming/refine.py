@@ -48,7 +48,6 @@ _STEPS_OF_LARGE = 384  # half the gain is in the first tenth; large levels pay m
 # Scenes that arrive in a moment anyway need less work.
 _WHOLE_SCENE = 100_000  # splats
 _LEAST_WORK = 0.125
-_RATES = {"mean": 0.03, "scale": 0.05, "quat": 0.01, "opacity": 0.05, "dc": 0.02}
 _LAST_RATE = 0.1  # of the first
 _BETA1, _BETA2 = 0.9, 0.99
 _MIN_OPACITY, _MAX_OPACITY = 0.01, 0.99
@@ -59,7 +58,19 @@ _VISIBILITY_STEP = 4  # every so many pictures tell enough of what hides what
 _LEAST_VISIBILITY = 0.03  # somebody may still look behind
 _SH_STEP = 3  # as above, for what is lost without view-dependent colour
 
-_Pictures = NDArray[np.float32]  # [F, H, W, 3]
+Pictures = NDArray[np.floating]  # [F, H, W, 3]
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Adam's first rates of change per step, as suits splats that were just merged."""
+
+    mean: float = 0.03  # metres
+    scale: float = 0.05  # of the logarithm
+    quat: float = 0.01
+    opacity: float = 0.05  # of the logit
+    dc: float = 0.02
+    rest: float = 0.0  # of SH above degree 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,10 +78,10 @@ class Observed:
     """The finest level as visitors will see it."""
 
     cameras: Cameras
-    pictures: _Pictures
+    pictures: Pictures
     visibility: NDArray[np.float64]  # [N] how much of what each splat covers is seen, 0..1
 
-    def subset(self, step: int) -> tuple[Cameras, _Pictures]:
+    def subset(self, step: int) -> tuple[Cameras, Pictures]:
         """Return every `step`-th view."""
         return self.cameras.subset(range(0, len(self.cameras), step)), self.pictures[::step]
 
@@ -156,10 +167,10 @@ def refine(levels: Sequence[Level], observed: Observed) -> tuple[Level, ...]:
     for level in levels[:-1]:
         count = len(level.cloud)
         if count <= _SMALL:
-            cloud = _fit(raster, level.cloud, *_halved(cameras, pictures), round(work * _STEPS_OF_SMALL))
+            cloud = fit(raster, level.cloud, *_halved(cameras, pictures), steps=round(work * _STEPS_OF_SMALL))
         else:
             steps = _STEPS if count <= _LARGE else _STEPS_OF_LARGE
-            cloud = _fit(raster, level.cloud, cameras, pictures, round(work * steps))
+            cloud = fit(raster, level.cloud, cameras, pictures, steps=round(work * steps))
         seen = _errors(raster, cloud, cameras, pictures)
         expected = level.errors.astype(np.float64)
         errors = seen + _UNSEEN_WEIGHT * expected * (seen.sum() / max(expected.sum(), 1e-30))
@@ -173,17 +184,24 @@ def harmonics_errors(cloud: SplatCloud, observed: Observed) -> NDArray[np.float3
     return _errors(SplatRaster(), flat, *observed.subset(_SH_STEP)).astype(np.float32)
 
 
-def _halved(cameras: Cameras, pictures: _Pictures) -> tuple[Cameras, _Pictures]:
+def _halved(cameras: Cameras, pictures: Pictures) -> tuple[Cameras, Pictures]:
     """Return pictures of half the size, each pixel the mean of four."""
     frames, height, width, _ = pictures.shape
     half = pictures.reshape(frames, height // 2, 2, width // 2, 2, 3).mean(axis=(2, 4))
     return cameras.resized(width // 2, height // 2), half
 
 
-def _fit(
-    raster: SplatRaster, cloud: SplatCloud, cameras: Cameras, targets: _Pictures, steps: int
+def fit(
+    raster: SplatRaster,
+    cloud: SplatCloud,
+    cameras: Cameras,
+    targets: Pictures,
+    *,
+    steps: int,
+    rates: Rates = Rates(),
+    background: Sequence[float] = (0.0, 0.0, 0.0),
 ) -> SplatCloud:
-    """Fit a cloud of SH degree 0 to the pictures by Adam on the squared error."""
+    """Fit a cloud to pictures [F, H, W, 3] by Adam on the squared error, a picture a step; deterministic."""
     count = len(cloud)
     rows = planar(cloud)
     raw = np.zeros((4, rows.shape[1]), np.float32)
@@ -197,27 +215,28 @@ def _fit(
     rng = np.random.default_rng(count)
     views = np.concatenate([rng.permutation(len(cameras)) for _ in range(steps // len(cameras) + 1)])[:steps]
     for number, view in enumerate(views):
-        raster.look(cameras.viewmats[view], cameras.Ks[view], cameras.width, cameras.height)
+        viewmat, K = cameras.viewmats[view], cameras.Ks[view]
+        raster.look(viewmat, K, cameras.width, cameras.height, background=background)
         raster.forward(rows, count, picture)
         raster.backward(rows, count, 2 / picture.size * (picture - targets[view]), gradients, visible)
-        raster.adam(_step(number, steps), count, rows, raw, gradients, first, second, visible)
+        raster.adam(_step(rates, number, steps), count, rows, raw, gradients, first, second, visible)
     return SplatCloud(
         rows[ROW_MEANS:ROW_SCALES, :count].T.copy(),
         unit_quats(rows[ROW_QUATS:ROW_OPACITY, :count].T),
         rows[ROW_SCALES:ROW_QUATS, :count].T.copy(),
         np.clip(rows[ROW_OPACITY, :count], _MIN_OPACITY, _MAX_OPACITY),
-        rows[ROW_SH : ROW_SH + 3, :count].T.reshape(count, 1, 3).copy(),
+        rows[ROW_SH:, :count].T.reshape(count, -1, 3).copy(),
     )
 
 
-def _step(number: int, steps: int) -> AdamStep:
+def _step(rates: Rates, number: int, steps: int) -> AdamStep:
     decay = _LAST_RATE ** (number / steps)
     step = AdamStep()
-    step.rate[ROW_MEANS:ROW_SCALES] = [_RATES["mean"] * decay] * 3
-    step.rate[ROW_SCALES:ROW_QUATS] = [_RATES["scale"] * decay] * 3
-    step.rate[ROW_QUATS:ROW_OPACITY] = [_RATES["quat"] * decay] * 4
-    step.rate[ROW_OPACITY] = _RATES["opacity"] * decay
-    step.sh_rate = _RATES["dc"] * decay
+    step.rate[ROW_MEANS:ROW_SCALES] = [rates.mean * decay] * 3
+    step.rate[ROW_SCALES:ROW_QUATS] = [rates.scale * decay] * 3
+    step.rate[ROW_QUATS:ROW_OPACITY] = [rates.quat * decay] * 4
+    step.rate[ROW_OPACITY] = rates.opacity * decay
+    step.sh_rate, step.sh_rest_rate = rates.dc * decay, rates.rest * decay
     step.beta1, step.beta2, step.epsilon = _BETA1, _BETA2, 1e-15
     step.correction1, step.correction2 = 1 - _BETA1 ** (number + 1), 1 - _BETA2 ** (number + 1)
     step.scale_max = 1e4
@@ -225,7 +244,7 @@ def _step(number: int, steps: int) -> AdamStep:
 
 
 def _errors(
-    raster: SplatRaster, cloud: SplatCloud, cameras: Cameras, targets: _Pictures
+    raster: SplatRaster, cloud: SplatCloud, cameras: Cameras, targets: Pictures
 ) -> NDArray[np.float64]:
     """Return per splat [N] the squared error of the pixels it shows, in m^2, the mean over looks at it."""
     total, looks = _shares(

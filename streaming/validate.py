@@ -132,24 +132,29 @@ FOLDER_ENCODERS: dict[str, Callable[[SplatCloud], dict[str, bytes]]] = {
 }
 
 
-def write_splats(cloud: SplatCloud, path: Path) -> None:
-    """Write splats in the format that the name ends in (`ENCODERS`), or as the files of a folder.
+def encode_files(cloud: SplatCloud, file_name: str) -> dict[str, bytes]:
+    """Return the files, by name, of the format that a name ends in (`ENCODERS`), or that fill a folder.
+
+    The named one is last: once it is written, so is all that it names.
 
     Raises:
         AssetFormatError: Another ending, or values that the format cannot hold.
     """
-    name = path.name.lower()
+    name = file_name.lower()
     if name in FOLDER_ENCODERS:
         files = FOLDER_ENCODERS[name](cloud)
-        # The named file last: once it is there, so is all that it names.
-        for other in [*(key for key in files if key != name), name]:
-            write_whole(path.with_name(other), files[other])
-        return
+        return {other: files[other] for other in [*(key for key in files if key != name), name]}
     ending = next((ending for ending in ENCODERS if name.endswith(ending)), None)
     if ending is None:
         known = ", ".join([*ENCODERS, *FOLDER_ENCODERS])
-        raise AssetFormatError(f"a file to write must end in {known}, got {path.name!r:.80}")
-    write_whole(path, ENCODERS[ending](cloud))
+        raise AssetFormatError(f"a file to write must end in {known}, got {file_name!r:.80}")
+    return {file_name: ENCODERS[ending](cloud)}
+
+
+def write_splats(cloud: SplatCloud, path: Path) -> None:
+    """Write splats in the format that the name ends in, or as the files of a folder; as `encode_files`."""
+    for name, data in encode_files(cloud, path.name).items():
+        write_whole(path.with_name(name), data)
 
 
 def inspect(path: Path) -> FileReport:

@@ -196,6 +196,17 @@ class SplatRaster:
         self.kernels.raster_drawn(self._handle, address(flags))
         return flags.astype(bool)
 
+    def add_shares(self, totals: NDArray[np.float64]) -> None:
+        """Add to `totals` [3, N] how much each splat of the last picture is of it, over its pixels.
+
+        Rows: the blending weight w = alpha x transmittance; w^2; and |w (colour - what lies behind)|^2, the
+        squared change of the picture if this splat alone were taken away. About the cost of `forward`.
+        """
+        if self._count is None:
+            raise ValueError("shares are of a picture, and none was drawn")
+        _require("totals", totals, (3, self._count), np.float64)
+        self._raise(self.kernels.raster_shares(self._handle, address(totals)))
+
     def backward(
         self,
         params: F32,

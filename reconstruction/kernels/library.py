@@ -46,6 +46,7 @@ _SIGNATURES = {
     "raster_destroy": (None, (_POINTER,)),
     "raster_pairs": (_INT64, (_POINTER,)),
     "raster_drawn": (None, (_POINTER, _POINTER)),
+    "raster_shares": (_INT64, (_POINTER, _POINTER)),
     "raster_backward": (_INT64, (_POINTER,) * 7),
     "raster_loss": (_INT64, (_POINTER, _INT, _INT, _POINTER, _POINTER, _FLOAT, *[_POINTER] * 4)),
     "raster_adam": (None, (_POINTER, _POINTER, _INT64, _INT64, _INT, *[_POINTER] * 6)),

@@ -9,6 +9,7 @@
 #include "adam.h"
 #include "gradient.h"
 #include "loss.h"
+#include "shares.h"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -86,6 +87,14 @@ EXPORT int64_t raster_backward(void *handle, const float *params, const float *d
                                const float *d_depth, float *gradients, uint8_t *visible) {
   return guarded([&] {
     backward(*static_cast<Frame *>(handle), params, {d_image, d_alpha, d_depth}, gradients, visible);
+    return 0;
+  });
+}
+
+// See shares.h. `totals` [3, count] are added to.
+EXPORT int64_t raster_shares(void *handle, double *totals) {
+  return guarded([&] {
+    shares(*static_cast<Frame *>(handle), totals);
     return 0;
   });
 }

@@ -15,7 +15,7 @@ from reconstruction.navigation import (
     reach,
     standing_cells,
 )
-from reconstruction.walks import open_rays, random_walks, standing_points
+from reconstruction.walks import open_rays, random_walks, standing_points, stroll
 from tests.reconstruction.rooms import ROOM_AREA_M2, floor, l_room, quad, wall, walls_around, without_disc
 
 _BODY = Body()
@@ -117,6 +117,23 @@ def test_a_hole_in_the_floor_is_fallen_through() -> None:
 
     assert _walk(closed, starts).fall_count == 0
     assert _walk(holed, starts).fall_count > 40
+
+
+def test_who_strolls_goes_far_but_into_no_hole_over_no_edge_and_through_no_wall() -> None:
+    walls = [wall((0.0, 4.0), (0.0, 0.0)), wall((0.0, 0.0), (5.0, 0.0))]  # two sides are open
+    holed = without_disc(join([_tiled(0, 5, 0, 4), *walls]), 3.2, 1.7, 0.6, below_m=0.1)
+    starts = np.repeat(np.array([[1.0, 0.0, 1.0]], np.float32), 40, axis=0)
+
+    places = stroll(Collider(holed), starts, body=_BODY, strides=60, random=np.random.default_rng(5)).reshape(
+        -1, 3
+    )
+
+    assert np.abs(places[:, 1]).max() < 1e-3
+    between = places[(places[:, 0] < 4.5) & (places[:, 2] < 3.5)]  # beyond, the walls end
+    assert between[:, [0, 2]].min() > _BODY.radius_m - 0.01
+    assert places[:, 0].max() < 5.2 and places[:, 2].max() < 4.2
+    assert np.hypot(places[:, 0] - 3.2, places[:, 2] - 1.7).min() > 0.4
+    assert places[:, 0].max() > 4 and places[:, 2].max() > 3
 
 
 def test_an_edge_without_a_wall_is_fallen_over() -> None:

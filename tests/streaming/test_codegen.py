@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from streaming.codegen import TARGET, camel, generate
+from streaming.codegen import BUDGETS_TARGET, TARGET, camel, generate, generate_budgets
 from streaming.messages import CLIENT_MESSAGES, SERVER_MESSAGES, encode, tree_of
 from tests.streaming.opaque_asset import opaque_asset
 from tests.streaming.test_messages import CLIENT_BYTES, SERVER_BYTES
@@ -20,6 +20,14 @@ VIEWER = TARGET.parents[2]
 
 def test_the_committed_typescript_is_what_codegen_makes() -> None:
     assert TARGET.read_text(encoding="utf-8") == generate(), "run `python -m streaming.codegen`"
+
+
+def test_the_page_draws_what_the_table_of_devices_says() -> None:
+    text = BUDGETS_TARGET.read_text(encoding="utf-8")
+
+    assert text == generate_budgets(), "run `python -m streaming.codegen`"
+    assert text.count("maxSplats: ") == 5  # the interface and four devices
+    assert "glasses" not in text and "maxFileBytes" not in text
 
 
 def test_every_message_has_an_interface_and_a_case() -> None:
