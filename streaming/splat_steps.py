@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from .morton import CELL_BITS, codes_of
 
 MAX_CLASS = 6
 MAX_DIRECTION_BITS = 12
+_MOST_TILT_OCTAVES = 4  # beyond 16 to 1 a picture shows no more of a tilt
 _MIDDLE_CLASS = 3
 _MOST_NEED = 1000.0
 _SMALLEST_M = 1e-15
@@ -173,7 +175,7 @@ def dequantize(steps: Steps, splats: Integers) -> SplatCloud:
     # The shortest turn from +Z to the normal, after one about +Z.
     w, x, y = 1 + n[:, 2], -n[:, 1], n[:, 0]
     quats = np.stack([w * c, x * c + y * s, y * c - x * s, w * s], axis=1)
-    quats /= np.linalg.norm(quats, axis=1, keepdims=True)
+    quats /= _lengths(quats)
     colors = colors_from_steps(splats.colors, classes, steps.color_step, steps.chroma_step)
     rest = colors_from_steps(splats.rest, classes[:, None], steps.rest_step, steps.rest_chroma_step)
     return SplatCloud(
@@ -198,8 +200,7 @@ def splat_classes(
     Steps shrink with the 3/4th power of opacity times size: the full power would be right if every splat were
     looked at alone, but then the rounding of faint splats adds up.
     """
-    faded = np.array([_faded_log(level, levels, scale_steps) for level in range(levels + 1)], np.int64)
-    shown = 2 * sizes - drops[:, 0] + faded[opacities]
+    shown = 2 * sizes - drops[:, 0] + _faded_logs(levels, scale_steps)[opacities]
     steps = (3 * (size_ref - shown) + 4 * scale_steps) // (8 * scale_steps)
     return (steps + _MIDDLE_CLASS).clip(0, MAX_CLASS)
 
@@ -230,8 +231,11 @@ def round_colors(coefficients: NDArray, classes: _Integers, luma: float, chroma:
     return np.rint(steps.clip(-_MOST_STEPS, _MOST_STEPS)).astype(np.int64)
 
 
-def _faded_log(level: int, levels: int, scale_steps: int) -> int:
-    return round(2 * scale_steps * np.log2(max(level, _FAINTEST) / levels))
+@lru_cache(maxsize=8)
+def _faded_logs(levels: int, scale_steps: int) -> _Integers:
+    """Return the logarithm of each level of opacity, in halves of 1 / scale_steps octaves."""
+    shares = np.maximum(np.arange(levels + 1), _FAINTEST) / levels
+    return np.rint(2 * scale_steps * np.log2(shares)).astype(np.int64)
 
 
 def _opacity(opacities: _Integers, levels: int) -> _Floats:
@@ -240,12 +244,15 @@ def _opacity(opacities: _Integers, levels: int) -> _Floats:
 
 
 def _direction_widths(drops: _Integers, classes: _Integers, bits: int, scale_steps: int) -> _Integers:
-    longest = 4 * scale_steps  # beyond 16 to 1 a picture shows no more of a tilt
-    worth = [-99] + [
-        round(np.log2(2 ** (drop / scale_steps) - 2 ** (-drop / scale_steps)))
-        for drop in range(1, longest + 1)
-    ]
-    return (bits + np.array(worth)[np.minimum(drops, longest)] - classes).clip(0, MAX_DIRECTION_BITS)
+    worth = _tilt_worth(scale_steps)
+    return (bits + worth[np.minimum(drops, len(worth) - 1)] - classes).clip(0, MAX_DIRECTION_BITS)
+
+
+@lru_cache(maxsize=8)
+def _tilt_worth(scale_steps: int) -> _Integers:
+    """Return for each difference of two axes' logarithms the bits that a tilt between them is worth."""
+    ratios = np.exp2(np.arange(1, _MOST_TILT_OCTAVES * scale_steps + 1) / scale_steps)
+    return np.concatenate([[-99], np.rint(np.log2(ratios - 1 / ratios)).astype(np.int64)])
 
 
 def _directions(
@@ -280,7 +287,11 @@ def _unfold(squares: _Integers, widths: _Integers) -> _Floats:
     u, v = ((squares + 0.5) * np.exp2(1.0 - widths)[:, None] - 1).T
     x, y = (u + v) / 2, (u - v) / 2
     normals = np.stack([x, y, 1 - np.abs(x) - np.abs(y)], axis=1)
-    return normals / np.linalg.norm(normals, axis=1, keepdims=True)
+    return normals / _lengths(normals)
+
+
+def _lengths(rows: _Floats) -> _Floats:
+    return np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
 
 
 def _order(cells: _Integers, segments: Sequence[int]) -> _Integers:
