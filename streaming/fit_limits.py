@@ -56,7 +56,7 @@ class Effort:
     # 26.1 dB with 96 cameras of 384x288, 27.4 with 192, 29.5 with 384 and 29.8 with 768 of 256x192.
     rounds: int = 12
     draft_steps: int = 128
-    steps: int = 768
+    steps: int = 1024
     measuring_px: tuple[int, int] = (480, 360)
 
 

@@ -30,7 +30,7 @@ _CHOOSING_PX = 256, 192
 _ROUND_KEEPS = 0.7
 # Gentler than after merging: these splats were right already. Means move by shares of the usual scale.
 _MEAN_RATE = 0.02
-_RATES = Rates(scale=0.02, quat=0.006, opacity=0.05, dc=0.02, rest=0.002)
+_RATES = Rates(scale=0.01, quat=0.003, opacity=0.03, dc=0.01, rest=0.001)
 _CLOSE = 0.97  # of the bytes asked for; nearer takes another fit and wins 0.1 dB
 _OVER = 1.005  # of the bytes asked for; so little is trimmed without another fit
 _MARGIN = 0.995  # what is aimed at
@@ -245,7 +245,7 @@ class _Search:
     def _filling(self, budget: int | None, count: int, degree: int, most: int) -> SplatCloud:
         """Return fitted splats that fill `budget`; fitted ones pack worse than those they were made from.
 
-        Taking away what is too much after the fit instead costs 1.5 dB (SPZ, half of a forest).
+        Taking away what is too much after the fit instead costs 1.1 dB (SPZ, half of a forest).
         """
         for steps in (self._effort.draft_steps, self._effort.steps, self._effort.steps):
             if budget is None and steps != self._effort.steps:
