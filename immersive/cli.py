@@ -53,6 +53,10 @@ SceneId = Annotated[str, typer.Argument(help="A scene's id, or the beginning of 
 
 DEFAULT_PORT = 8765
 
+jobs = typer.Typer(help="Scenes that are made beside the terminal.", rich_markup_mode=None)
+app.add_typer(jobs, name="jobs")
+JobId = Annotated[str, typer.Argument(help="A job's id (see `immersive jobs list`).")]
+
 # Typer carries its own copy of click and exports few of its errors; this is the base of those about usage.
 _UsageError: Any = typer.BadParameter.__base__
 
@@ -116,6 +120,9 @@ def create(
             help="Only show what is understood and what is not; --out FILE.toml writes it to be edited.",
         ),
     ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Only queue it; a running server makes it (see `jobs`).")
+    ] = False,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the scene when it is done.")] = False,
     lan: Lan = False,
     port: Port = DEFAULT_PORT,
@@ -158,6 +165,15 @@ def create(
     )
     if explain:
         explain_and_stop(request, out=out, as_json=as_json)
+        return
+    if detach:
+        from .jobs_command import submit_and_show
+
+        if out is not None or serve:
+            raise InvalidInputError(
+                "a queued scene can be neither written nor served yet", hint="Leave --out and --serve away."
+            )
+        submit_and_show(request, as_json=as_json)
         return
     create_and_show(request, out=out, serve=serve, lan=lan, port=port, as_json=as_json)
 
@@ -341,6 +357,41 @@ def doctor(as_json: AsJson = False) -> None:
     from .scene_commands import show_findings
 
     show_findings(as_json=as_json)
+
+
+@jobs.command("list")
+def jobs_list(as_json: AsJson = False) -> None:
+    """List the newest jobs."""
+    from .jobs_command import list_jobs
+
+    list_jobs(as_json=as_json)
+
+
+@jobs.command("show")
+def jobs_show(job: JobId, as_json: AsJson = False) -> None:
+    """Say how a job stands and what it took."""
+    from .jobs_command import show_job
+
+    show_job(job, as_json=as_json)
+
+
+@jobs.command("cancel")
+def jobs_cancel(job: JobId) -> None:
+    """Stop a job."""
+    from .jobs_command import cancel_job
+
+    cancel_job(job)
+
+
+@jobs.command("run")
+def jobs_run(
+    at_once: Annotated[int, typer.Option(min=1, max=64, help="Most jobs at the same time.")] = 1,
+    until_empty: Annotated[bool, typer.Option("--until-empty", help="End when nothing waits.")] = False,
+) -> None:
+    """Make what waits; `serve` does so, too."""
+    from .jobs_command import run_jobs
+
+    run_jobs(at_once=at_once, until_empty=until_empty)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -35,6 +35,26 @@ class UnknownSceneError(ImmersiveError, KeyError):
         return str(self.args[0])  # KeyError would quote the sentence
 
 
+class UnknownJobError(ImmersiveError, KeyError):
+    """No job has this id."""
+
+    code = "job_unknown"
+    hint = "See `immersive jobs list` for the ids."
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"job {job_id[:40]!r} does not exist")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class QueueFullError(ImmersiveError):
+    """As many jobs wait as may wait."""
+
+    code = "queue_full"
+    hint = "Wait until some are done, or cancel one."
+
+
 class LinkError(ImmersiveError, PermissionError):
     """A share link does not open its scene. Each subclass has its own code."""
 

@@ -16,7 +16,9 @@ from streaming.errors import AssetFormatError
 from ..errors import (
     DiskFullError,
     ExpiredLinkError,
+    QueueFullError,
     RevokedLinkError,
+    UnknownJobError,
     UnknownLinkError,
     UnknownSceneError,
 )
@@ -41,6 +43,8 @@ _STATUS: tuple[tuple[type[ImmersiveError], int], ...] = (
     (TooManyRequestsError, 429),
     (UnknownLinkError, 404),
     (UnknownSceneError, 404),
+    (UnknownJobError, 404),
+    (QueueFullError, 429),
     (ExpiredLinkError, 410),
     (RevokedLinkError, 410),
     (InvalidInputError, 422),
