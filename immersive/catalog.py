@@ -217,11 +217,11 @@ class Catalog:
         )
         return bool(rows)
 
-    def sweep(self) -> None:
-        """Remove what interrupted processes left on the disk."""
+    def sweep(self) -> int:
+        """Remove what interrupted processes left of packs, and return how many bytes that freed."""
         with self.blobs.exclusive():
             rows = self.database.read("SELECT version FROM scene")
-            self.blobs.sweep({row["version"] for row in rows})
+            return self.blobs.sweep({row["version"] for row in rows})
 
     def close(self) -> None:
         """Close the database. Safe to call twice."""

@@ -352,6 +352,14 @@ def inspect(file: Annotated[Path, typer.Argument(help="A splat file.")], as_json
 
 
 @app.command()
+def gc() -> None:
+    """Remove what interrupted runs left on the disk; never a scene."""
+    from .garbage import collect_and_show
+
+    collect_and_show()
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Look at this machine and say what is missing or would make scenes better."""
     from .scene_commands import show_findings

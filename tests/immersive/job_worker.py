@@ -15,6 +15,7 @@ import numpy as np
 
 from immersive.catalog import Catalog
 from immersive.errors import RefusedError
+from immersive.jobs import queue, worker
 from immersive.jobs.job import Job
 from immersive.jobs.worker import main
 from immersive.progress import Reporter
@@ -22,6 +23,14 @@ from immersive.stage_runner import StageRunner
 from immersive.stages import StageStore
 from reconstruction.errors import InvalidInputError
 from tests.streaming.opaque_asset import opaque_asset
+
+
+def shorten() -> None:
+    """Let leases and waits last moments, and let a job be killed as often as a harness likes."""
+    queue.LEASE_S = worker.LEASE_S = 3.0
+    queue.BACKOFF_S = 0.1
+    queue.MOST_ATTEMPTS = 20
+    os.environ["IMMERSIVE_TEST_SHORT"] = "1"  # for the workers, too
 
 
 def work(home: Path, job: Job, reporter: Reporter) -> str:
@@ -71,4 +80,6 @@ def work(home: Path, job: Job, reporter: Reporter) -> str:
 
 
 if __name__ == "__main__":
+    if os.environ.pop("IMMERSIVE_TEST_SHORT", ""):
+        shorten()
     main(sys.argv[1:], work)
