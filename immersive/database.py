@@ -180,6 +180,18 @@ class Database:
         with self._lock:
             return self._connection.execute(statement, values).rowcount
 
+    def tables(self) -> dict[str, list[str]]:
+        """Return the columns of each table of ours, by its name."""
+        names = self.read("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+        return {
+            name: [row["name"] for row in self.read(f"SELECT name FROM pragma_table_info('{name}')")]
+            for (name,) in names
+        }
+
+    def check_references_last(self) -> None:
+        """Within a transaction: rows may come before those that they refer to."""
+        self.write("PRAGMA defer_foreign_keys = ON")
+
     def close(self) -> None:
         """Close the file. Safe to call twice."""
         with self._lock:

@@ -85,6 +85,12 @@ class RefusedError(ImmersiveError, PermissionError):
     code = "refused"
 
 
+class ArchiveError(InvalidInputError):
+    """A file is no archive, or a damaged one; nothing of it was taken."""
+
+    code = "archive_refused"
+
+
 class ServerError(ImmersiveError, OSError):
     """The server cannot listen where it was told to."""
 

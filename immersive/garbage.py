@@ -14,6 +14,7 @@ from .jobs.queue import Jobs
 
 # A stage is written within seconds; a draft this old has lost whoever wrote it.
 _DRAFT_S = 3600.0
+_ARCHIVE_S = 86_400.0  # a terabyte on a slow disk
 
 
 def collect(catalog: Catalog) -> int:
@@ -28,6 +29,9 @@ def collect(catalog: Catalog) -> int:
     for draft in (home / "stages").glob(".writing-*"):
         if now - draft.stat().st_mtime > _DRAFT_S:
             lost.append(draft)
+    for held in home.glob("archiving-*"):  # second names of packs, of an archive that was killed
+        if now - held.stat().st_mtime > _ARCHIVE_S:
+            lost.append(held)
     # Pictures are written after their scene, and logs after their job, so what is listed first is complete.
     pictures, logs = list((home / "pictures").glob("*")), list((home / "jobs").glob("*.log"))
     scenes = {record.id for record in catalog.list()}

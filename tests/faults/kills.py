@@ -60,14 +60,16 @@ def kill_publishers(home: Path, kills: int, chance: random.Random, every: int = 
     """Kill so many publishers and return what was lost; looks every so many kills, and at the end."""
     acks: list[Ack] = []
     found: list[str] = []
+    told = 0
     started = time.monotonic()
     work(home, 1_000_000, 5)
     most_s = 0.6 * (time.monotonic() - started)  # three publications, however slow this disk is
     for number in range(kills):
-        acks += killed_publisher(home, number, chance.uniform(0.0, most_s))
+        fresh = killed_publisher(home, number, chance.uniform(0.0, most_s))
+        told += sum("scene" in ack for ack in fresh)
+        acks += fresh
         if number % every == every - 1 or number == kills - 1:
             found += missing(home, acks)
-            told = sum("scene" in ack for ack in acks)
             print(f"  {number + 1} kills, {told} scenes acknowledged, {len(found)} losses", flush=True)
             _forget_some(home, acks, chance)
     return found
