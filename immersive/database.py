@@ -112,11 +112,9 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             appeal_decided_at REAL
         ) STRICT""",
         "CREATE INDEX report_by_content ON report (content_sha256)",
-        """CREATE TABLE taken_down (
-            content_sha256 TEXT PRIMARY KEY,
-            report_id TEXT NOT NULL,
-            at REAL NOT NULL
-        ) STRICT""",
+        # Of the pack alone: equal packs are equal scenes whatever they are called. Null: not computed yet.
+        "ALTER TABLE scene ADD COLUMN content_sha256 TEXT",
+        "CREATE INDEX scene_by_content ON scene (content_sha256)",
     ),
 )
 

@@ -48,6 +48,19 @@ class UnknownJobError(ImmersiveError, KeyError):
         return str(self.args[0])
 
 
+class UnknownReportError(ImmersiveError, KeyError):
+    """No report has this id."""
+
+    code = "report_unknown"
+    hint = "See `immersive reports list` for the ids."
+
+    def __init__(self, report_id: str) -> None:
+        super().__init__(f"report {report_id[:40]!r} does not exist")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class QueueFullError(ImmersiveError):
     """As many jobs wait as may wait."""
 

@@ -16,6 +16,7 @@ from .failures import install_failures
 from .headers import SecurityHeaders
 from .jobs_api import job_routes
 from .page import page_files, page_routes
+from .reports_api import report_routes
 from .services import Services
 from .stream import stream_scene
 
@@ -45,6 +46,7 @@ def build_app(services: Services) -> FastAPI:
     app.add_middleware(SecurityHeaders, services=services)
     app.include_router(api_routes(services))
     app.include_router(job_routes(services))
+    app.include_router(report_routes(services))
     app.mount("/assets", page_files(services))
     app.include_router(page_routes(services))
 

@@ -20,6 +20,7 @@ from ..errors import (
     RevokedLinkError,
     UnknownJobError,
     UnknownLinkError,
+    UnknownReportError,
     UnknownSceneError,
 )
 
@@ -44,6 +45,7 @@ _STATUS: tuple[tuple[type[ImmersiveError], int], ...] = (
     (UnknownLinkError, 404),
     (UnknownSceneError, 404),
     (UnknownJobError, 404),
+    (UnknownReportError, 404),
     (QueueFullError, 429),
     (ExpiredLinkError, 410),
     (RevokedLinkError, 410),

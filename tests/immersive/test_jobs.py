@@ -382,8 +382,10 @@ def test_a_worker_limits_itself() -> None:
 def test_an_older_catalog_learns_about_jobs(tmp_path: Path) -> None:
     Catalog(tmp_path).close()
     with sqlite3.connect(tmp_path / "catalog.sqlite") as old:
-        for table in ("job_event", "job", "ledger", "report", "taken_down"):
+        for table in ("job_event", "job", "ledger", "report"):
             old.execute(f"DROP TABLE {table}")
+        old.execute("DROP INDEX scene_by_content")
+        old.execute("ALTER TABLE scene DROP COLUMN content_sha256")
         old.execute("PRAGMA user_version = 2")
     old.close()
     catalog = Catalog(tmp_path)
