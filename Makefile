@@ -7,7 +7,7 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo setup test lint bench bench-inputs bench-fitting bench-gpu fuzz sample system clean
+.PHONY: help demo setup test lint bench bench-inputs bench-fitting bench-gpu fuzz faults sample system clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,10 @@ bench-gpu: setup ## on a machine with a CUDA device and gsplat: steps and fits b
 fuzz: setup ## a million random inputs through the kernels, and through each reader of files: an hour on two cores
 	$(BIN)/python -m tests.fuzz.kernels
 	$(BIN)/python -m tests.fuzz.formats
+
+faults: setup ## a thousand kills while publishing, servers and jobs killed, and every power loss of a recording
+	$(BIN)/python -m tests.faults.kills
+	$(BIN)/python -m tests.faults.power_loss
 
 sample: setup ## make the sample scene anew
 	$(BIN)/python samples/make_sample.py

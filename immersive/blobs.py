@@ -54,6 +54,9 @@ class Blobs:
         """
         final = self.folder(version)
         if final.is_dir():
+            # Whoever wrote it may have been killed between the rename and its flush.
+            self._flush_path(final.parent)
+            self._flush_path(self.root)
             return final
         draft = self._temporary / secrets.token_hex(8)
         try:
@@ -89,13 +92,24 @@ class Blobs:
         folder.rename(grave)
         shutil.rmtree(grave, ignore_errors=True)
 
-    def sweep(self, referenced: set[str]) -> None:
-        """Remove what crashes left: drafts, and packs that no scene has. Call within `exclusive`."""
-        for draft in self._temporary.iterdir():
+    def sweep(self, referenced: set[str]) -> int:
+        """Remove what crashes left, drafts and packs that no scene has; return how many bytes they held.
+
+        Call within `exclusive`, and read there what is referenced: a pack that another process is about
+        to mention must not look forgotten.
+        """
+        drafts = list(self._temporary.iterdir())
+        orphans = [
+            folder
+            for folder in self.root.glob("[0-9a-f][0-9a-f]/*")
+            if folder.name not in referenced and _VERSION.fullmatch(folder.name)
+        ]
+        freed = sum(bytes_below(folder) for folder in drafts + orphans)
+        for draft in drafts:
             shutil.rmtree(draft, ignore_errors=True)
-        for folder in self.root.glob("[0-9a-f][0-9a-f]/*"):
-            if folder.name not in referenced and _VERSION.fullmatch(folder.name):
-                self.delete(folder.name)
+        for folder in orphans:
+            self.delete(folder.name)
+        return freed
 
     def _flush_path(self, path: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY)
@@ -103,3 +117,8 @@ class Blobs:
             self._flush(descriptor)
         finally:
             os.close(descriptor)
+
+
+def bytes_below(folder: Path) -> int:
+    """Return how many bytes the files in and below a folder hold."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

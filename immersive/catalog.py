@@ -19,7 +19,7 @@ from reconstruction.errors import InvalidInputError
 from reconstruction.reports import QualityReport, WalkabilityReport
 from streaming.asset import SplatAsset
 from streaming.limits import MAX_TITLE_CHARACTERS
-from streaming.pack import read_asset, write_pack
+from streaming.pack import PACK_NAME, read_asset, write_pack
 
 from .blobs import Blobs
 from .database import Database
@@ -96,14 +96,14 @@ class Catalog:
             )
             try:
                 with self.database.transaction():
-                    self._insert(record)
+                    self._insert(record, content_of(asset))
             except BaseException:
                 self.blobs.delete(version)
                 raise
         return record
 
-    def _insert(self, record: SceneRecord) -> None:
-        values = asdict(record)
+    def _insert(self, record: SceneRecord, content_sha256: str) -> None:
+        values = asdict(record) | {"content_sha256": content_sha256}
         for name in ("quality", "walkability"):
             values[name] = None if values[name] is None else json.dumps(values[name])
         marks = ", ".join("?" * len(values))
@@ -209,19 +209,58 @@ class Catalog:
         return {row["place"]: row["target_id"] for row in rows}
 
     def leads_to(self, scene_id: str, target_id: str) -> bool:
-        """Return whether portals lead from a scene to another, through however many in between."""
+        """Return whether portals lead from a scene to another, through however many in between.
+
+        No way leads to what was taken down, or was reported and not looked at in time.
+        """
         rows = self.database.read(
             "WITH RECURSIVE seen (id) AS (SELECT ? UNION SELECT target_id FROM portal, seen"
             " WHERE portal.scene_id = seen.id) SELECT 1 FROM seen WHERE id = ?",
             (scene_id, target_id),
         )
+        return bool(rows) and not self.is_taken_down(target_id)
+
+    def is_taken_down(self, scene_id: str) -> bool:
+        """Return whether a scene, or one with the same bytes, may not be shown to visitors."""
+        rows = self.database.read(
+            "SELECT 1 FROM scene JOIN report ON report.content_sha256 = scene.content_sha256"
+            " WHERE scene.id = ? AND ((report.state = 'open' AND report.due_at <= ?)"
+            " OR (report.state = 'upheld' AND coalesce(report.appeal_granted, 0) = 0)"
+            " OR (report.state = 'dismissed' AND report.appeal_granted = 1)) LIMIT 1",
+            (scene_id, self.now()),
+        )
         return bool(rows)
 
-    def sweep(self) -> None:
-        """Remove what interrupted processes left on the disk."""
+    def content_sha256(self, scene_id: str) -> str:
+        """Return the hex sha256 of a scene's pack; catalogs of older versions learn it for all scenes here.
+
+        Raises:
+            UnknownSceneError: No such scene.
+        """
+        for row in self.database.read("SELECT id, version FROM scene WHERE content_sha256 IS NULL"):
+            path = self.blobs.folder(row["version"]) / PACK_NAME
+            if path.is_file():
+                with path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                with self.database.transaction():
+                    self.database.write(
+                        "UPDATE scene SET content_sha256 = ? WHERE id = ?", (digest, row["id"])
+                    )
+        rows = self.database.read("SELECT content_sha256 FROM scene WHERE id = ?", (self.get(scene_id).id,))
+        return str(rows[0]["content_sha256"])
+
+    def copies(self, content_sha256: str) -> list[SceneRecord]:
+        """Return the scenes whose packs are these bytes, whatever they are called."""
+        rows = self.database.read(
+            "SELECT * FROM scene WHERE content_sha256 = ? ORDER BY created_at, id", (content_sha256,)
+        )
+        return [_record(row) for row in rows]
+
+    def sweep(self) -> int:
+        """Remove what interrupted processes left of packs, and return how many bytes that freed."""
         with self.blobs.exclusive():
             rows = self.database.read("SELECT version FROM scene")
-            self.blobs.sweep({row["version"] for row in rows})
+            return self.blobs.sweep({row["version"] for row in rows})
 
     def close(self) -> None:
         """Close the database. Safe to call twice."""
@@ -236,6 +275,11 @@ def version_of(asset: SplatAsset) -> str:
     return digest.hexdigest()
 
 
+def content_of(asset: SplatAsset) -> str:
+    """Return the hex sha256 of the pack alone, without title and recipe."""
+    return hashlib.sha256(asset.pack).hexdigest()
+
+
 def _checked_title(title: str) -> str:
     title = title.strip()
     if not 0 < len(title) <= MAX_TITLE_CHARACTERS or not title.isprintable():
@@ -247,6 +291,7 @@ def _checked_title(title: str) -> str:
 
 def _record(row: Any) -> SceneRecord:
     values = dict(row)
+    del values["content_sha256"]  # for finding copies; nobody asks a record for it
     values["is_generated"] = bool(values["is_generated"])
     for name, report in (("quality", QualityReport), ("walkability", WalkabilityReport)):
         if values[name] is not None:

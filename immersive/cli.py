@@ -54,6 +54,14 @@ SceneId = Annotated[str, typer.Argument(help="A scene's id, or the beginning of 
 
 DEFAULT_PORT = 8765
 
+jobs = typer.Typer(help="Scenes that are made beside the terminal.", rich_markup_mode=None)
+app.add_typer(jobs, name="jobs")
+JobId = Annotated[str, typer.Argument(help="A job's id (see `immersive jobs list`).")]
+
+reports = typer.Typer(help="What visitors say must not be shown.", rich_markup_mode=None)
+app.add_typer(reports, name="reports")
+ReportId = Annotated[str, typer.Argument(help="A report's id (see `immersive reports list`).")]
+
 # Typer carries its own copy of click and exports few of its errors; this is the base of those about usage.
 _UsageError: Any = typer.BadParameter.__base__
 
@@ -117,6 +125,9 @@ def create(
             help="Only show what is understood and what is not; --out FILE.toml writes it to be edited.",
         ),
     ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Only queue it; a running server makes it (see `jobs`).")
+    ] = False,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the scene when it is done.")] = False,
     lan: Lan = False,
     port: Port = DEFAULT_PORT,
@@ -159,6 +170,15 @@ def create(
     )
     if explain:
         explain_and_stop(request, out=out, as_json=as_json)
+        return
+    if detach:
+        from .jobs_command import submit_and_show
+
+        if out is not None or serve:
+            raise InvalidInputError(
+                "a queued scene can be neither written nor served yet", hint="Leave --out and --serve away."
+            )
+        submit_and_show(request, as_json=as_json)
         return
     create_and_show(request, out=out, serve=serve, lan=lan, port=port, as_json=as_json)
 
@@ -358,11 +378,127 @@ def inspect(file: Annotated[Path, typer.Argument(help="A splat file.")], as_json
 
 
 @app.command()
+def archive(
+    file: Annotated[Path, typer.Argument(help="The file to write, a plain zip.")], as_json: AsJson = False
+) -> None:
+    """Take everything along: scenes, recipes, links, jobs and ledgers in one file.
+
+    Of links it holds hashes, so they go on working; the owner's token and private keys stay here.
+    """
+    from .archive_command import archive_and_show
+
+    archive_and_show(file, as_json=as_json)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `immersive archive` wrote.")], as_json: AsJson = False
+) -> None:
+    """Add an archive to what is here; everything is checked first, nothing is overwritten."""
+    from .archive_command import restore_and_show
+
+    restore_and_show(file, as_json=as_json)
+
+
+@app.command()
+def gc() -> None:
+    """Remove what interrupted runs left on the disk; never a scene."""
+    from .garbage import collect_and_show
+
+    collect_and_show()
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Look at this machine and say what is missing or would make scenes better."""
     from .scene_commands import show_findings
 
     show_findings(as_json=as_json)
+
+
+@jobs.command("list")
+def jobs_list(as_json: AsJson = False) -> None:
+    """List the newest jobs."""
+    from .jobs_command import list_jobs
+
+    list_jobs(as_json=as_json)
+
+
+@jobs.command("show")
+def jobs_show(job: JobId, as_json: AsJson = False) -> None:
+    """Say how a job stands and what it took."""
+    from .jobs_command import show_job
+
+    show_job(job, as_json=as_json)
+
+
+@jobs.command("cancel")
+def jobs_cancel(job: JobId) -> None:
+    """Stop a job."""
+    from .jobs_command import cancel_job
+
+    cancel_job(job)
+
+
+@jobs.command("run")
+def jobs_run(
+    at_once: Annotated[int, typer.Option(min=1, max=64, help="Most jobs at the same time.")] = 1,
+    until_empty: Annotated[bool, typer.Option("--until-empty", help="End when nothing waits.")] = False,
+) -> None:
+    """Make what waits; `serve` does so, too."""
+    from .jobs_command import run_jobs
+
+    run_jobs(at_once=at_once, until_empty=until_empty)
+
+
+@reports.command("list")
+def reports_list(as_json: AsJson = False) -> None:
+    """List reports, those that are to be decided first."""
+    from .reports_command import list_reports
+
+    list_reports(as_json=as_json)
+
+
+@reports.command("show")
+def reports_show(report: ReportId, as_json: AsJson = False) -> None:
+    """Show a report, and every scene here with the same bytes."""
+    from .reports_command import show_report
+
+    show_report(report, as_json=as_json)
+
+
+@reports.command("file")
+def reports_file(
+    scene: SceneId,
+    reason: Annotated[str, typer.Option(help="intimate, privacy, copyright, illegal or other.")],
+    statement: Annotated[str, typer.Option(help="What is wrong, in your words.")],
+) -> None:
+    """Report a scene; it is hidden in 48 hours unless you decide before."""
+    from .reports_command import file_report
+
+    file_report(scene, reason=reason, statement=statement)
+
+
+@reports.command("decide")
+def reports_decide(
+    report: ReportId,
+    decision: Annotated[str, typer.Argument(help="uphold or dismiss; of an appeal, grant or refuse.")],
+    note: Annotated[str | None, typer.Option(help="Why, for the reporter to read.")] = None,
+) -> None:
+    """Decide a report or the appeal against it; an upheld one hides every identical copy."""
+    from .reports_command import decide_report
+
+    decide_report(report, decision, note=note)
+
+
+@reports.command("appeal")
+def reports_appeal(
+    report: ReportId, statement: Annotated[str, typer.Argument(help="Why the decision is wrong.")]
+) -> None:
+    """Ask for a decision to be looked at again, once."""
+    from .reports_command import appeal_report
+
+    appeal_report(report, statement)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -51,6 +51,71 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT""",
         "CREATE INDEX portal_by_target ON portal (target_id)",
     ),
+    (
+        """CREATE TABLE job (
+            id TEXT PRIMARY KEY,
+            spec TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+            attempt INTEGER NOT NULL,
+            created_at REAL NOT NULL,
+            not_before REAL NOT NULL,
+            started_at REAL,
+            finished_at REAL,
+            worker TEXT,
+            lease_until REAL,
+            is_cancelled INTEGER NOT NULL,
+            is_reused INTEGER NOT NULL,
+            progress TEXT,
+            scene_id TEXT REFERENCES scene (id) ON DELETE SET NULL,
+            error TEXT
+        ) STRICT""",
+        "CREATE INDEX job_by_state ON job (state, not_before)",
+        "CREATE INDEX job_by_digest ON job (digest)",
+        """CREATE TABLE job_event (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            job_id TEXT NOT NULL REFERENCES job (id) ON DELETE CASCADE,
+            at REAL NOT NULL,
+            kind TEXT NOT NULL CHECK (kind IN ('state', 'stage', 'progress')),
+            facts TEXT NOT NULL
+        ) STRICT""",
+        "CREATE INDEX job_event_by_job ON job_event (job_id, id)",
+        # No reference to the job: what was spent stays known when the job is forgotten.
+        """CREATE TABLE ledger (
+            id TEXT PRIMARY KEY,
+            job_id TEXT NOT NULL,
+            attempt INTEGER NOT NULL,
+            at REAL NOT NULL,
+            outcome TEXT NOT NULL,
+            cpu_seconds REAL NOT NULL,
+            gpu_seconds REAL NOT NULL,
+            wall_seconds REAL NOT NULL,
+            bytes_written INTEGER NOT NULL,
+            peak_memory_bytes INTEGER NOT NULL
+        ) STRICT""",
+        "CREATE INDEX ledger_by_job ON ledger (job_id)",
+        """CREATE TABLE report (
+            id TEXT PRIMARY KEY,
+            scene_id TEXT NOT NULL,
+            content_sha256 TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            statement TEXT NOT NULL,
+            contact TEXT,
+            state TEXT NOT NULL CHECK (state IN ('open', 'upheld', 'dismissed')),
+            created_at REAL NOT NULL,
+            due_at REAL NOT NULL,
+            decided_at REAL,
+            note TEXT,
+            appeal TEXT,
+            appealed_at REAL,
+            appeal_granted INTEGER,
+            appeal_decided_at REAL
+        ) STRICT""",
+        "CREATE INDEX report_by_content ON report (content_sha256)",
+        # Of the pack alone: equal packs are equal scenes whatever they are called. Null: not computed yet.
+        "ALTER TABLE scene ADD COLUMN content_sha256 TEXT",
+        "CREATE INDEX scene_by_content ON scene (content_sha256)",
+    ),
 )
 
 
@@ -112,6 +177,18 @@ class Database:
         """Run one statement inside `transaction` and return how many rows it changed."""
         with self._lock:
             return self._connection.execute(statement, values).rowcount
+
+    def tables(self) -> dict[str, list[str]]:
+        """Return the columns of each table of ours, by its name."""
+        names = self.read("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+        return {
+            name: [row["name"] for row in self.read(f"SELECT name FROM pragma_table_info('{name}')")]
+            for (name,) in names
+        }
+
+    def check_references_last(self) -> None:
+        """Within a transaction: rows may come before those that they refer to."""
+        self.write("PRAGMA defer_foreign_keys = ON")
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""

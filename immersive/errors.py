@@ -35,6 +35,39 @@ class UnknownSceneError(ImmersiveError, KeyError):
         return str(self.args[0])  # KeyError would quote the sentence
 
 
+class UnknownJobError(ImmersiveError, KeyError):
+    """No job has this id."""
+
+    code = "job_unknown"
+    hint = "See `immersive jobs list` for the ids."
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"job {job_id[:40]!r} does not exist")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class UnknownReportError(ImmersiveError, KeyError):
+    """No report has this id."""
+
+    code = "report_unknown"
+    hint = "See `immersive reports list` for the ids."
+
+    def __init__(self, report_id: str) -> None:
+        super().__init__(f"report {report_id[:40]!r} does not exist")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class QueueFullError(ImmersiveError):
+    """As many jobs wait as may wait."""
+
+    code = "queue_full"
+    hint = "Wait until some are done, or cancel one."
+
+
 class LinkError(ImmersiveError, PermissionError):
     """A share link does not open its scene. Each subclass has its own code."""
 
@@ -63,6 +96,12 @@ class RefusedError(ImmersiveError, PermissionError):
     """Moderation does not let this be made; nothing of it was kept."""
 
     code = "refused"
+
+
+class ArchiveError(InvalidInputError):
+    """A file is no archive, or a damaged one; nothing of it was taken."""
+
+    code = "archive_refused"
 
 
 class ServerError(ImmersiveError, OSError):

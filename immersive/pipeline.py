@@ -113,12 +113,7 @@ def create_scene(request: CreateRequest, *, home: Path, reporter: Reporter | Non
     recipe = plan_scene(runner, request)
     catalog = Catalog(home)
     try:
-        record = find_scene(catalog, recipe.digest)
-        notes: tuple[str, ...] = ()
-        if record is None:
-            built = build_scene(runner, recipe)
-            record = publish_scene(runner, catalog, built, recipe.digest)
-            notes = built.notes
+        record, notes = make_record(runner, catalog, recipe)
         link = Links(catalog).create(record.id)
     finally:
         catalog.close()
@@ -133,6 +128,21 @@ def create_scene(request: CreateRequest, *, home: Path, reporter: Reporter | Non
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         pictures=pictures_folder(home, record),
     )
+
+
+def make_record(
+    runner: StageRunner, catalog: Catalog, recipe: SceneRecipe
+) -> tuple[SceneRecord, tuple[str, ...]]:
+    """Make a scene and publish it, or find the one that an equal recipe made; with what was noted.
+
+    Raises:
+        ImmersiveError: The input cannot become a scene. Nothing of it is left in the catalog.
+    """
+    record = find_scene(catalog, recipe.digest)
+    if record is not None:
+        return record, ()
+    built = build_scene(runner, recipe)
+    return publish_scene(runner, catalog, built, recipe.digest), built.notes
 
 
 def pictures_folder(home: Path, record: SceneRecord) -> Path:

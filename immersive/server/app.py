@@ -10,10 +10,13 @@ from fastapi import FastAPI, WebSocket
 
 import immersive
 
+from ..jobs.supervisor import supervised
 from .api import api_routes
 from .failures import install_failures
 from .headers import SecurityHeaders
+from .jobs_api import job_routes
 from .page import page_files, page_routes
+from .reports_api import report_routes
 from .services import Services
 from .stream import stream_scene
 
@@ -25,7 +28,8 @@ def build_app(services: Services) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.catalog.sweep()
         watch = asyncio.create_task(services.viewers.watch())
-        yield
+        with supervised(services.catalog.home):
+            yield
         watch.cancel()
         with suppress(asyncio.CancelledError):
             await watch
@@ -41,6 +45,8 @@ def build_app(services: Services) -> FastAPI:
     install_failures(app)
     app.add_middleware(SecurityHeaders, services=services)
     app.include_router(api_routes(services))
+    app.include_router(job_routes(services))
+    app.include_router(report_routes(services))
     app.mount("/assets", page_files(services))
     app.include_router(page_routes(services))
 

@@ -16,8 +16,11 @@ from streaming.errors import AssetFormatError
 from ..errors import (
     DiskFullError,
     ExpiredLinkError,
+    QueueFullError,
     RevokedLinkError,
+    UnknownJobError,
     UnknownLinkError,
+    UnknownReportError,
     UnknownSceneError,
 )
 
@@ -41,6 +44,9 @@ _STATUS: tuple[tuple[type[ImmersiveError], int], ...] = (
     (TooManyRequestsError, 429),
     (UnknownLinkError, 404),
     (UnknownSceneError, 404),
+    (UnknownJobError, 404),
+    (UnknownReportError, 404),
+    (QueueFullError, 429),
     (ExpiredLinkError, 410),
     (RevokedLinkError, 410),
     (InvalidInputError, 422),

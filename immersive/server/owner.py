@@ -8,7 +8,10 @@ import os
 import secrets
 from pathlib import Path
 
+from starlette.requests import HTTPConnection
+
 from ..home import make_private
+from .failures import AccessError
 
 _FILE = "owner-token.sha256"
 
@@ -41,3 +44,14 @@ def is_owner(home: Path, token: str) -> bool:
         return False
     found = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
     return hmac.compare_digest(wanted, found)
+
+
+def require_owner(home: Path, request: HTTPConnection) -> None:
+    """Return if a request carries this data folder's token.
+
+    Raises:
+        AccessError: It does not.
+    """
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not is_owner(home, token.strip()):
+        raise AccessError("this needs the owner's token", hint="Send `Authorization: Bearer <token>`.")
