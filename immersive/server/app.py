@@ -13,6 +13,7 @@ import immersive
 from .api import api_routes
 from .failures import install_failures
 from .headers import SecurityHeaders
+from .link_routes import link_routes
 from .page import page_files, page_routes
 from .services import Services
 from .stream import stream_scene
@@ -40,6 +41,7 @@ def build_app(services: Services) -> FastAPI:
     )
     install_failures(app)
     app.add_middleware(SecurityHeaders, services=services)
+    app.include_router(link_routes(services))
     app.include_router(api_routes(services))
     app.mount("/assets", page_files(services))
     app.include_router(page_routes(services))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,13 @@ from starlette.requests import HTTPConnection
 from ..catalog import Catalog
 from ..share import Links
 from .access import Grants
-from .limits import MAX_ADDRESSES, OPENS_PER_MINUTE
+from .limits import (
+    MAX_ADDRESSES,
+    OPENS_PER_MINUTE,
+    PASSWORDS_AT_ONCE,
+    PASSWORDS_PER_MINUTE,
+    REMIXES_PER_HOUR,
+)
 from .rates import BucketPerAddress
 from .scenes import SceneCache
 from .viewers import Viewers
@@ -31,6 +38,9 @@ class Services:
     scenes: SceneCache
     viewers: Viewers
     opens: BucketPerAddress
+    passwords: BucketPerAddress  # by link, not by address
+    remixes: BucketPerAddress  # by link
+    hashing: asyncio.Semaphore  # held while a password is compared
     allowed_hosts: frozenset[str] | None  # without port; None: any, for servers behind a proxy
     page_folder: Path = PAGE_FOLDER
     now: Callable[[], float] = field(default=time.monotonic)
@@ -53,6 +63,9 @@ class Services:
             scenes=SceneCache(catalog),
             viewers=Viewers(links),
             opens=BucketPerAddress(OPENS_PER_MINUTE / 60, OPENS_PER_MINUTE, MAX_ADDRESSES),
+            passwords=BucketPerAddress(PASSWORDS_PER_MINUTE / 60, PASSWORDS_PER_MINUTE, MAX_ADDRESSES),
+            remixes=BucketPerAddress(REMIXES_PER_HOUR / 3600, REMIXES_PER_HOUR, MAX_ADDRESSES),
+            hashing=asyncio.Semaphore(PASSWORDS_AT_ONCE),
             allowed_hosts=allowed_hosts,
             page_folder=page_folder,
             now=now,

@@ -181,7 +181,7 @@ def test_opening_too_often_is_limited(site: Site) -> None:
 
 
 def test_a_preview_is_told_only_for_links_that_are_not_private(site: Site) -> None:
-    shown = site.links.create(site.scene.id, is_private=False)
+    shown = site.links.create(site.scene.id, visibility="unlisted")
     answer = httpx.get(f"{site.info.url}/api/links/{shown.id}/preview")
     assert answer.json() == {"title": "Cabin by a lake", "is_generated": True}
     hidden = httpx.get(f"{site.info.url}/api/links/{site.link.id}/preview")
