@@ -36,7 +36,8 @@ def share_scene(
     """Make a link and print it; it works while a server runs on `port`. Password "-": read from input."""
     if password == "-":
         password = sys.stdin.readline().rstrip("\n")
-    link = Links(Catalog(home_folder())).create(
+    catalog = Catalog(home_folder())
+    link = Links(catalog).create(
         scene,
         scope=scope,
         visibility=visibility,
@@ -45,22 +46,21 @@ def share_scene(
         password=password,
         embed_origins=embed_origins,
     )
+    if visibility != "private":
+        from .poster import ensure_poster  # scenes from before posters were drawn have none
+
+        ensure_poster(catalog, catalog.get(link.scene_id))
     base = f"http://127.0.0.1:{port}"
     if as_json:
         sys.stdout.write(json.dumps({"link": base + link.path, **link.as_dict()}) + "\n")
         return
     _OUT.print(base + link.path, soft_wrap=True)
     if embed_origins:
+        from .server.page_card import iframe_html
+
         _ERR.print("To embed it:", markup=False)
-        _ERR.print(embed_html(base + link.path), markup=False, soft_wrap=True)
+        _ERR.print(iframe_html(base + link.path), markup=False, soft_wrap=True)
     _ERR.print("It opens while `immersive serve` runs. Take it back with: immersive revoke " + link.id)
-
-
-def embed_html(url: str) -> str:
-    """Return the element that shows a scene in another page, headset included."""
-    from .server.page_card import iframe_html
-
-    return iframe_html(url)
 
 
 def list_links(scene: str, *, as_json: bool) -> None:

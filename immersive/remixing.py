@@ -8,6 +8,7 @@ from dataclasses import replace
 from streaming.limits import MAX_CREDIT_CHARACTERS
 
 from .catalog import Catalog, SceneRecord
+from .poster import ensure_poster
 
 _MOST_ANCESTORS = 16  # named in a manifest; fork upon fork must not fill it
 
@@ -47,4 +48,5 @@ def remix_scene(catalog: Catalog, scene_id: str, *, title: str | None = None) ->
     )
     record = catalog.publish(replace(asset, manifest=manifest), prompt=origin.prompt, backend=origin.backend)
     catalog.note_remix(record.id, origin)
+    ensure_poster(catalog, record)
     return record

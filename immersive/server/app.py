@@ -11,6 +11,7 @@ from fastapi import FastAPI, WebSocket
 import immersive
 
 from .api import api_routes
+from .card_routes import card_routes
 from .failures import install_failures
 from .headers import SecurityHeaders
 from .link_routes import link_routes
@@ -42,6 +43,7 @@ def build_app(services: Services) -> FastAPI:
     install_failures(app)
     app.add_middleware(SecurityHeaders, services=services)
     app.include_router(link_routes(services))
+    app.include_router(card_routes(services))
     app.include_router(api_routes(services))
     app.mount("/assets", page_files(services))
     app.include_router(page_routes(services))

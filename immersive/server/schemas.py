@@ -138,6 +138,31 @@ class LinkList(BaseModel):
     links: list[dict[str, Any]]
 
 
+class PairLinkRequest(BaseModel):
+    """The secret of the link that a headset is to open."""
+
+    secret: str = Field(max_length=200)
+
+
+class PairingCode(BaseModel):
+    """Six characters for `/pair`."""
+
+    code: str
+    expires_in_s: int
+
+
+class PairRequest(BaseModel):
+    """What was typed; spaces, dashes and small letters are no matter."""
+
+    code: str = Field(max_length=40)
+
+
+class PairedLink(BaseModel):
+    """The link behind a code, with its secret."""
+
+    path: str
+
+
 class LinkResponse(BaseModel):
     """One link, without its secret."""
 

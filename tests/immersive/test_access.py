@@ -6,6 +6,8 @@ import asyncio
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         link = links.create(other.id if who == "other" else scene.id, scope=scope)  # type: ignore[arg-type]
         grant = services.grants.issue(link.id, link.scene_id)
         made.held[who], made.bearers[who], made.tickets[who] = link, grant.bearer, grant.ticket
+    (catalog.pack_folder(scene) / "poster.jpg").write_bytes(b"a picture")
     links.revoke(made.held["revoked"].id)
     with catalog.database.transaction():
         catalog.database.write("UPDATE link SET expires_at = 5 WHERE id = ?", (made.held["expired"].id,))
@@ -108,6 +111,13 @@ class Entry:
 ENTRIES: dict[tuple[str, str], Entry] = {
     ("GET", "/"): Entry(EVERYONE),
     ("GET", "/v/{link_id}"): Entry(EVERYONE),
+    ("GET", "/pair"): Entry(EVERYONE),
+    # Of links that are not private, as the one asked for here.
+    ("GET", "/api/links/{link_id}/poster.jpg"): Entry(EVERYONE),
+    ("GET", "/api/oembed"): Entry(EVERYONE, lambda w: {"params": {"url": f"{HOST}/v/{w.target.id}"}}),
+    # The secret is in the body, whoever asks.
+    ("POST", "/api/links/{link_id}/pair"): Entry(EVERYONE, lambda w: {"json": {"secret": w.target.secret}}),
+    ("POST", "/api/pair"): Entry(set(), lambda w: {"json": {"code": "AAAAAA"}}, (404, 429)),
     ("GET", "/{name}.{extension}"): Entry(EVERYONE),
     ("GET", "/healthz"): Entry(EVERYONE),
     ("GET", "/api/openapi.json"): Entry(EVERYONE),
@@ -279,10 +289,12 @@ def test_ranges_that_make_no_sense_harm_nobody(world: World, range_header: str) 
 
 
 def _first_message(world: World, ticket: str, headers: dict[str, str] | None = None) -> Any:
-    with world.client.websocket_connect(
-        f"ws://127.0.0.1:8765/ws?ticket={ticket}&credit=100000", headers=headers or {}
-    ) as socket:
-        return decode_from_server(socket.receive_bytes())
+    address = f"ws://127.0.0.1:8765/ws?ticket={ticket}&credit=100000"
+    message = None
+    # Leaving in the middle of a stream, which the test client may call cancelled.
+    with suppress(CancelledError), world.client.websocket_connect(address, headers=headers or {}) as socket:
+        message = decode_from_server(socket.receive_bytes())
+    return message
 
 
 def test_sockets_stream_to_those_with_a_ticket_of_a_link_that_opens(world: World) -> None:
@@ -305,6 +317,11 @@ def test_a_foreign_host_name_is_told_nothing(world: World) -> None:
     for method, template in ENTRIES:
         answer = world.ask("owner", method, _path(world, template), headers={"Host": "rebound.example"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (421, "foreign_host")
+
+
+def _is_page(body: bytes) -> bool:
+    """Whether it is the page with a card that tells nothing."""
+    return body.startswith(PAGE[:-7].encode()) and b'content="Immersive"' in body and b"Cabin" not in body
 
 
 def _raw(world: World, method: str, path: str) -> tuple[int, bytes]:
@@ -350,7 +367,7 @@ def test_paths_that_climb_reach_nothing(world: World, trick: str) -> None:
             more = ENTRIES[method, template].more(world)
             answer = world.ask(who, method, path, **more)
             # The client takes out dots, so some of these are the page's own address.
-            is_page = method == "GET" and answer.text == PAGE
+            is_page = method == "GET" and _is_page(answer.content)
             assert answer.status_code in (400, 401, 404, 405, 422) or is_page, (method, path, answer.text)
             assert "not for anyone" not in answer.text
         for sent in (path, unquote(path)):  # as they are, and as a server may read them
@@ -358,7 +375,7 @@ def test_paths_that_climb_reach_nothing(world: World, trick: str) -> None:
             # 307: without the slash at the end, where it is asked again.
             assert status in (200, 307, 400, 401, 404, 405, 422), (method, sent)
             assert b"not for anyone" not in body
-            assert status != 200 or body == PAGE.encode(), (method, sent)
+            assert status != 200 or _is_page(body), (method, sent)
     assert len(world.catalog.list()) == 2
     assert json.loads(world.client.get("/healthz").text) == {"status": "ok"}
 
