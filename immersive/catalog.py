@@ -17,14 +17,16 @@ from typing import Any
 
 from reconstruction.errors import InvalidInputError
 from reconstruction.reports import QualityReport, WalkabilityReport
-from streaming.asset import SplatAsset
+from streaming.asset import Spawn, SplatAsset
 from streaming.limits import MAX_TITLE_CHARACTERS
-from streaming.pack import PACK_NAME, read_asset, write_pack
+from streaming.pack import MANIFEST_NAME, PACK_NAME, parse_asset_json, read_asset, write_pack
 
 from .blobs import Blobs
 from .database import Database
 from .errors import StoreError, UnknownSceneError
 from .home import make_private
+from .link_terms import Visibility
+from .scene_edit import Remixed, SceneEdit, check_edit, edited, read_edit, write_edit
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ class Catalog:
         return _record(rows[0])
 
     def asset(self, scene_id: str) -> SplatAsset:
-        """Read a scene's pack; the title is the current one.
+        """Read a scene's pack; title, spawn and sounds are as they were last edited.
 
         Raises:
             UnknownSceneError: No such scene.
@@ -145,7 +147,7 @@ class Catalog:
         """
         record = self.get(scene_id)
         asset = read_asset(self.pack_folder(record))
-        return replace(asset, manifest=replace(asset.manifest, title=record.title))
+        return replace(asset, manifest=edited(asset.manifest, record.title, self.edits(record.id)))
 
     def pack_folder(self, record: SceneRecord) -> Path:
         """Return the folder of a scene's pack.
@@ -167,10 +169,58 @@ class Catalog:
             UnknownSceneError: No such scene.
             InvalidInputError: The title is empty, too long, or not one line.
         """
+        return self.edit(scene_id, title=title)
+
+    def edits(self, scene_id: str) -> SceneEdit:
+        """Return what was changed about a scene beside its title; nothing for one that is not there."""
+        return read_edit(self.database, scene_id)
+
+    def edit(
+        self,
+        scene_id: str,
+        *,
+        title: str | None = None,
+        notes: str | None = None,
+        spawn: Spawn | None = None,
+        has_sound: bool | None = None,
+        visibility: Visibility | None = None,
+    ) -> SceneRecord:
+        """Change what is given, all of it or nothing, and return the new record.
+
+        Raises:
+            UnknownSceneError: No such scene.
+            InvalidInputError: A title that is empty, too long or not one line, or a spawn outside the scene.
+        """
         record = self.get(scene_id)
+        title = record.title if title is None else _checked_title(title)
+        given = {"notes": notes, "spawn": spawn, "has_sound": has_sound, "visibility": visibility}
+        changed = {name: value for name, value in given.items() if value is not None}
+        if changed:
+            manifest, _ = parse_asset_json((self.pack_folder(record) / MANIFEST_NAME).read_bytes())
+            check_edit(replace(SceneEdit(), **changed), manifest)  # type: ignore[arg-type]
         with self.database.transaction():
-            self.database.write("UPDATE scene SET title = ? WHERE id = ?", (_checked_title(title), record.id))
+            self.database.write("UPDATE scene SET title = ? WHERE id = ?", (title, record.id))
+            if changed:
+                # Read inside: two editors who change different things both keep what they did.
+                edit = replace(read_edit(self.database, record.id), **changed)  # type: ignore[arg-type]
+                write_edit(self.database, record.id, edit)
         return self.get(record.id)
+
+    def note_remix(self, scene_id: str, origin: SceneRecord) -> None:
+        """Write down which scene another was forked from."""
+        with self.database.transaction():
+            self.database.write(
+                "INSERT OR REPLACE INTO remix (scene_id, origin_id, origin_title, made_at)"
+                " VALUES (?, ?, ?, ?)",
+                (scene_id, origin.id, origin.title, self.now()),
+            )
+
+    def remixed(self, scene_id: str) -> Remixed | None:
+        """Return what a scene was forked from; None for one that was not."""
+        rows = self.database.read(
+            "SELECT origin_id, origin_title, made_at FROM remix WHERE scene_id = ?", (scene_id,)
+        )
+        return Remixed(**dict(rows[0])) if rows else None
 
     def delete(self, scene_id: str) -> SceneRecord:
         """Remove a scene, its links and its pack; return what it was.

@@ -292,22 +292,59 @@ def delete(
 @app.command()
 def share(
     scene: SceneId,
+    scope: Annotated[
+        str, typer.Option(help="What its holder may do: view, remix (and fork it), edit (and change it).")
+    ] = "view",
     expires: Annotated[
         str | None, typer.Option(help="How long the link works: 30m, 12h, 7d. Not given: for good.")
     ] = None,
+    max_opens: Annotated[int | None, typer.Option(help="How often it opens; not given: any number.")] = None,
+    password: Annotated[
+        str | None, typer.Option(help="Asked of whoever opens it; - reads it from standard input.")
+    ] = None,
+    embed_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="A site that may show it in a frame, as https://example.org. Repeatable."),
+    ] = None,
+    unlisted: Annotated[
+        bool, typer.Option("--unlisted", help="Messengers may show title and picture of the scene.")
+    ] = False,
+    public: Annotated[
+        bool, typer.Option("--public", help="The same, and it opens without a secret.")
+    ] = False,
     port: Port = DEFAULT_PORT,
     as_json: AsJson = False,
 ) -> None:
-    """Make a private link to a scene."""
-    from .scene_commands import share_scene
+    """Make a link to a scene: private, unless asked otherwise."""
+    from .link_commands import share_scene
 
-    share_scene(scene, expires=expires, port=port, as_json=as_json)
+    if unlisted and public:
+        raise InvalidInputError("a link is unlisted or public, both were given", hint="Give one of them.")
+    share_scene(
+        scene,
+        scope=scope,  # type: ignore[arg-type]
+        visibility="public" if public else "unlisted" if unlisted else "private",
+        expires=expires,
+        max_opens=max_opens,
+        password=password,
+        embed_origins=embed_origin or [],
+        port=port,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def links(scene: SceneId, as_json: AsJson = False) -> None:
+    """List a scene's links, and who opened them."""
+    from .link_commands import list_links
+
+    list_links(scene, as_json=as_json)
 
 
 @app.command()
 def revoke(link: Annotated[str, typer.Argument(help="The link, or its id (the part after /v/).")]) -> None:
     """Make a link stop working, also for those who have it open."""
-    from .scene_commands import revoke_link
+    from .link_commands import revoke_link
 
     revoke_link(link)
 

@@ -153,6 +153,7 @@ def _check_brief_target(path: Path) -> None:
 def import_and_show(file: Path, *, title: str | None, frame: str, as_json: bool) -> None:
     """Make a scene of an existing splat file; it has no truth to be measured against."""
     from .importing import import_asset
+    from .poster import ensure_poster
     from .serve_command import DEFAULT_BASE, show_link
 
     asset, notes = import_asset(file, title=title, frame=frame, tell=_ERR.print)
@@ -161,6 +162,7 @@ def import_and_show(file: Path, *, title: str | None, frame: str, as_json: bool)
     catalog = Catalog(home_folder())
     prompt = asset.manifest.recipe.get("prompt")
     record = catalog.publish(asset, backend="import", prompt=prompt if isinstance(prompt, str) else None)
+    ensure_poster(catalog, record)
     url = DEFAULT_BASE + Links(catalog).create(record.id).path
     if as_json:
         facts = {"id": record.id, "link": url, "title": record.title}

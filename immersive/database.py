@@ -116,6 +116,54 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE scene ADD COLUMN content_sha256 TEXT",
         "CREATE INDEX scene_by_content ON scene (content_sha256)",
     ),
+    # Links: scopes, visibility, terms, an audit of opens; what editors changed; where remixes come from.
+    (
+        """CREATE TABLE link_with_terms (
+            id TEXT PRIMARY KEY,
+            scene_id TEXT NOT NULL REFERENCES scene (id) ON DELETE CASCADE,
+            secret_sha256 BLOB NOT NULL,
+            scope TEXT NOT NULL CHECK (scope IN ('view', 'remix', 'edit')),
+            visibility TEXT NOT NULL CHECK (visibility IN ('private', 'unlisted', 'public')),
+            created_at REAL NOT NULL,
+            expires_at REAL,
+            revoked_at REAL,
+            max_opens INTEGER CHECK (max_opens > 0),
+            open_count INTEGER NOT NULL DEFAULT 0,
+            password_argon2 TEXT,
+            embed_origins TEXT NOT NULL DEFAULT '[]'
+        ) STRICT""",
+        "INSERT INTO link_with_terms"
+        " (id, scene_id, secret_sha256, scope, visibility, created_at, expires_at, revoked_at)"
+        " SELECT id, scene_id, secret_sha256, scope,"
+        " CASE is_private WHEN 0 THEN 'unlisted' ELSE 'private' END, created_at, expires_at, revoked_at"
+        " FROM link",
+        "DROP TABLE link",
+        "ALTER TABLE link_with_terms RENAME TO link",
+        "CREATE INDEX link_by_scene ON link (scene_id)",
+        """CREATE TABLE link_open (
+            id INTEGER PRIMARY KEY,
+            link_id TEXT NOT NULL REFERENCES link (id) ON DELETE CASCADE,
+            at REAL NOT NULL,
+            result TEXT NOT NULL,
+            address_hash TEXT NOT NULL,
+            agent TEXT NOT NULL
+        ) STRICT""",
+        "CREATE INDEX link_open_by_link ON link_open (link_id, id)",
+        """CREATE TABLE scene_edit (
+            scene_id TEXT PRIMARY KEY REFERENCES scene (id) ON DELETE CASCADE,
+            notes TEXT NOT NULL,
+            spawn TEXT,
+            has_sound INTEGER NOT NULL,
+            visibility TEXT NOT NULL CHECK (visibility IN ('private', 'unlisted', 'public'))
+        ) STRICT""",
+        """CREATE TABLE remix (
+            scene_id TEXT PRIMARY KEY REFERENCES scene (id) ON DELETE CASCADE,
+            origin_id TEXT NOT NULL,
+            origin_title TEXT NOT NULL,
+            made_at REAL NOT NULL
+        ) STRICT""",
+        "CREATE INDEX remix_by_origin ON remix (origin_id)",
+    ),
 )
 
 

@@ -92,6 +92,19 @@ class RevokedLinkError(LinkError):
     code = "link_revoked"
 
 
+class UsedUpLinkError(LinkError):
+    """The link was opened as often as it may be."""
+
+    code = "link_used_up"
+
+
+class LinkPasswordError(LinkError):
+    """The link's password is missing or wrong; which of the two is not told."""
+
+    code = "link_password"
+    hint = "Ask whoever sent the link for its password."
+
+
 class RefusedError(ImmersiveError, PermissionError):
     """Moderation does not let this be made; nothing of it was kept."""
 

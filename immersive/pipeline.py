@@ -29,6 +29,7 @@ from .home import home_folder
 from .licensing import with_terms
 from .moderating import moderate_prompt, sees_pictures
 from .pictures import write_pairs
+from .poster import ensure_poster
 from .progress import Reporter, Silent
 from .request import CreateRequest
 from .share import Links, ShareLink
@@ -252,6 +253,7 @@ def publish_scene(
             built.asset, prompt=built.prompt, backend=built.backend, recipe_digest=recipe_digest
         )
         write_pairs(pictures_folder(catalog.home, record), built.pairs)
+        ensure_poster(catalog, record)
         return record
 
     return runner.run("publish", "Publishing", publish)

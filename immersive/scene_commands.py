@@ -1,4 +1,4 @@
-"""Commands on scenes that exist: list, rename, delete, share, revoke, export, inspect; and the doctor."""
+"""Commands on scenes that exist: list, rename, delete, export, inspect; and the doctor."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from rich.table import Table
 from .catalog import Catalog, SceneRecord
 from .home import home_folder
 from .progress import Terminal
-from .request import seconds_from, spoken_bytes
-from .share import Links
+from .request import spoken_bytes
 
 if TYPE_CHECKING:
     from streaming.asset import SplatAsset
@@ -65,27 +64,6 @@ def delete_scene(scene: str, *, ask: bool) -> None:
         typer.confirm(f"Delete {record.title!r} ({record.id}) and its links?", abort=True, err=True)
     catalog.delete(record.id)
     _ERR.print(f"deleted {record.id}")
-
-
-def share_scene(scene: str, *, expires: str | None, port: int, as_json: bool) -> None:
-    """Make a link and print it; it works while a server runs on `port`."""
-    catalog = Catalog(home_folder())
-    link = Links(catalog).create(
-        scene, expires_in_s=None if expires is None else seconds_from("expires", expires)
-    )
-    url = f"http://127.0.0.1:{port}{link.path}"
-    if as_json:
-        sys.stdout.write(json.dumps({"link": url, **link.as_dict()}) + "\n")
-        return
-    _OUT.print(url, soft_wrap=True)
-    _ERR.print("It opens while `immersive serve` runs. Take it back with: immersive revoke " + link.id)
-
-
-def revoke_link(link: str) -> None:
-    """Revoke a link given whole or by its id."""
-    link_id = link.split("#")[0].rstrip("/").split("/")[-1]
-    revoked = Links(Catalog(home_folder())).revoke(link_id)
-    _ERR.print(f"link {revoked.id} is revoked", markup=False)
 
 
 def export_scene(

@@ -1,25 +1,37 @@
-"""Share links: `/v/{id}#{secret}`. Whoever has the secret may look; only its hash is kept.
+"""Share links: `/v/{id}#{secret}`. Whoever has the secret may do what the link's scope says.
 
 The id is public (72 bits), the secret is not (192 bits): it travels in the fragment, which browsers do
-not send, so it reaches no log. Links are private and can expire and be revoked.
+not send, so it reaches no log, and only its hash is kept. A public link opens without one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from reconstruction.errors import InvalidInputError
+from typing import Any
 
 from .catalog import Catalog
-from .errors import ExpiredLinkError, RevokedLinkError, UnknownLinkError
+from .errors import ExpiredLinkError, LinkPasswordError, RevokedLinkError, UnknownLinkError, UsedUpLinkError
+from .link_audit import LinkAudit, LinkOpen, OpenResult, Visitor
+from .link_terms import (
+    SCOPES,
+    Scope,
+    Visibility,
+    check_terms,
+    checked_origins,
+    hash_password,
+    is_password,
+    narrower,
+)
 
 _ID_BYTES = 9
 _SECRET_BYTES = 24
 _NO_HASH = bytes(32)  # compared with when there is no such link, so that both ways take equally long
+_NOBODY = Visitor()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +40,34 @@ class ShareLink:
 
     id: str
     scene_id: str
-    scope: Literal["view"]
-    is_private: bool  # True: nothing about the scene is told without the secret
+    scope: Scope
+    visibility: Visibility  # private: nothing is told without the secret; public: opens without one
     created_at: float  # seconds since 1970
     expires_at: float | None
     revoked_at: float | None
+    max_opens: int | None
+    open_count: int  # first opens; coming back to a visit counts as the same
+    has_password: bool
+    embed_origins: tuple[str, ...]  # of pages that may hold the scene in a frame
     secret: str | None = None
 
     @property
     def path(self) -> str:
-        """The link below the server's address, with its secret if that is known."""
-        return f"/v/{self.id}" + (f"#{self.secret}" if self.secret else "")
+        """The link below the server's address, with its secret if that is known and needed."""
+        is_secret_needed = self.secret is not None and self.visibility != "public"
+        return f"/v/{self.id}" + (f"#{self.secret}" if is_secret_needed else "")
+
+    def allows(self, scope: Scope) -> bool:
+        """Return whether the link lets its holder do what `scope` stands for."""
+        return SCOPES.index(scope) <= SCOPES.index(self.scope)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, without the secret."""
-        names = ("id", "scene_id", "scope", "is_private", "created_at", "expires_at", "revoked_at")
-        return {name: getattr(self, name) for name in names}
+        names = (
+            "id", "scene_id", "scope", "visibility", "created_at", "expires_at", "revoked_at", "max_opens",
+            "open_count", "has_password",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names} | {"embed_origins": list(self.embed_origins)}
 
 
 class Links:
@@ -52,60 +76,135 @@ class Links:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._database = catalog.database
+        self._audit = LinkAudit(catalog.database, catalog.home)
 
     def create(
-        self, scene_id: str, *, expires_in_s: float | None = None, is_private: bool = True
+        self,
+        scene_id: str,
+        *,
+        scope: Scope = "view",
+        visibility: Visibility = "private",
+        expires_in_s: float | None = None,
+        max_opens: int | None = None,
+        password: str | None = None,
+        embed_origins: Sequence[str] = (),
     ) -> ShareLink:
         """Make a link and return it with its secret, which cannot be had again.
 
         Raises:
             UnknownSceneError: No such scene.
-            InvalidInputError: It would expire before it is made.
+            InvalidInputError: It would expire before it is made, or another term makes no sense.
         """
-        if expires_in_s is not None and not 0 < expires_in_s < 1e10:
-            raise InvalidInputError(f"expires must be a time from now on, got {expires_in_s} s")
+        check_terms(
+            scope=scope,
+            visibility=visibility,
+            expires_in_s=expires_in_s,
+            max_opens=max_opens,
+            password=password,
+        )
+        origins = checked_origins(embed_origins)
         now = self._catalog.now()
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         link = ShareLink(
             id=_new_id(),
             scene_id=self._catalog.get(scene_id).id,
-            scope="view",
-            is_private=is_private,
+            scope=scope,
+            visibility=visibility,
             created_at=now,
             expires_at=None if expires_in_s is None else now + expires_in_s,
             revoked_at=None,
+            max_opens=max_opens,
+            open_count=0,
+            has_password=password is not None,
+            embed_origins=origins,
             secret=secret,
         )
+        values = {
+            name: getattr(link, name)
+            for name in ("id", "scene_id", "scope", "visibility", "created_at", "expires_at", "max_opens")
+        } | {
+            "secret_sha256": _hash(secret),
+            "password_argon2": None if password is None else hash_password(password),
+            "embed_origins": json.dumps(origins),
+        }
+        marks = ", ".join("?" * len(values))
         with self._database.transaction():
             self._database.write(
-                "INSERT INTO link (id, scene_id, secret_sha256, scope, is_private, created_at, expires_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    link.id,
-                    link.scene_id,
-                    _hash(secret),
-                    link.scope,
-                    link.is_private,
-                    now,
-                    link.expires_at,
-                ),
+                f"INSERT INTO link ({', '.join(values)}) VALUES ({marks})", tuple(values.values())
             )
         return link
 
-    def open(self, link_id: str, secret: str) -> ShareLink:
-        """Return the link that this secret opens.
+    def open(self, link_id: str, secret: str, *, password: str = "", visitor: Visitor = _NOBODY) -> ShareLink:
+        """Return the link that this secret opens, and count and note the open.
+
+        Opening and counting are one step, also between processes: a link for three opens is opened three
+        times at most.
 
         Raises:
             UnknownLinkError: No such link, or the wrong secret.
-            RevokedLinkError, ExpiredLinkError: The right secret, too late.
+            LinkPasswordError: The right secret, and no or the wrong password. Nothing else is told.
+            RevokedLinkError, ExpiredLinkError, UsedUpLinkError: Both right, too late.
         """
         rows = self._database.read("SELECT * FROM link WHERE id = ?", (link_id,))
         wanted = bytes(rows[0]["secret_sha256"]) if rows else _NO_HASH
-        if not hmac.compare_digest(wanted, _hash(secret)) or not rows:
+        is_right = hmac.compare_digest(wanted, _hash(secret))
+        if not rows or not (is_right or rows[0]["visibility"] == "public"):
+            self._note(link_id, "wrong_secret", visitor)
             raise UnknownLinkError(f"link {link_id[:40]!r} does not exist or its secret is wrong")
-        link = _link(rows[0])
+        password_hash = rows[0]["password_argon2"]
+        if password_hash is not None and not is_password(password, password_hash):
+            self._note(link_id, "wrong_password", visitor)
+            raise LinkPasswordError(f"link {link_id!r} needs its password")
+        try:
+            self.check(_link(rows[0]))
+            with self._database.transaction():
+                self._count(link_id, visitor)
+        except (RevokedLinkError, ExpiredLinkError, UsedUpLinkError) as error:
+            self._note(link_id, _RESULTS[type(error)], visitor)
+            raise
+        return self.get(link_id)
+
+    def _count(self, link_id: str, visitor: Visitor) -> None:
+        changed = self._database.write(
+            "UPDATE link SET open_count = open_count + 1 WHERE id = ? AND revoked_at IS NULL"
+            " AND (max_opens IS NULL OR open_count < max_opens)",
+            (link_id,),
+        )
+        if not changed:
+            link = self.get(link_id)  # gone, revoked or used up meanwhile
+            self.check(link)
+            raise UsedUpLinkError(
+                f"link {link_id!r} was opened {link.open_count} times, as often as it may be"
+            )
+        self._audit.add(link_id, "opened", visitor, self._catalog.now())
+
+    def reopen(self, link_id: str, *, visitor: Visitor = _NOBODY) -> ShareLink:
+        """Return a link to whoever proved to have opened it before; noted, but not counted again.
+
+        Raises:
+            UnknownLinkError, RevokedLinkError, ExpiredLinkError: It cannot be used any more.
+        """
+        link = self.get(link_id)
         self.check(link)
+        self._note(link_id, "again", visitor)
         return link
+
+    def _note(self, link_id: str, result: OpenResult, visitor: Visitor) -> None:
+        with self._database.transaction():
+            self._audit.add(link_id, result, visitor, self._catalog.now())
+
+    def opens(self, link_id: str) -> list[LinkOpen]:
+        """Return who opened a link or tried to, newest first, the latest thousand.
+
+        Raises:
+            UnknownLinkError: No such link.
+        """
+        return self._audit.of_link(self.get(link_id).id)
+
+    def is_secret(self, link_id: str, secret: str) -> bool:
+        """Return whether a link has this secret; opens nothing and checks nothing else."""
+        rows = self._database.read("SELECT secret_sha256 FROM link WHERE id = ?", (link_id,))
+        return hmac.compare_digest(bytes(rows[0][0]) if rows else _NO_HASH, _hash(secret)) and bool(rows)
 
     def check(self, link: ShareLink) -> None:
         """Raise if the link cannot be used at this moment.
@@ -117,6 +216,14 @@ class Links:
             raise RevokedLinkError(f"link {link.id!r} was revoked")
         if link.expires_at is not None and self._catalog.now() >= link.expires_at:
             raise ExpiredLinkError(f"link {link.id!r} has expired")
+        if link.visibility == "public" and self._catalog.edits(link.scene_id).visibility != "public":
+            raise RevokedLinkError(f"link {link.id!r} was withdrawn: its scene is no longer public")
+
+    def shown_as(self, link: ShareLink) -> Visibility:
+        """Return how much may be told of a link: what it and its scene allow; with a password, nothing."""
+        if link.has_password:
+            return "private"
+        return narrower(link.visibility, self._catalog.edits(link.scene_id).visibility)
 
     def check_way(self, link: ShareLink, scene_id: str) -> None:
         """Raise unless the link can be used at this moment and portals lead from its scene to this one.
@@ -166,6 +273,13 @@ class Links:
         return self.get(link_id)
 
 
+_RESULTS: dict[type[Exception], OpenResult] = {
+    RevokedLinkError: "revoked",
+    ExpiredLinkError: "expired",
+    UsedUpLinkError: "used_up",
+}
+
+
 def _new_id() -> str:
     while True:
         link_id = secrets.token_urlsafe(_ID_BYTES)
@@ -182,8 +296,12 @@ def _link(row: Any) -> ShareLink:
         id=row["id"],
         scene_id=row["scene_id"],
         scope=row["scope"],
-        is_private=bool(row["is_private"]),
+        visibility=row["visibility"],
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
+        max_opens=row["max_opens"],
+        open_count=row["open_count"],
+        has_password=row["password_argon2"] is not None,
+        embed_origins=tuple(json.loads(row["embed_origins"])),
     )

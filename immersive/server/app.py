@@ -12,9 +12,11 @@ import immersive
 
 from ..jobs.supervisor import supervised
 from .api import api_routes
+from .card_routes import card_routes
 from .failures import install_failures
 from .headers import SecurityHeaders
 from .jobs_api import job_routes
+from .link_routes import link_routes
 from .page import page_files, page_routes
 from .reports_api import report_routes
 from .services import Services
@@ -44,6 +46,8 @@ def build_app(services: Services) -> FastAPI:
     )
     install_failures(app)
     app.add_middleware(SecurityHeaders, services=services)
+    app.include_router(link_routes(services))
+    app.include_router(card_routes(services))
     app.include_router(api_routes(services))
     app.include_router(job_routes(services))
     app.include_router(report_routes(services))

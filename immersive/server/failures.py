@@ -16,12 +16,14 @@ from streaming.errors import AssetFormatError
 from ..errors import (
     DiskFullError,
     ExpiredLinkError,
+    LinkPasswordError,
     QueueFullError,
     RevokedLinkError,
     UnknownJobError,
     UnknownLinkError,
     UnknownReportError,
     UnknownSceneError,
+    UsedUpLinkError,
 )
 
 _log = logging.getLogger(__name__)
@@ -33,6 +35,13 @@ class AccessError(ImmersiveError, PermissionError):
     code = "not_allowed"
 
 
+class ScopeError(ImmersiveError, PermissionError):
+    """A link was opened, and it does not allow this."""
+
+    code = "scope_too_small"
+    hint = "Ask whoever sent the link for one that allows it."
+
+
 class TooManyRequestsError(ImmersiveError):
     """An address asks too often."""
 
@@ -41,6 +50,8 @@ class TooManyRequestsError(ImmersiveError):
 
 _STATUS: tuple[tuple[type[ImmersiveError], int], ...] = (
     (AccessError, 401),
+    (LinkPasswordError, 401),
+    (ScopeError, 403),
     (TooManyRequestsError, 429),
     (UnknownLinkError, 404),
     (UnknownSceneError, 404),
@@ -49,6 +60,7 @@ _STATUS: tuple[tuple[type[ImmersiveError], int], ...] = (
     (QueueFullError, 429),
     (ExpiredLinkError, 410),
     (RevokedLinkError, 410),
+    (UsedUpLinkError, 410),
     (InvalidInputError, 422),
     (DiskFullError, 507),
     (AssetFormatError, 500),

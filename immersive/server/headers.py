@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
@@ -23,17 +24,23 @@ _PERMISSIONS = (
 _SAFE_HOST = re.compile(r"[A-Za-z0-9.\-\[\]:]+")
 
 
-def content_security_policy(host: str) -> str:
+def content_security_policy(host: str, embed_origins: Sequence[str] = ()) -> str:
     """Return the page's policy: nothing from anyone else; WASM may compile, scripts may not be made.
+
+    Args:
+        host: The Host that was asked for.
+        embed_origins: Origins of pages that may hold this one in a frame, checked when the link was made.
 
     `data:` in connect-src: Spark carries its WASM in itself and fetches it from there. Sockets are named
     because older Safari does not count them as 'self'.
     """
     sockets = f"ws://{host} wss://{host} " if _SAFE_HOST.fullmatch(host) else ""
+    ancestors = " ".join(embed_origins) or "'none'"
     return (
         "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; "
         f"connect-src 'self' {sockets}blob: data:; img-src 'self' data: blob:; media-src 'self' blob:; "
-        "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "object-src 'none'; base-uri 'none'; form-action 'none'; "
+        f"frame-ancestors {ancestors}"
     )
 
 
@@ -57,7 +64,7 @@ class SecurityHeaders:
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
                 if headers.get("content-type", "").startswith("text/html"):
-                    headers["Content-Security-Policy"] = content_security_policy(host or "")
+                    headers.setdefault("Content-Security-Policy", content_security_policy(host or ""))
                     headers["Permissions-Policy"] = _PERMISSIONS
             await send(message)
 

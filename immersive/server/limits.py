@@ -28,6 +28,13 @@ MAX_GRANTS = 20_000  # tickets and bearers in memory; the oldest go first
 MAX_SOCKETS = 1_000
 MAX_SOCKETS_PER_ADDRESS = 20
 OPENS_PER_MINUTE = 60  # per address
+PASSWORDS_PER_MINUTE = 10  # per link, whoever tries; a password of four digits lasts for hours
+PASSWORDS_AT_ONCE = 2  # each takes 64 MiB and a core for 0.1 s
+REMIXES_PER_HOUR = 20  # per link; each is a pack on the disk
+PAIRING_LIFETIME_S = 600.0
+PAIRINGS_PER_MINUTE = 5  # tries per address
+ALL_PAIRINGS_PER_MINUTE = 60  # tries of all addresses: codes are short
+MAX_PAIRING_CODES = 1_000
 MAX_ADDRESSES = 10_000  # remembered for rate limits
 MAX_CONNECTIONS = 1_500  # of any kind; beyond, uvicorn answers 503
 

@@ -12,6 +12,10 @@ from starlette.datastructures import Headers
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from ..errors import LinkError
+from .card_routes import card_of
+from .headers import content_security_policy
+from .page_card import Card, with_head
 from .services import Services
 
 _NOT_BUILT = """<!doctype html><meta charset="utf-8"><title>Immersive</title>
@@ -64,12 +68,32 @@ def page_routes(services: Services) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
-    @router.get("/v/{link_id}")
+    @router.get("/pair")
     async def page(request: Request) -> Response:
+        return built_page(Card(services.base_url(request), "/"))
+
+    @router.get("/v/{link_id}")
+    async def page_of_link(link_id: str, request: Request) -> Response:
+        page = built_page(card_of(services, request, link_id))
+        origins = embedders(link_id)
+        if origins:
+            host = request.headers.get("host", "")
+            page.headers["Content-Security-Policy"] = content_security_policy(host, origins)
+        return page
+
+    def built_page(card: Card) -> Response:
         index = services.page_folder / "index.html"
         if not index.is_file():
             return HTMLResponse(_NOT_BUILT, 503)
-        return HTMLResponse(index.read_text("utf-8"))
+        return HTMLResponse(with_head(index.read_text("utf-8"), card.head()))
+
+    def embedders(link_id: str) -> tuple[str, ...]:
+        try:
+            link = services.links.get(link_id)
+            services.links.check(link)
+        except LinkError:
+            return ()
+        return link.embed_origins
 
     @router.get("/{name}.{extension}")
     async def root_file(name: str, extension: str) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Hashable
 
 from streaming.session import StreamedScene
 
@@ -16,7 +17,7 @@ class SceneCache:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._scenes: OrderedDict[tuple[str, str], asyncio.Task[StreamedScene]] = OrderedDict()
+        self._scenes: OrderedDict[tuple[Hashable, ...], asyncio.Task[StreamedScene]] = OrderedDict()
 
     async def get(self, scene_id: str) -> StreamedScene:
         """Return a scene ready to stream; reads its pack if need be, beside the event loop.
@@ -25,7 +26,7 @@ class SceneCache:
             UnknownSceneError, StoreError, AssetFormatError: It is gone or damaged.
         """
         record = self._catalog.get(scene_id)
-        key = (record.version, record.title)
+        key = (record.version, record.title, self._catalog.edits(record.id))
         task = self._scenes.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             task = asyncio.create_task(asyncio.to_thread(self._prepare, record.id, record.version))

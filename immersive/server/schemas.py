@@ -6,12 +6,15 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from ..link_terms import Scope, Visibility
+
 
 class OpenLinkRequest(BaseModel):
     """What the page posts: the fragment of its address."""
 
     secret: str = Field(max_length=200)
     scene: str | None = Field(default=None, max_length=64, description="A scene that portals lead to.")
+    password: str = Field(default="", max_length=200)
 
 
 class OpenedScene(BaseModel):
@@ -31,12 +34,16 @@ class OpenedScene(BaseModel):
     bounds_max: tuple[float, float, float]
     background: tuple[float, float, float]
     portals: dict[int, str] = Field(description="Scene ids behind the manifest's portals, by their index.")
+    notes: str
+    visibility: Visibility
+    remix_of: str | None = Field(description="Title of the scene that this one was forked from.")
 
 
 class OpenLinkResponse(BaseModel):
-    """A scene and the two proofs that its link was opened."""
+    """A scene, what may be done with it, and the two proofs that its link was opened."""
 
     scene: OpenedScene
+    scope: Scope = Field(description="`view` for scenes behind doorways, whatever the link allows.")
     ticket: str
     ticket_expires_in_s: int
     bearer: str
@@ -62,17 +69,60 @@ class SceneResponse(BaseModel):
     scene: dict[str, Any]
 
 
-class RenameRequest(BaseModel):
-    """A new title."""
+class SpawnBody(BaseModel):
+    """Where visitors begin: their feet, in metres, and where they look."""
 
-    title: str = Field(max_length=1000)
+    position: tuple[float, float, float]
+    yaw_deg: float
+
+
+class EditRequest(BaseModel):
+    """What is to be changed; what is left out stays."""
+
+    title: str | None = Field(default=None, max_length=1000)
+    notes: str | None = Field(default=None, max_length=10_000)
+    spawn: SpawnBody | None = None
+    has_sound: bool | None = None
+    visibility: Visibility | None = None
+
+
+class EditedScene(BaseModel):
+    """A scene as it is now, for whoever changed it."""
+
+    scene: dict[str, Any]
+    edit: dict[str, Any]
+
+
+class RemixRequest(BaseModel):
+    """How the copy is called; left out: as the scene it comes from."""
+
+    title: str | None = Field(default=None, max_length=1000)
+
+
+class RemixedScene(BaseModel):
+    """A copy, and an edit link to it; `path` holds the secret and is told only here."""
+
+    scene: dict[str, Any]
+    link: dict[str, Any]
+    path: str
+    recipe: dict[str, Any] = Field(description="What the scene was made from, to make another with `create`.")
 
 
 class CreateLinkRequest(BaseModel):
-    """How long the link works, and whether anything may be told without its secret."""
+    """What the link allows, to whom and for how long; and how much is told without its secret."""
 
+    scope: Scope = "view"
+    visibility: Visibility = "private"
     expires_in_s: float | None = None
-    is_private: bool = True
+    max_opens: int | None = None
+    password: str | None = Field(default=None, max_length=1000)
+    embed_origins: list[str] = Field(default=[], max_length=100)
+
+
+class OpenList(BaseModel):
+    """Who opened a link or tried to, newest first, the latest thousand."""
+
+    opens: list[dict[str, Any]]
 
 
 class CreatedLink(BaseModel):
@@ -86,6 +136,31 @@ class LinkList(BaseModel):
     """The links of a scene, newest first, without their secrets."""
 
     links: list[dict[str, Any]]
+
+
+class PairLinkRequest(BaseModel):
+    """The secret of the link that a headset is to open."""
+
+    secret: str = Field(max_length=200)
+
+
+class PairingCode(BaseModel):
+    """Six characters for `/pair`."""
+
+    code: str
+    expires_in_s: int
+
+
+class PairRequest(BaseModel):
+    """What was typed; spaces, dashes and small letters are no matter."""
+
+    code: str = Field(max_length=40)
+
+
+class PairedLink(BaseModel):
+    """The link behind a code, with its secret."""
+
+    path: str
 
 
 class LinkResponse(BaseModel):

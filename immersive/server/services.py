@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,8 +14,17 @@ from starlette.requests import HTTPConnection
 from ..catalog import Catalog
 from ..share import Links
 from .access import Grants
-from .limits import MAX_ADDRESSES, OPENS_PER_MINUTE
-from .rates import BucketPerAddress
+from .limits import (
+    ALL_PAIRINGS_PER_MINUTE,
+    MAX_ADDRESSES,
+    OPENS_PER_MINUTE,
+    PAIRINGS_PER_MINUTE,
+    PASSWORDS_AT_ONCE,
+    PASSWORDS_PER_MINUTE,
+    REMIXES_PER_HOUR,
+)
+from .pairing import PairingCodes
+from .rates import BucketPerAddress, TokenBucket
 from .scenes import SceneCache
 from .viewers import Viewers
 
@@ -31,8 +41,15 @@ class Services:
     scenes: SceneCache
     viewers: Viewers
     opens: BucketPerAddress
+    passwords: BucketPerAddress  # by link, not by address
+    remixes: BucketPerAddress  # by link
+    codes: PairingCodes
+    pairings: BucketPerAddress
+    all_pairings: TokenBucket
+    hashing: asyncio.Semaphore  # held while a password is compared
     allowed_hosts: frozenset[str] | None  # without port; None: any, for servers behind a proxy
     page_folder: Path = PAGE_FOLDER
+    public_url: str | None = None  # where a proxy or tunnel shows this server
     now: Callable[[], float] = field(default=time.monotonic)
 
     @classmethod
@@ -42,6 +59,7 @@ class Services:
         allowed_hosts: frozenset[str] | None,
         *,
         page_folder: Path = PAGE_FOLDER,
+        public_url: str | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> Services:
         """Wire the parts together. `now` is a monotonic clock in seconds."""
@@ -53,10 +71,21 @@ class Services:
             scenes=SceneCache(catalog),
             viewers=Viewers(links),
             opens=BucketPerAddress(OPENS_PER_MINUTE / 60, OPENS_PER_MINUTE, MAX_ADDRESSES),
+            passwords=BucketPerAddress(PASSWORDS_PER_MINUTE / 60, PASSWORDS_PER_MINUTE, MAX_ADDRESSES),
+            remixes=BucketPerAddress(REMIXES_PER_HOUR / 3600, REMIXES_PER_HOUR, MAX_ADDRESSES),
+            codes=PairingCodes(now),
+            pairings=BucketPerAddress(PAIRINGS_PER_MINUTE / 60, PAIRINGS_PER_MINUTE, MAX_ADDRESSES),
+            all_pairings=TokenBucket(ALL_PAIRINGS_PER_MINUTE / 60, ALL_PAIRINGS_PER_MINUTE, now()),
+            hashing=asyncio.Semaphore(PASSWORDS_AT_ONCE),
             allowed_hosts=allowed_hosts,
             page_folder=page_folder,
+            public_url=public_url,
             now=now,
         )
+
+    def base_url(self, request: HTTPConnection) -> str:
+        """Return this server's address as the other side knows it, without a slash at the end."""
+        return self.public_url or f"{request.url.scheme}://{request.headers.get('host', '')}"
 
     def is_own_host(self, host: str | None) -> bool:
         """Return whether a request's Host is a name of this server.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,6 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as open_socket
 
 from immersive.catalog import Catalog, SceneRecord
-from immersive.database import Database
 from immersive.errors import UnknownSceneError
 from immersive.server import viewers
 from immersive.server.run import start_in_thread
@@ -109,19 +107,6 @@ def test_the_catalog_knows_where_portals_lead(catalog: Catalog, chain: list[Scen
     assert catalog.portals(first) == {0: second}
     catalog.delete(second)
     assert catalog.portals(first) == {} and not catalog.leads_to(first, third)
-
-
-def test_a_catalog_from_before_portals_is_brought_up_to_date(tmp_path: Path) -> None:
-    Catalog(tmp_path).close()
-    with sqlite3.connect(tmp_path / "catalog.sqlite") as old:
-        old.execute("DROP TABLE portal")
-        old.execute("PRAGMA user_version = 1")
-    old.close()
-
-    database = Database(tmp_path / "catalog.sqlite")
-
-    assert database.read("SELECT count(*) FROM portal")[0][0] == 0
-    database.close()
 
 
 def test_a_link_opens_what_its_portals_lead_to_and_nothing_else(

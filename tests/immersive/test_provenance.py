@@ -136,7 +136,7 @@ def test_the_label_goes_with_the_scene_to_files_and_visitors(
     asset = build_asset(lopsided_cloud(60), title="Made up", recipe={"seed": 1}, provenance=provenance)
     catalog = Catalog(tmp_path / "home")
     record = catalog.publish(asset, backend=name)
-    link = Links(catalog).create(record.id, is_private=False)
+    link = Links(catalog).create(record.id, visibility="unlisted")
     export_asset(catalog.asset(record.id), tmp_path / "out.glb")
     catalog.close()
 

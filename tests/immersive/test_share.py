@@ -124,5 +124,5 @@ def test_links_need_a_scene_and_a_future(catalog: Catalog, scene: SceneRecord) -
 
 def test_links_are_private_unless_asked_otherwise(catalog: Catalog, scene: SceneRecord) -> None:
     links = Links(catalog)
-    assert links.create(scene.id).is_private
-    assert not links.get(links.create(scene.id, is_private=False).id).is_private
+    assert links.create(scene.id).visibility == "private"
+    assert links.get(links.create(scene.id, visibility="unlisted").id).visibility == "unlisted"

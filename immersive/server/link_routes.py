@@ -1,0 +1,144 @@
+"""REST routes of links: opening them for anyone, the rest for the owner."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+
+from fastapi import APIRouter, Request
+
+from ..errors import UnknownLinkError
+from ..share import ShareLink
+from .failures import TooManyRequestsError
+from .guard import Guard, visitor_of
+from .limits import BEARER_LIFETIME_S, TICKET_LIFETIME_S
+from .schemas import (
+    CreatedLink,
+    CreateLinkRequest,
+    LinkList,
+    LinkResponse,
+    OpenedScene,
+    OpenLinkRequest,
+    OpenLinkResponse,
+    OpenList,
+    Preview,
+)
+from .services import Services, address_of
+
+
+def link_routes(services: Services) -> APIRouter:
+    """Return the routes below `/api/links`, and those that make and list a scene's links."""
+    router = APIRouter()
+    catalog, links, guard = services.catalog, services.links, Guard(services)
+
+    @router.post("/api/links/{link_id}/open")
+    async def open_link(link_id: str, body: OpenLinkRequest, request: Request) -> OpenLinkResponse:
+        """Exchange a link's secret for the scene, a ticket and a bearer.
+
+        Who sends the bearer of an earlier open comes back: that needs no password and is not counted.
+        """
+        if not services.opens.take(address_of(request), services.now()):
+            raise TooManyRequestsError("links were opened too often", hint="Wait a minute.")
+        link = await opened(link_id, body, request)
+        scene_id = link.scene_id if body.scene is None else body.scene
+        links.check_way(link, scene_id)
+        # The visitor's next step is the socket; reading the pack here has it ready by then.
+        scene = await services.scenes.get(scene_id)
+        manifest, grant = scene.asset.manifest, services.grants.issue(link.id, scene_id)
+        record, edit, origin = catalog.get(scene_id), catalog.edits(scene_id), catalog.remixed(scene_id)
+        return OpenLinkResponse(
+            scene=OpenedScene(
+                id=record.id,
+                version=record.version,
+                title=record.title,
+                splat_count=record.splat_count,
+                byte_length=record.byte_length,
+                is_generated=record.is_generated,
+                quality=record.as_dict()["quality"],
+                walkability=record.as_dict()["walkability"],
+                spawn=asdict(manifest.spawn),
+                eye_height_m=manifest.eye_height_m,
+                bounds_min=manifest.bounds_min,
+                bounds_max=manifest.bounds_max,
+                background=manifest.background,
+                portals=catalog.portals(scene_id),
+                notes=edit.notes,
+                visibility=edit.visibility,
+                remix_of=None if origin is None else origin.origin_title,
+            ),
+            scope=link.scope if scene_id == link.scene_id else "view",
+            ticket=grant.ticket,
+            ticket_expires_in_s=int(TICKET_LIFETIME_S),
+            bearer=grant.bearer,
+            bearer_expires_in_s=int(BEARER_LIFETIME_S),
+        )
+
+    async def opened(link_id: str, body: OpenLinkRequest, request: Request) -> ShareLink:
+        visitor = visitor_of(request)
+        if guard.returning(request, link_id):
+            return links.reopen(link_id, visitor=visitor)
+        if not needs_password(link_id, body.secret):
+            return links.open(link_id, body.secret, visitor=visitor)
+        # Asked only of who has the secret, so that nobody else can use up the tries.
+        if not services.passwords.take(link_id, services.now()):
+            raise TooManyRequestsError("passwords were tried too often", hint="Wait a minute.")
+        async with services.hashing:
+            return await asyncio.to_thread(
+                links.open, link_id, body.secret, password=body.password, visitor=visitor
+            )
+
+    def needs_password(link_id: str, secret: str) -> bool:
+        try:
+            link = links.get(link_id)
+        except UnknownLinkError:
+            return False
+        return link.has_password and (link.visibility == "public" or links.is_secret(link_id, secret))
+
+    @router.get("/api/links/{link_id}/preview")
+    async def preview(link_id: str) -> Preview:
+        """Say what a link that is not private leads to."""
+        link = links.get(link_id)
+        if links.shown_as(link) == "private":
+            # As if there were none: that it exists is private too.
+            raise UnknownLinkError(f"link {link_id[:40]!r} does not exist")
+        links.check(link)
+        record = catalog.get(link.scene_id)
+        return Preview(title=record.title, is_generated=record.is_generated)
+
+    @router.delete("/api/links/{link_id}")
+    async def revoke_link(link_id: str, request: Request) -> LinkResponse:
+        """Revoke a link; whoever has it open is sent away within a second."""
+        guard.owner(request)
+        link = links.revoke(link_id)
+        services.viewers.end_refused()
+        return LinkResponse(link=link.as_dict())
+
+    @router.get("/api/links/{link_id}/opens")
+    async def list_opens(link_id: str, request: Request) -> OpenList:
+        """List who opened a link, or tried to."""
+        guard.owner(request)
+        return OpenList(opens=[entry.as_dict() for entry in links.opens(link_id)])
+
+    @router.get("/api/scenes/{scene_id}/links")
+    async def list_links(scene_id: str, request: Request) -> LinkList:
+        """List a scene's links."""
+        guard.owner(request)
+        return LinkList(links=[link.as_dict() for link in links.list(scene_id)])
+
+    @router.post("/api/scenes/{scene_id}/links")
+    async def create_link(scene_id: str, body: CreateLinkRequest, request: Request) -> CreatedLink:
+        """Make a link to a scene."""
+        guard.owner(request)
+        link = await asyncio.to_thread(
+            links.create,
+            scene_id,
+            scope=body.scope,
+            visibility=body.visibility,
+            expires_in_s=body.expires_in_s,
+            max_opens=body.max_opens,
+            password=body.password,
+            embed_origins=body.embed_origins,
+        )
+        return CreatedLink(link=link.as_dict(), path=link.path)
+
+    return router
