@@ -43,12 +43,12 @@ class Fidelity:
     Chosen on five scenes so that a bit spent anywhere buys the same decibels (README.md).
     """
 
-    mean: float = 1 / 3  # step, in sizes of the chunk's typical splat; finer for thin ones
-    scale_steps: int = 6  # per octave
+    mean: float = 0.4  # step, in sizes of the chunk's typical splat; finer for thin ones
+    scale_steps: int = 7  # per octave
     opacity_levels: int = 48  # below 1
-    color: float = 1 / 128  # step of luma for the chunk's mean splat, sRGB 0..1
-    normal: float = 1 / 5  # radians, for a splat with axes 1 : 2
-    angle: float = 1 / 5
+    color: float = 1 / 150  # step of luma for the chunk's mean splat, sRGB 0..1
+    normal: float = 1 / 7  # radians, for a splat with axes 1 : 2
+    angle: float = 1 / 7
     rest: float = 1 / 36  # step of luma in the product of coefficient and C0
     chroma: float = 1.5  # steps of colour differences, in steps of luma
 

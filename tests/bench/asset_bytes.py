@@ -45,6 +45,7 @@ class Scene:
     name: str
     cloud: SplatCloud
     cameras: Cameras
+    sog_bytes: int | None = None  # of the SOG that it came as
     truth_psnr_db: Callable[[SplatCloud], float] | None = None
 
 
@@ -59,8 +60,9 @@ def rows() -> list[Row]:
         chunks = [data for data, _ in encode_chunks(parts)]
         seconds = time.process_time() - started
         packed = join_clouds(decode_chunks(chunks))
-        candidates = {"ours": (sum(map(len, chunks)), packed), **_of_others(scene.cloud)}
+        candidates = {"ours": (sum(map(len, chunks)), packed), **_of_others(scene)}
         for name, (count, cloud) in candidates.items():
+            print(f"{scene.name}: {name}, {count / len(scene.cloud):.2f} bytes per splat", flush=True)
             total[name] += count
             found.append(Row(f"{scene.name}: {name}", count / len(scene.cloud), "B/splat"))
             loss = _psnr_db(draw(cloud, scene.cameras).images.clip(0, 1), truth)
@@ -89,8 +91,12 @@ def scenes() -> list[Scene]:
     }
     found = []
     for name, path in files.items():
-        cloud = read_splats(shared(path))
-        found.append(Scene(name, cloud, _resized(viewpoints(cloud.means, [], seed=5))))
+        file = shared(path)
+        cloud = read_splats(file)
+        # Its makers' own files: a palette of 500 000 splats takes GaussForge a quarter of an hour.
+        original = [*file.parent.iterdir()] if file.name == "meta.json" else []
+        sog_bytes = sum(part.stat().st_size for part in original) or None
+        found.append(Scene(name, cloud, _resized(viewpoints(cloud.means, [], seed=5)), sog_bytes))
     requests = {
         "forest": CreateRequest(prompt="a misty pine forest with a wooden cabin beside a lake"),
         "living room": CreateRequest(
@@ -113,7 +119,7 @@ def _lifted(name: str, request: CreateRequest) -> Scene:
         name,
         fitted.cloud,
         cameras,
-        lambda cloud: assess(cloud, source.frames, exposures=fitted.exposures).psnr_db,
+        truth_psnr_db=lambda cloud: assess(cloud, source.frames, exposures=fitted.exposures).psnr_db,
     )
 
 
@@ -122,14 +128,16 @@ def _resized(cameras: Cameras) -> Cameras:
     return cameras.subset(some.tolist()).resized(_WIDTH_PX, _HEIGHT_PX)
 
 
-def _of_others(cloud: SplatCloud) -> dict[str, tuple[int, SplatCloud]]:
+def _of_others(scene: Scene) -> dict[str, tuple[int, SplatCloud]]:
     """Let GaussForge write both formats from a PLY, and read what it wrote."""
     import gaussforge
 
-    program, source = gaussforge.GaussForge(), ply.encode(cloud)
-    found = {}
+    program, source = gaussforge.GaussForge(), ply.encode(scene.cloud)
+    found = {} if scene.sog_bytes is None else {"SOG 2": (scene.sog_bytes, scene.cloud)}
     with TemporaryDirectory() as folder:
         for name, kind in (("SPZ 4", "spz"), ("SOG 2", "sog")):
+            if name in found:
+                continue
             result = program.convert(source, "ply", kind, spz_version=4)
             assert "error" not in result, result["error"]
             data = bytes(result["data"])
