@@ -43,6 +43,14 @@ class Blobs:
             raise StoreError(f"version must be 64 hex digits, got {version[:80]!r}")
         return self.root / version[:2] / version
 
+    def has(self, version: str) -> bool:
+        """Return whether the pack of `version` is there."""
+        return self.folder(version).is_dir()
+
+    def fetch(self, version: str) -> Path | None:
+        """Return the folder that holds the pack of `version`; None: there is none."""
+        return self.folder(version) if self.has(version) else None
+
     def put(self, version: str, write: Callable[[Path], object]) -> Path:
         """Store what `write` puts into the empty folder it is given, and return where it is now.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -21,12 +22,11 @@ from streaming.asset import Spawn, SplatAsset
 from streaming.limits import MAX_TITLE_CHARACTERS
 from streaming.pack import MANIFEST_NAME, PACK_NAME, parse_asset_json, read_asset, write_pack
 
-from .blobs import Blobs
-from .database import Database
 from .errors import StoreError, UnknownSceneError
 from .home import make_private
 from .link_terms import Visibility
 from .scene_edit import Remixed, SceneEdit, check_edit, edited, read_edit, write_edit
+from .stores import open_stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,7 @@ class Catalog:
     def __init__(self, home: Path, *, now: Callable[[], float] = time.time) -> None:
         self.home = make_private(home)
         self.now = now
-        self.blobs = Blobs(home / "scenes")
-        self.database = Database(home / "catalog.sqlite")
+        self.database, self.blobs = open_stores(home, os.environ)
 
     def publish(
         self,
@@ -155,8 +154,8 @@ class Catalog:
         Raises:
             StoreError: It is missing.
         """
-        folder = self.blobs.folder(record.version)
-        if not folder.is_dir():
+        folder = self.blobs.fetch(record.version)
+        if folder is None:
             raise StoreError(
                 f"scene {record.id!r} has lost its pack", hint="Create it again; that restores the pack."
             )
@@ -288,9 +287,9 @@ class Catalog:
             UnknownSceneError: No such scene.
         """
         for row in self.database.read("SELECT id, version FROM scene WHERE content_sha256 IS NULL"):
-            path = self.blobs.folder(row["version"]) / PACK_NAME
-            if path.is_file():
-                with path.open("rb") as file:
+            folder = self.blobs.fetch(row["version"])
+            if folder is not None:
+                with (folder / PACK_NAME).open("rb") as file:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
                 with self.database.transaction():
                     self.database.write(

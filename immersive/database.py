@@ -13,7 +13,7 @@ from .errors import DiskFullError, StoreError
 from .home import make_private
 
 # Each entry takes the schema from its index to the next; never change one that was released.
-_MIGRATIONS: tuple[tuple[str, ...], ...] = (
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         """CREATE TABLE scene (
             id TEXT PRIMARY KEY,
@@ -187,15 +187,15 @@ class Database:
     def _migrate(self) -> None:
         with self.transaction():
             found = int(self.read("PRAGMA user_version")[0][0])
-            if found > len(_MIGRATIONS):
+            if found > len(MIGRATIONS):
                 raise StoreError(
-                    f"catalog must be of format {len(_MIGRATIONS)} or older, got {found}",
+                    f"catalog must be of format {len(MIGRATIONS)} or older, got {found}",
                     hint="A newer immersive wrote it; install that or set IMMERSIVE_HOME to another folder.",
                 )
-            for statements in _MIGRATIONS[found:]:
+            for statements in MIGRATIONS[found:]:
                 for statement in statements:
                     self._connection.execute(statement)
-            self._connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+            self._connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -237,6 +237,10 @@ class Database:
     def check_references_last(self) -> None:
         """Within a transaction: rows may come before those that they refer to."""
         self.write("PRAGMA defer_foreign_keys = ON")
+
+    def is_sound(self) -> bool:
+        """Look through the whole file; slow."""
+        return bool(self.read("PRAGMA integrity_check")[0][0] == "ok")
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""

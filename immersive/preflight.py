@@ -101,9 +101,11 @@ def main():
     """
     gaps = missing()
     if "--install" in sys.argv:
-        # strace records what a store asks of the disk, for the power losses that tests replay.
+        # strace records what a store asks of the disk, for the power losses that tests replay; PostgreSQL is
+        # what the store for several servers is tested against.
         further = [] if find_chromium() else ["chromium"]
         further += [] if shutil.which("strace") else ["strace"]
+        further += [] if any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) else ["postgresql"]
         if install(_packages(gaps) + further):
             gaps = missing()
         if find_chromium() is None:

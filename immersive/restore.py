@@ -166,7 +166,7 @@ def _take(catalog: Catalog, file: zipfile.ZipFile, members: list[str], tables: R
         fresh = [row for row in scenes if row["version"] not in ids]
         try:
             for row in scenes:
-                if not catalog.blobs.folder(row["version"]).is_dir():
+                if not catalog.blobs.has(row["version"]):
                     new_packs.append(row["version"])
                     asset = _checked_asset(file, row)
                     catalog.blobs.put(row["version"], lambda folder, asset=asset: write_pack(asset, folder))

@@ -71,18 +71,20 @@ def kill_publishers(home: Path, kills: int, chance: random.Random, every: int = 
         if number % every == every - 1 or number == kills - 1:
             found += missing(home, acks)
             print(f"  {number + 1} kills, {told} scenes acknowledged, {len(found)} losses", flush=True)
-            _forget_some(home, acks, chance)
+            _forget_some(home, acks)
     return found
 
 
-def _forget_some(home: Path, acks: list[Ack], chance: random.Random) -> None:
-    """Delete most scenes, so that looking stays cheap."""
+def _forget_some(home: Path, acks: list[Ack]) -> None:
+    """Delete most scenes, so that looking stays cheap, and cancel the jobs, so that more may wait."""
     catalog = Catalog(home)
     for record in catalog.list()[20:]:
         catalog.delete(record.id)
+    for job in Jobs(catalog).list(most=1_000_000):
+        Jobs(catalog).cancel(job.id)
     kept = {record.id for record in catalog.list()}
-    links = {row["id"] for row in catalog.database.read("SELECT id FROM link")}
-    acks[:] = [ack for ack in acks if ack.get("scene", ack.get("link")) in kept | links or "job" in ack]
+    kept |= {row["id"] for row in catalog.database.read("SELECT id FROM link")}
+    acks[:] = [ack for ack in acks if ack.get("scene", ack.get("link")) in kept]
     catalog.close()
 
 

@@ -129,6 +129,7 @@ def test_what_is_to_be_decided_comes_first_and_a_flood_ends(catalog: Catalog, cl
     with pytest.raises(QueueFullError):
         file(catalog, scene.id)
     Reports(catalog).decide(made[0], "dismiss")
+    clock.at += 10
     made.append(file(catalog, other.id))
     assert [report.id for report in Reports(catalog).list()] == [*made[1:], made[0]]
 
