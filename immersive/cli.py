@@ -253,6 +253,9 @@ def serve(
     cert: Annotated[Path | None, typer.Option(help="Your own certificate (PEM), with --key.")] = None,
     key: Annotated[Path | None, typer.Option(help="The certificate's private key (PEM).")] = None,
     insecure: Annotated[bool, typer.Option(help="Allow plain HTTP beyond this machine.")] = False,
+    public_url: Annotated[
+        str | None, typer.Option(help="The address by which a proxy or tunnel shows this server.")
+    ] = None,
     sample: Annotated[
         bool, typer.Option("--sample", help="Serve the scene that comes with immersive.")
     ] = False,
@@ -260,7 +263,16 @@ def serve(
     """Serve your scenes; links work while this runs."""
     from .serve_command import serve_scenes
 
-    serve_scenes(host=host, port=port, lan=lan, cert=cert, key=key, insecure=insecure, sample=sample)
+    serve_scenes(
+        host=host,
+        port=port,
+        lan=lan,
+        cert=cert,
+        key=key,
+        insecure=insecure,
+        public_url=public_url,
+        sample=sample,
+    )
 
 
 @app.command("list")
@@ -347,6 +359,20 @@ def revoke(link: Annotated[str, typer.Argument(help="The link, or its id (the pa
     from .link_commands import revoke_link
 
     revoke_link(link)
+
+
+@app.command()
+def publish(
+    scene: SceneId,
+    static: Annotated[Path, typer.Option(help="Folder to write: page, pack and table, for any web host.")],
+    url: Annotated[
+        str | None, typer.Option(help="Where it will be found, so that messengers show its picture.")
+    ] = None,
+) -> None:
+    """Write a scene as a folder that any web host serves, without a server of yours."""
+    from .link_commands import publish_scene
+
+    publish_scene(scene, static, url=url)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Commands on links: share, links, revoke."""
+"""Commands on links: share, links, revoke, publish."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -107,6 +108,15 @@ def _state(link: ShareLink) -> str:
 
 def _time(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def publish_scene(scene: str, folder: Path, *, url: str | None) -> None:
+    """Write a scene as a folder for any web host."""
+    from .static_site import publish_static
+
+    size = publish_static(Catalog(home_folder()), scene, folder, url=url)
+    _ERR.print(f"wrote {folder} ({size / 1e6:.1f} MB): copy it to any web host", markup=False)
+    _ERR.print("Whoever finds it there sees the scene; links, passwords and revoking need `immersive serve`.")
 
 
 def revoke_link(link: str) -> None:

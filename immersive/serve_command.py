@@ -27,7 +27,15 @@ _ERR = Console(stderr=True, highlight=False, emoji=False)
 
 
 def serve_scenes(
-    *, host: str, port: int, lan: bool, cert: Path | None, key: Path | None, insecure: bool, sample: bool
+    *,
+    host: str,
+    port: int,
+    lan: bool,
+    cert: Path | None,
+    key: Path | None,
+    insecure: bool,
+    public_url: str | None,
+    sample: bool,
 ) -> None:
     """Serve until interrupted. The sample is served from a data folder of its own and leaves no trace."""
     from .server.run import serve
@@ -41,7 +49,17 @@ def serve_scenes(
             tell_owner_token(info)
             _ERR.print("Make a link with: immersive share SCENE. Stop with Ctrl-C.")
 
-        serve(home, host, port, lan=lan, cert=cert, key=key, insecure=insecure, on_ready=tell)
+        serve(
+            home,
+            host,
+            port,
+            lan=lan,
+            cert=cert,
+            key=key,
+            insecure=insecure,
+            public_url=public_url,
+            on_ready=tell,
+        )
         return
     with tempfile.TemporaryDirectory(prefix="immersive-sample-") as folder:
         catalog = Catalog(Path(folder))
@@ -58,6 +76,7 @@ def serve_scenes(
             cert=cert,
             key=key,
             insecure=insecure,
+            public_url=public_url,
             on_ready=lambda info: show_link(info.link(link.path), info),
         )
 

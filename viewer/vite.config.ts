@@ -13,4 +13,9 @@ export default defineConfig({
     chunkSizeWarningLimit: 4_000,
   },
   worker: { format: "es" },
+  experimental: {
+    // The page lies at /v/…, so it names its files from the root; they find each other from where they are,
+    // so that `immersive publish` can put all of it into any folder.
+    renderBuiltUrl: (_file, { hostType }) => (hostType === "html" ? undefined : { relative: true }),
+  },
 });

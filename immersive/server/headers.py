@@ -44,6 +44,12 @@ def content_security_policy(host: str, embed_origins: Sequence[str] = ()) -> str
     )
 
 
+def static_policy() -> str:
+    """Return the policy that a page carries in itself, where headers are somebody else's."""
+    parts = content_security_policy("").split("; ")
+    return "; ".join(part for part in parts if not part.startswith("frame-ancestors"))  # not valid in a page
+
+
 class SecurityHeaders:
     """Adds the headers, and refuses names that are not ours."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 
 from fastapi import APIRouter, Request
 
@@ -12,12 +11,12 @@ from ..share import ShareLink
 from .failures import TooManyRequestsError
 from .guard import Guard, visitor_of
 from .limits import BEARER_LIFETIME_S, TICKET_LIFETIME_S
+from .opened_scene import describe_scene
 from .schemas import (
     CreatedLink,
     CreateLinkRequest,
     LinkList,
     LinkResponse,
-    OpenedScene,
     OpenLinkRequest,
     OpenLinkResponse,
     OpenList,
@@ -44,29 +43,10 @@ def link_routes(services: Services) -> APIRouter:
         links.check_way(link, scene_id)
         # The visitor's next step is the socket; reading the pack here has it ready by then.
         scene = await services.scenes.get(scene_id)
-        manifest, grant = scene.asset.manifest, services.grants.issue(link.id, scene_id)
-        record, edit, origin = catalog.get(scene_id), catalog.edits(scene_id), catalog.remixed(scene_id)
+        grant = services.grants.issue(link.id, scene_id)
+        scope = link.scope if scene_id == link.scene_id else "view"
         return OpenLinkResponse(
-            scene=OpenedScene(
-                id=record.id,
-                version=record.version,
-                title=record.title,
-                splat_count=record.splat_count,
-                byte_length=record.byte_length,
-                is_generated=record.is_generated,
-                quality=record.as_dict()["quality"],
-                walkability=record.as_dict()["walkability"],
-                spawn=asdict(manifest.spawn),
-                eye_height_m=manifest.eye_height_m,
-                bounds_min=manifest.bounds_min,
-                bounds_max=manifest.bounds_max,
-                background=manifest.background,
-                portals=catalog.portals(scene_id),
-                notes=edit.notes,
-                visibility=edit.visibility,
-                remix_of=None if origin is None else origin.origin_title,
-            ),
-            scope=link.scope if scene_id == link.scene_id else "view",
+            scene=describe_scene(catalog, scene.asset.manifest, scene_id, scope),
             ticket=grant.ticket,
             ticket_expires_in_s=int(TICKET_LIFETIME_S),
             bearer=grant.bearer,

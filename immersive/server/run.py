@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -56,6 +57,7 @@ def serve(
     cert: Path | None = None,
     key: Path | None = None,
     insecure: bool = False,
+    public_url: str | None = None,
     on_ready: Callable[[ServerInfo], None] | None = None,
 ) -> None:
     """Serve the scenes of `home` until interrupted.
@@ -68,12 +70,16 @@ def serve(
         cert: PEM file of your own certificate and chain.
         key: PEM file of its key.
         insecure: Allow plain HTTP beyond this machine; WebXR will not work there.
+        public_url: `https://name[:port]` by which a proxy or tunnel on this machine shows the server. Its
+            name is then ours too, links are told with it, and visitors counted by the address it forwards.
         on_ready: Called once, from this thread, when the server listens.
 
     Raises:
         ServerError: The port is taken, the address is not this machine's, or TLS is missing or broken.
     """
-    prepared = _prepare(home, host, port, lan=lan, cert=cert, key=key, insecure=insecure)
+    prepared = _prepare(
+        home, host, port, lan=lan, cert=cert, key=key, insecure=insecure, public_url=public_url
+    )
     try:
         prepared.server.on_started = lambda: on_ready(prepared.info) if on_ready else None
         with suppress(KeyboardInterrupt):  # uvicorn raises it again after a clean stop
@@ -92,6 +98,7 @@ def start_in_thread(
     cert: Path | None = None,
     key: Path | None = None,
     insecure: bool = False,
+    public_url: str | None = None,
     page_folder: Path = PAGE_FOLDER,
 ) -> Iterator[ServerInfo]:
     """Serve in a thread of this process while the context is open; arguments as for `serve`.
@@ -100,7 +107,15 @@ def start_in_thread(
         ServerError: As for `serve`.
     """
     prepared = _prepare(
-        home, host, port, lan=lan, cert=cert, key=key, insecure=insecure, page_folder=page_folder
+        home,
+        host,
+        port,
+        lan=lan,
+        cert=cert,
+        key=key,
+        insecure=insecure,
+        public_url=public_url,
+        page_folder=page_folder,
     )
     started = threading.Event()
     prepared.server.on_started = started.set
@@ -157,10 +172,12 @@ def _prepare(
     cert: Path | None,
     key: Path | None,
     insecure: bool,
+    public_url: str | None = None,
     page_folder: Path = PAGE_FOLDER,
 ) -> _Prepared:
     if (cert is None) != (key is None):
         raise ServerError("a certificate and its key come together", hint="Give both --cert and --key.")
+    public_name = None if public_url is None else _name_of(public_url)
     address = lan_address() if lan else host
     is_public = not is_loopback(address)
     if is_public and cert is None and not lan and not insecure:
@@ -179,6 +196,8 @@ def _prepare(
         if cert is not None:
             _check_pair(cert, key)
             allowed |= names_in_certificate(cert)
+    if allowed is not None and public_name is not None:
+        allowed |= {public_name}
     # The loopback address as well: a headset on a cable reaches it through `adb reverse`.
     addresses = dict.fromkeys([address, "127.0.0.1"] if lan else [address])
     sockets = _listen(list(addresses), port)
@@ -189,7 +208,8 @@ def _prepare(
         for listener in sockets:
             listener.close()
         raise
-    services = Services.build(catalog, allowed, page_folder=page_folder)
+    public_url = None if public_url is None else public_url.rstrip("/")
+    services = Services.build(catalog, allowed, page_folder=page_folder, public_url=public_url)
     config = uvicorn.Config(
         build_app(services),
         http=DeadlineHttpProtocol,
@@ -202,7 +222,9 @@ def _prepare(
         # At "info" uvicorn logs the addresses of sockets, which hold tickets.
         log_level=logging.WARNING,
         access_log=False,
-        proxy_headers=False,
+        # Only with a proxy do these headers come from one; from this machine, where it has to run.
+        proxy_headers=public_url is not None,
+        forwarded_allow_ips="127.0.0.1",
         server_header=False,
         limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=3,
@@ -211,7 +233,7 @@ def _prepare(
     )
     shown = f"[{address}]" if ":" in address else address
     info = ServerInfo(
-        url=f"{'https' if cert else 'http'}://{shown}:{port}",
+        url=public_url or f"{'https' if cert else 'http'}://{shown}:{port}",
         port=port,
         is_secure=cert is not None,
         is_lan=is_public,
@@ -220,6 +242,22 @@ def _prepare(
         owner_token=ensure_owner_token(home),
     )
     return _Prepared(_Server(config, services), sockets, info, catalog)
+
+
+def _name_of(public_url: str) -> str:
+    """Return the host name of the address that a proxy shows us by."""
+    try:
+        parts = urlsplit(public_url)
+        is_plain = parts.scheme in ("https", "http") and parts.path in ("", "/")
+        name = parts.hostname if is_plain and not (parts.query or parts.fragment or parts.username) else None
+    except ValueError:
+        name = None
+    if not name:
+        raise ServerError(
+            f"the public address must look like https://scenes.example.org, got {public_url[:80]!r}",
+            hint="Scheme and name, no path.",
+        )
+    return name
 
 
 def is_loopback(host: str) -> bool:

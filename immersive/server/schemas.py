@@ -34,16 +34,16 @@ class OpenedScene(BaseModel):
     bounds_max: tuple[float, float, float]
     background: tuple[float, float, float]
     portals: dict[int, str] = Field(description="Scene ids behind the manifest's portals, by their index.")
+    scope: Scope = Field(description="What the link allows; behind doorways `view`, whatever it is.")
     notes: str
     visibility: Visibility
     remix_of: str | None = Field(description="Title of the scene that this one was forked from.")
 
 
 class OpenLinkResponse(BaseModel):
-    """A scene, what may be done with it, and the two proofs that its link was opened."""
+    """A scene and the two proofs that its link was opened."""
 
     scene: OpenedScene
-    scope: Scope = Field(description="`view` for scenes behind doorways, whatever the link allows.")
     ticket: str
     ticket_expires_in_s: int
     bearer: str

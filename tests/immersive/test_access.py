@@ -248,7 +248,7 @@ def test_doorways_lead_a_link_on_for_looking_only(world: World) -> None:
     ).json()
     headers = {"Authorization": f"Bearer {opened['bearer']}"}
     path = f"/api/scenes/{world.other.id}"
-    assert opened["scope"] == "view"
+    assert opened["scene"]["scope"] == "view"
     assert world.client.get(f"{path}/pack", headers=headers).status_code == 200
     assert world.client.patch(path, headers=headers, **_edit()).status_code == 403
     assert world.client.post(f"{path}/remix", headers=headers, json={}).status_code == 403
@@ -281,7 +281,7 @@ def test_a_link_opens_by_its_own_secret_alone(
     if code:
         assert answer.json()["error"]["code"] == code
     else:
-        assert answer.json()["scope"] == whose
+        assert answer.json()["scene"]["scope"] == whose
 
 
 @pytest.mark.parametrize("who", ["expired", "revoked"])

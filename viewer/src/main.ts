@@ -3,7 +3,9 @@
 import { deviceProfile, rendererName, type DeviceProfile } from "./device/profiles";
 import { DeferredEvents } from "./protocol/deferredEvents";
 import { Failure, parseLink, type Link, type SceneSummary } from "./protocol/link";
-import { SceneStream } from "./protocol/sceneStream";
+import { SceneStream, type ChunkStream } from "./protocol/sceneStream";
+import { StaticStream } from "./protocol/staticStream";
+import { editScene, pairingCode, redeemCode, remixScene, type SceneChange } from "./share/actions";
 import { Hud } from "./ui/hud";
 import { STRINGS } from "./ui/strings";
 import type { Travel, Visit } from "./visit";
@@ -21,6 +23,13 @@ const hud = new Hud(find("#hud", HTMLElement), {
   toggleMovement: () => visit?.toggleMovement(),
   enterXr: (mode) => void visit?.enterXr(mode),
   retry: () => location.reload(),
+  pair: () => act(async (link) => hud.say(STRINGS.pairCode(await pairingCode(link), location.host), 60_000)),
+  remix: () =>
+    act(async (link, scene) => {
+      hud.say(STRINGS.remixing, 60_000);
+      location.assign(await remixScene(link, scene));
+    }),
+  edit: { save: (change) => save(change), beginHere: () => visit && save({ spawn: visit.standing }) },
 });
 
 window.addEventListener("error", (event) => fail(event.error ?? event.message));
@@ -29,10 +38,14 @@ window.addEventListener("unhandledrejection", (event) => fail(event.reason));
 window.addEventListener("hashchange", () => location.reload());
 
 const link = parseLink(location);
-if (link) begin(link).catch(fail);
+/** Written by `immersive publish`: the scene lies beside the page. */
+const isStatic = document.querySelector('meta[name="immersive-static"]') !== null;
+if (isStatic) begin(undefined).catch(fail);
+else if (link) begin(link).catch(fail);
+else if (location.pathname === "/pair") askForCode();
 else fail(new Failure("no_link"));
 
-async function begin(link: Link): Promise<void> {
+async function begin(link: Link | undefined): Promise<void> {
   const loading = import("./visit");
   loading.catch(() => undefined); // told below, unless the link fails first
   const { stream, scene, events } = await open(link);
@@ -41,23 +54,65 @@ async function begin(link: Link): Promise<void> {
   const { Visit } = await loading.catch((error: unknown) => {
     throw new Failure("unreachable", String(error));
   });
-  const travel: Travel = (target, events) => new SceneStream({ ...link, scene: target }, events, streamOptions);
+  const travel: Travel = (target, events) =>
+    link ? new SceneStream({ ...link, scene: target }, events, streamOptions) : new StaticStream(events, profile.maxSplats);
   visit = new Visit({ canvas, hud, stream, scene, profile, travel, fail });
   events.attach(visit);
 }
 
 interface Opened {
-  readonly stream: SceneStream;
+  readonly stream: ChunkStream;
   readonly scene: SceneSummary;
   readonly events: DeferredEvents;
 }
 
 /** Open the link; the first chunks may come before there is anything to draw them with. */
-async function open(link: Link): Promise<Opened> {
+async function open(link: Link | undefined): Promise<Opened> {
   return new Promise((resolve) => {
-    const events = new DeferredEvents({ opened: (scene) => resolve({ stream, scene, events }), failed: fail });
-    const stream = new SceneStream(link, events, streamOptions);
+    const opened = (scene: SceneSummary): void => {
+      hud.endAsking();
+      resolve({ stream, scene, events });
+    };
+    const failed = (failure: Failure): void => {
+      if (link && failure.code === "link_password") askForPassword(link, (password) => resolve(open({ ...link, password })));
+      else fail(failure);
+    };
+    const events = new DeferredEvents({ opened, failed });
+    const stream = link ? new SceneStream(link, events, streamOptions) : new StaticStream(events, profile.maxSplats);
     stream.start();
+  });
+}
+
+function askForPassword(link: Link, submit: (password: string) => void): void {
+  const problem = link.password === undefined ? "" : STRINGS.passwordWrong;
+  hud.ask({ kind: "password", words: STRINGS.passwordGate, problem, submit });
+}
+
+function askForCode(problem = ""): void {
+  const submit = (code: string): void => {
+    redeemCode(code).then(
+      (path) => location.replace(path),
+      (error: unknown) => {
+        const code = error instanceof Failure ? error.code : "page_broken";
+        if (code === "link_unknown") askForCode(STRINGS.codeWrong);
+        else if (code === "too_many_requests") askForCode(STRINGS.codeTooOften);
+        else fail(error);
+      },
+    );
+  };
+  hud.ask({ kind: "code", words: STRINGS.codeGate, problem, submit });
+}
+
+/** Do what the link allows with the place the visitor is in; a failure is said and ends nothing. */
+function act(action: (link: Link, scene: string) => Promise<void>): void {
+  if (!link || !visit) return;
+  action(link, visit.place.id).catch((error: unknown) => hud.say(STRINGS.actionFailed(String(error)), 8_000));
+}
+
+function save(change: SceneChange): void {
+  act(async (link, scene) => {
+    await editScene(link, scene, change);
+    hud.say(STRINGS.saved);
   });
 }
 

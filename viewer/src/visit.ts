@@ -16,7 +16,7 @@ import {
   type TreeMessage,
 } from "./protocol/generated";
 import { Failure, type SceneSummary } from "./protocol/link";
-import type { SceneStream, StreamEvents, ViewPose } from "./protocol/sceneStream";
+import type { ChunkStream, StreamEvents, ViewPose } from "./protocol/sceneStream";
 import { Stage } from "./render/stage";
 import { Soundscape } from "./sound/soundscape";
 import { SplatPicture } from "./splats/picture";
@@ -31,12 +31,12 @@ import { Pointer } from "./walk/pointer";
 import { XrVisit, offerXr } from "./xr/session";
 
 /** Begin a stream of another scene of the same link. */
-export type Travel = (scene: string, events: StreamEvents) => SceneStream;
+export type Travel = (scene: string, events: StreamEvents) => ChunkStream;
 
 export interface VisitParts {
   readonly canvas: HTMLCanvasElement;
   readonly hud: Hud;
-  readonly stream: SceneStream;
+  readonly stream: ChunkStream;
   readonly scene: SceneSummary;
   readonly profile: DeviceProfile;
   readonly travel: Travel;
@@ -65,7 +65,7 @@ export class Visit implements StreamEvents {
   place: SceneSummary;
   portals: readonly Portal[] = [];
   private manifestPortals: readonly Portal[] = [];
-  private stream: SceneStream;
+  private stream: ChunkStream;
   private readonly doorways: Doorways;
   private thresholds = new Thresholds([]);
   readonly soundscape: Soundscape;
@@ -130,6 +130,12 @@ export class Visit implements StreamEvents {
   /** True when all that will come is decoded and on the screen. */
   get isSettled(): boolean {
     return this.isBatchDone && this.pendingDecodes === 0 && this.stage.backend.isSettled;
+  }
+
+  /** Where the visitor stands and looks, as a spawn. */
+  get standing(): { position: [number, number, number]; yaw_deg: number } {
+    const { x, y, z } = this.player.walker.feet;
+    return { position: [x, y, z], yaw_deg: (Math.atan2(-this.forward.x, -this.forward.z) * 180) / Math.PI };
   }
 
   recentre(): void {
@@ -329,7 +335,7 @@ export class Visit implements StreamEvents {
     return this.place.portals[this.manifestPortals.indexOf(portal)];
   }
 
-  private arrive(stream: SceneStream, scene: SceneSummary, portal: Portal): void {
+  private arrive(stream: ChunkStream, scene: SceneSummary, portal: Portal): void {
     this.stream.dispose();
     this.stream = stream;
     this.place = scene;

@@ -68,7 +68,7 @@ describe("a link", () => {
     const asked: unknown[] = [];
     const request = async (_url: unknown, init?: RequestInit) => {
       asked.push(JSON.parse(String(init?.body)));
-      return new Response(JSON.stringify({ scene: { version: "v" }, ticket: "t" }));
+      return new Response(JSON.stringify({ scene: { version: "v" }, ticket: "t", bearer: "b" }));
     };
 
     await openLink({ id: "a", secret: "s", scene: "b2" }, request as typeof fetch);

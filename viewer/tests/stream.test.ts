@@ -19,6 +19,10 @@ const SCENE: SceneSummary = {
   bounds_min: [-1, -1, -1],
   bounds_max: [1, 1, 1],
   portals: {},
+  scope: "view",
+  notes: "",
+  visibility: "public",
+  remix_of: null,
   background: [0, 0, 0],
 };
 
@@ -104,7 +108,7 @@ async function visit(): Promise<Visit> {
   const chunks: ChunkMessage[] = [];
   const failures: Failure[] = [];
   const waits: number[] = [];
-  const opens = vi.fn(async () => ({ scene: SCENE, ticket: "t/1" }));
+  const opens = vi.fn(async () => ({ scene: SCENE, ticket: "t/1", bearer: "b/1" }));
   const events: StreamEvents = {
     opened: () => undefined,
     scene: () => undefined,
@@ -274,7 +278,7 @@ describe("a stream", () => {
 
   it("does not mix two versions of a scene", async () => {
     const { opens, failures } = await visit();
-    opens.mockResolvedValue({ scene: { ...SCENE, version: "v2" }, ticket: "t" });
+    opens.mockResolvedValue({ scene: { ...SCENE, version: "v2" }, ticket: "t", bearer: "b" });
     socket().drop(1001);
     await vi.advanceTimersByTimeAsync(5_000);
 
@@ -344,7 +348,7 @@ describe("a link", () => {
   const failureOf = async (request: typeof fetch) => openLink({ id: "a", secret: "b" }, request).catch((error: unknown) => (error as Failure).code);
 
   it("is exchanged for a ticket without its secret in the address", async () => {
-    const request = vi.fn<typeof fetch>(answer(200, { scene: SCENE, ticket: "t" }));
+    const request = vi.fn<typeof fetch>(answer(200, { scene: SCENE, ticket: "t", bearer: "b" }));
     const opened = await openLink({ id: "a", secret: "b" }, request);
 
     expect(opened.ticket).toBe("t");

@@ -7,7 +7,10 @@ export interface Link {
   readonly secret: string;
   /** A scene to which doorways lead from the link's own; undefined: that one. */
   readonly scene?: string;
+  readonly password?: string;
 }
+
+export type Visibility = "private" | "unlisted" | "public";
 
 /** What the server says about a scene before the stream begins. */
 export interface SceneSummary {
@@ -26,11 +29,21 @@ export interface SceneSummary {
   readonly background: readonly [number, number, number];
   /** Ids of the scenes behind the manifest's portals, by their index. */
   readonly portals: Readonly<Record<number, string>>;
+  /** What the link allows in this scene; each allows what those before it do. */
+  readonly scope: "view" | "remix" | "edit";
+  /** Plain text of whoever made or edited the scene. */
+  readonly notes: string;
+  /** The most that links to the scene may tell. */
+  readonly visibility: Visibility;
+  /** Title of the scene that this one was forked from. */
+  readonly remix_of: string | null;
 }
 
 export interface OpenedLink {
   readonly scene: SceneSummary;
   readonly ticket: string;
+  /** Proof that the link was opened: coming back needs no password and is not counted as another open. */
+  readonly bearer: string;
 }
 
 /** Every way in which a visit can end; `ui/strings.ts` has the words for each. */
@@ -39,6 +52,8 @@ export type FailureCode =
   | "link_unknown"
   | "link_expired"
   | "link_revoked"
+  | "link_used_up"
+  | "link_password"
   | "too_many_requests"
   | "unreachable"
   | "server_busy"
@@ -75,11 +90,22 @@ const CODES: ReadonlySet<string> = new Set<FailureCode>([
   "link_unknown",
   "link_expired",
   "link_revoked",
+  "link_used_up",
+  "link_password",
   "too_many_requests",
 ]);
 
 /** A server that takes longer than this to open a link counts as unreachable. */
 const OPEN_TIMEOUT_MS = 15_000;
+
+/** The latest bearer of each link that this page opened. */
+const bearers = new Map<string, string>();
+
+/** Return the header that proves that this page opened a link, if it did. */
+export function proof(linkId: string): Record<string, string> {
+  const bearer = bearers.get(linkId);
+  return bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
+}
 
 /** Exchange a link for its scene and a ticket. Throws `Failure`. */
 export async function openLink(link: Link, request: typeof fetch = fetch): Promise<OpenedLink> {
@@ -87,15 +113,18 @@ export async function openLink(link: Link, request: typeof fetch = fetch): Promi
   try {
     response = await request(`/api/links/${encodeURIComponent(link.id)}/open`, {
       method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ secret: link.secret, scene: link.scene }),
+      headers: { "content-type": "application/json", ...proof(link.id) },
+      body: JSON.stringify({ secret: link.secret, scene: link.scene, password: link.password }),
       signal: AbortSignal.timeout(OPEN_TIMEOUT_MS),
     });
   } catch (error) {
     throw new Failure("unreachable", String(error));
   }
   const body: unknown = await response.json().catch(() => undefined);
-  if (response.ok && isOpened(body)) return body;
+  if (response.ok && isOpened(body)) {
+    bearers.set(link.id, body.bearer);
+    return body;
+  }
   const code = errorCode(body);
   if (code !== undefined && CODES.has(code)) throw new Failure(code as FailureCode);
   if (response.status === 404) throw new Failure("link_unknown");
@@ -103,7 +132,7 @@ export async function openLink(link: Link, request: typeof fetch = fetch): Promi
   throw new Failure("protocol", `status ${response.status}`);
 }
 
-function errorCode(body: unknown): string | undefined {
+export function errorCode(body: unknown): string | undefined {
   if (typeof body !== "object" || body === null || !("error" in body)) return undefined;
   const { error } = body;
   if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
@@ -112,6 +141,7 @@ function errorCode(body: unknown): string | undefined {
 
 function isOpened(body: unknown): body is OpenedLink {
   if (typeof body !== "object" || body === null) return false;
-  const { scene, ticket } = body as Partial<OpenedLink>;
+  const { scene, ticket, bearer } = body as Partial<OpenedLink>;
+  if (typeof bearer !== "string") return false;
   return typeof ticket === "string" && typeof scene === "object" && typeof scene.version === "string";
 }

@@ -60,7 +60,24 @@ const MAX_RETRIES = 8;
 /** Hashes that fit one HELLO. */
 const MAX_HAVE = Math.floor((MAX_CLIENT_MESSAGE_BYTES - 16) / HASH_PREFIX_BYTES);
 
-export class SceneStream {
+/** Where the chunks of a visit come from. */
+export interface ChunkStream {
+  /** Bytes of chunks received in this visit. */
+  readonly bytesReceived: number;
+  start(): void;
+  /** The view from now on. */
+  setPose(pose: ViewPose): void;
+  /** A chunk was taken in. */
+  release(chunk: number): void;
+  /** A chunk cannot be drawn: ask for it once more. */
+  refuse(chunk: number, reason: number): void;
+  /** Chunks were dropped for want of room; they may come again when they are in view. */
+  drop(chunks: readonly number[]): void;
+  /** Close for good. Safe to call twice. */
+  dispose(): void;
+}
+
+export class SceneStream implements ChunkStream {
   private readonly window = new CreditWindow();
   private readonly held = new Set<number>();
   /** Bytes of chunks that this connection brought and that still wait to be taken in. */

@@ -5,6 +5,8 @@ import type { Failure, SceneSummary } from "../protocol/link";
 import type { Movement } from "../walk/player";
 import type { StickView } from "../walk/pointer";
 import { button, element, icon, mark } from "./dom";
+import { editContent, type EditActions } from "./editPanel";
+import { gate, type GateOptions } from "./gate";
 import { Panel, helpContent, sceneContent } from "./panel";
 import { FAILURES, STRINGS } from "./strings";
 
@@ -14,6 +16,9 @@ export interface HudActions {
   toggleMovement(): void;
   enterXr(mode: XRSessionMode): void;
   retry(): void;
+  pair(): void;
+  remix(): void;
+  edit: EditActions;
 }
 
 export interface XrOffer {
@@ -43,6 +48,10 @@ export class Hud implements StickView {
   private readonly stick = element("div", { class: "stick", hidden: "" }, this.knob);
   private readonly info = new Panel(STRINGS.info);
   private readonly help = new Panel(STRINGS.help);
+  private readonly edit = new Panel(STRINGS.edit);
+  private readonly remixButton: HTMLButtonElement;
+  private readonly editButton: HTMLButtonElement;
+  private readonly pairButton: HTMLButtonElement;
   private readonly tools: HTMLElement;
   private card: HTMLElement | undefined;
   private scene: SceneSummary | undefined;
@@ -59,10 +68,16 @@ export class Hud implements StickView {
     this.sound = onlyIcon(STRINGS.mute, "sound", () => this.actions.toggleSound());
     this.sound.hidden = true;
     this.movement = onlyIcon(STRINGS.fly, "fly", () => this.actions.toggleMovement());
+    this.remixButton = onlyIcon(STRINGS.remix, "copy", () => this.actions.remix());
+    this.editButton = onlyIcon(STRINGS.edit, "edit", () => this.edit.toggle());
+    this.pairButton = onlyIcon(STRINGS.pair, "headset", () => this.actions.pair());
     this.tools = element(
       "div",
       { class: "corner top-right", hidden: "" },
       button({ label: STRINGS.share, icon: "share", showsLabel: true, press: () => void this.share() }),
+      this.pairButton,
+      this.remixButton,
+      this.editButton,
       this.sound,
       onlyIcon(STRINGS.info, "info", () => this.info.toggle()),
       onlyIcon(STRINGS.help, "help", () => this.help.toggle()),
@@ -79,12 +94,15 @@ export class Hud implements StickView {
       this.progress,
       this.info.dialog,
       this.help.dialog,
+      this.edit.dialog,
     );
     window.addEventListener("keydown", (event) => this.shortcut(event));
   }
 
   /** The scene's name and label are known. */
   setScene(scene: SceneSummary, manifest?: Manifest): void {
+    // Only who has a secret can hand it on; a scene of plain files has none.
+    const canPair = location.hash.length > 1;
     this.scene = scene;
     const title = scene.title || STRINGS.untitled;
     this.title.textContent = title;
@@ -93,6 +111,10 @@ export class Hud implements StickView {
     document.title = `${title} · ${STRINGS.product}`;
     this.chip.hidden = !scene.is_generated;
     this.tools.hidden = false;
+    this.pairButton.hidden = !canPair;
+    this.remixButton.hidden = scene.scope === "view";
+    this.editButton.hidden = scene.scope !== "edit";
+    if (scene.scope === "edit" && !this.edit.dialog.open) this.edit.fill(...editContent(scene, this.actions.edit));
     this.info.fill(...sceneContent(scene, manifest));
   }
 
@@ -203,8 +225,23 @@ export class Hud implements StickView {
     this.curtainText.textContent = "";
     this.info.dialog.close();
     this.help.dialog.close();
+    this.edit.dialog.close();
     this.root.append(this.card);
     retry?.focus();
+  }
+
+  /** Ask for one line before there is a scene; asking again takes the place of the question before. */
+  ask(options: GateOptions): void {
+    this.card?.remove();
+    this.card = gate(options);
+    this.curtainText.textContent = "";
+    this.root.append(this.card);
+  }
+
+  /** The answer was right. */
+  endAsking(): void {
+    this.card?.remove();
+    this.card = undefined;
   }
 
   draw(stick: { x: number; y: number; knobX: number; knobY: number } | undefined): void {
@@ -237,6 +274,7 @@ export class Hud implements StickView {
 
   private shortcut(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey || this.card) return;
+    if (this.edit.dialog.open) return;
     const isPanelOpen = this.info.dialog.open || this.help.dialog.open;
     if (event.key === "?" && !this.info.dialog.open) this.help.toggle();
     else if (event.code === "KeyI" && !this.help.dialog.open && this.scene) this.info.toggle();

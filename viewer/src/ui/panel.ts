@@ -42,6 +42,7 @@ export class Panel {
 
 export function sceneContent(scene: SceneSummary, manifest: Manifest | undefined): Node[] {
   const content: Node[] = [];
+  if (scene.notes) content.push(section(STRINGS.notesTitle, undefined, element("p", { class: "notes" }, scene.notes)));
   if (scene.is_generated) content.push(element("p", {}, STRINGS.generatedWhy));
   content.push(qualitySection(scene.quality), walkSection(scene.walkability), factsSection(scene, manifest));
   const heard = manifest?.sounds.map(({ caption }) => caption) ?? [];
@@ -69,6 +70,7 @@ function factsSection(scene: SceneSummary, manifest: Manifest | undefined): HTML
   };
   const recipe = manifest?.recipe ?? {};
   fact(STRINGS.madeFrom, text(recipe["prompt"]), "prose");
+  fact(STRINGS.remixOf, scene.remix_of ?? undefined);
   fact(STRINGS.splats, scene.splat_count.toLocaleString("en"));
   fact(STRINGS.size, `${(scene.byte_length / 1e6).toFixed(1)} MB`);
   fact(STRINGS.backend, text(recipe["backend"]));
