@@ -141,7 +141,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE link_with_terms RENAME TO link",
         "CREATE INDEX link_by_scene ON link (scene_id)",
         """CREATE TABLE link_open (
-            id INTEGER PRIMARY KEY,
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
             link_id TEXT NOT NULL REFERENCES link (id) ON DELETE CASCADE,
             at REAL NOT NULL,
             result TEXT NOT NULL,

@@ -106,9 +106,9 @@ def test_deleting_takes_everything_along(catalog: Catalog, other: Catalog, clock
 
 def test_links_open_expire_and_are_revoked(catalog: Catalog, other: Catalog, clock: Clock) -> None:  # noqa: F811
     scene = catalog.publish(opaque_asset())
-    link = Links(catalog).create(scene.id, expires_in_s=60, is_private=False)
+    link = Links(catalog).create(scene.id, expires_in_s=60, visibility="unlisted")
     assert link.secret is not None
-    assert Links(other).open(link.id, link.secret).is_private is False
+    assert Links(other).open(link.id, link.secret).visibility == "unlisted"
     with pytest.raises(UnknownLinkError):
         Links(other).open(link.id, "wrong")
     clock.at += 61
