@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
+import socket
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -10,7 +14,7 @@ import pytest
 
 from immersive.client import open_link
 from immersive.server.owner import is_owner, reset_owner_token
-from tests.immersive.served_site import ASSET, Site
+from tests.immersive.served_site import ASSET, Site, heavy_asset
 from tests.streaming.opaque_asset import opaque_asset
 
 
@@ -156,3 +160,35 @@ def test_a_bearer_reads_its_own_scene_and_only_while_its_link_opens(site: Site) 
     address = f"{site.info.url}/api/scenes/{site.scene.id}/pack"
     assert httpx.get(address, headers=bearer).status_code == 401
     assert httpx.get(address, headers=site.owner).status_code == 200
+
+
+@pytest.mark.parametrize("how", ["revoke", "expire", "delete"])
+def test_a_pack_on_its_way_stops_when_its_link_ends(
+    site: Site, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = site.catalog.publish(heavy_asset())
+    link = site.links.create(scene.id)
+    bearer = open_link(site.info.link(link.path)).bearer
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+    raw.settimeout(10)
+    raw.connect(("127.0.0.1", site.info.port))
+    raw.sendall(
+        f"GET /api/scenes/{scene.id}/pack HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Authorization: Bearer {bearer}\r\n\r\n".encode()
+    )
+    received = len(raw.recv(50_000))
+    if how == "revoke":
+        site.links.revoke(link.id)
+    elif how == "expire":
+        with site.catalog.database.transaction():
+            site.catalog.database.write("UPDATE link SET expires_at = 5 WHERE id = ?", (link.id,))
+    else:
+        site.catalog.delete(scene.id)
+    time.sleep(0.6)  # reads nothing meanwhile: what is in buffers is on its way already
+    with suppress(ConnectionResetError):
+        while part := raw.recv(65_536):
+            received += len(part)
+    raw.close()
+    assert 50_000 <= received < scene.byte_length / 2
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
