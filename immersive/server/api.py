@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
@@ -23,6 +22,7 @@ from .schemas import (
     SceneResponse,
 )
 from .services import Services
+from .watched_file import WatchedFile
 
 
 def api_routes(services: Services) -> APIRouter:
@@ -91,13 +91,13 @@ def api_routes(services: Services) -> APIRouter:
     @router.get("/api/scenes/{scene_id}/pack", response_class=FileResponse)
     async def pack(scene_id: str, request: Request) -> Response:
         """Send the pack, whole or by Range; its chunks lie end to end."""
-        guard.reader(request, scene_id)
+        still_readable = guard.reader(request, scene_id)
         record = catalog.get(scene_id)
         tag = f'"{record.version}"'
         headers = {"ETag": tag, "Cache-Control": "private, max-age=31536000, immutable"}
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
-        path: Path = catalog.pack_folder(record) / PACK_NAME
-        return FileResponse(path, media_type="application/octet-stream", headers=headers)
+        path = catalog.pack_folder(record) / PACK_NAME
+        return WatchedFile(path, still_readable, media_type="application/octet-stream", headers=headers)
 
     return router

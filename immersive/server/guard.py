@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import Request
 
 from ..errors import LinkError
@@ -29,13 +31,19 @@ class Guard:
         """Return whether the owner asks."""
         return is_owner(self._services.catalog.home, bearer_of(request))
 
-    def reader(self, request: Request, scene_id: str) -> None:
-        """Raise AccessError unless the owner asks, or whoever opened a link that leads to this very scene."""
+    def reader(self, request: Request, scene_id: str) -> Callable[[], object]:
+        """Return what to call later to see whether the asker may still read the scene; it raises LinkError.
+
+        Raises:
+            AccessError: Neither the owner asks, nor whoever opened a link that leads to this very scene.
+        """
         if self.is_owner(request):
-            return
+            return lambda: None
         admitted = self._admitted(request)
         if admitted is None or admitted[0].scene_id != scene_id:
             raise AccessError("this needs the bearer of an opened link", hint="Open the link first.")
+        links, link_id = self._services.links, admitted[1].id
+        return lambda: links.check_way(links.get(link_id), scene_id)
 
     def changer(self, request: Request, scene_id: str, scope: Scope) -> ShareLink | None:
         """Return the link by which someone may do what `scope` stands for; None when the owner asks.

@@ -17,6 +17,7 @@ from .limits import (
     SEND_BUFFER_BYTES,
     WRITE_STALL_S,
 )
+from .watched_file import ABORT
 
 _TOO_LARGE = (
     b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-type: application/json\r\n"
@@ -50,6 +51,10 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
                 self.transport.close()
             return
         super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope.setdefault("extensions", {})[ABORT] = self.transport.abort
 
     def on_message_complete(self) -> None:
         self._cancel_timers()
