@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def postgres() -> Iterator[str]:
             _wait(lambda: subprocess.run(ready, check=False).returncode == 0, server)
             yield str(folder)
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGINT)  # SIGTERM would wait for whoever is connected
             server.wait()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

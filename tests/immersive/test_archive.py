@@ -160,6 +160,13 @@ TRICKS: dict[str, Callable[[dict[str, bytes]], object]] = {
     "pack cut": lambda m: m.update({pack_name(m): m[pack_name(m)][:-1]}),
     "pack changed": lambda m: m.update({pack_name(m): b"X" + m[pack_name(m)][1:]}),
     "pack gone": lambda m: m.pop(pack_name(m)),
+    "manifest changed": lambda m: m.update(
+        {
+            n: d.replace(b"Cabin by a lake", b"Cabin by a fake")
+            for n, d in m.items()
+            if n.endswith("/manifest.json")
+        }
+    ),
     "column": edit_rows("link", **{"id) VALUES (1); DROP TABLE scene; --": 1}),
     "no json": lambda m: m.update({"tables/link.jsonl": b"{"}),
     "a list": lambda m: m.update({"tables/link.jsonl": b'{"id": [1]}'}),
