@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -33,6 +34,8 @@ from streaming.messages import (
     Credit,
     Error,
     Hello,
+    Ping,
+    Pong,
     Scene,
     ServerMessage,
     Tree,
@@ -41,7 +44,8 @@ from streaming.messages import (
 )
 from streaming.wire import HASH_PREFIX_BYTES
 
-DEFAULT_WINDOW_BYTES = 256 * 1024  # about 2.5 times what is on the way at 20 Mbit/s and 40 ms
+from .credit_window import FIRST_WINDOW_BYTES, CreditWindow
+
 _HTTP_DEADLINE_S = 10.0
 
 
@@ -118,7 +122,7 @@ async def connect(
     link_url: str,
     *,
     tls: ssl.SSLContext | None = None,
-    window: int = DEFAULT_WINDOW_BYTES,
+    window: int | None = None,
     have: Iterable[bytes] = (),
     max_splats: int = 5_000_000,
     pose: Sequence[float] | None = None,
@@ -130,7 +134,8 @@ async def connect(
     Args:
         link_url: `http(s)://host:port/v/{id}#{secret}`.
         tls: How to check certificates; None: as the system does.
-        window: Bytes that may be on the way before they are acknowledged.
+        window: Bytes that may be on the way before they are acknowledged. None: as many as the line turns
+            out to need.
         have: First 8 bytes or more of the sha256 of chunks that need not come again.
         max_splats: How many splats to receive at most.
         pose: Eye x y z in metres and viewing direction x y z; None: the scene's spawn.
@@ -141,6 +146,33 @@ async def connect(
         InvalidInputError, ConnectionRefusedByServerError: As for `open_link`.
     """
     opened = await asyncio.to_thread(open_link, link_url, tls=tls)
+    async with stream(
+        opened,
+        tls=tls,
+        window=window,
+        have=have,
+        max_splats=max_splats,
+        pose=pose,
+        fov_deg=fov_deg,
+        max_sh_degree=max_sh_degree,
+    ) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def stream(
+    opened: OpenedLink,
+    *,
+    tls: ssl.SSLContext | None = None,
+    window: int | None = None,
+    have: Iterable[bytes] = (),
+    max_splats: int = 5_000_000,
+    pose: Sequence[float] | None = None,
+    fov_deg: float = 90.0,
+    max_sh_degree: int = 3,
+) -> AsyncIterator[SceneConnection]:
+    """Stream the scene of a link that was just opened; its ticket is good for one stream. Else as `connect`."""
+    first_window = FIRST_WINDOW_BYTES if window is None else window
     prefixes = tuple(prefix[:HASH_PREFIX_BYTES] for prefix in have)
     query: dict[str, object] = {
         "ticket": opened.ticket,
@@ -149,7 +181,7 @@ async def connect(
         "budget": max_splats,
         "sh": max_sh_degree,
         # Without credit the server waits for HELLO, and so learns first what not to send.
-        "credit": 0 if prefixes else window,
+        "credit": 0 if prefixes else first_window,
     }
     if pose is not None:
         query["pose"] = ",".join(f"{number:.6g}" for number in pose)
@@ -165,23 +197,29 @@ async def connect(
         max_queue=None,
         proxy=None,
     ) as socket:
-        connection = SceneConnection(socket, opened)
+        connection = SceneConnection(socket, opened, CreditWindow() if window is None else None)
+        await connection.send(Ping(time.perf_counter() * 1000))
         if prefixes:
-            await connection.send(Hello(PROTOCOL_VERSION, max_splats, window, prefixes))
+            await connection.send(Hello(PROTOCOL_VERSION, max_splats, first_window, prefixes))
         yield connection
 
 
 class SceneConnection:
     """One open stream. Use `connect` to get one."""
 
-    def __init__(self, socket: ClientConnection, opened: OpenedLink) -> None:
+    def __init__(self, socket: ClientConnection, opened: OpenedLink, window: CreditWindow | None) -> None:
         self._socket = socket
+        self._window = window  # None: it stays as it began
         self.opened = opened
         self.received = ReceivedScene()
 
     async def send(self, message: ClientMessage) -> None:
         """Send one message."""
         await self._socket.send(encode(message))
+
+    def cut(self) -> None:
+        """Lose the connection without a word, as when a lid is closed."""
+        self._socket.transport.abort()
 
     async def receive(self) -> ServerMessage:
         """Return the next message, having kept it in `received` and given its credit back.
@@ -205,7 +243,8 @@ class SceneConnection:
             if isinstance(message, Error):
                 raise ConnectionRefusedByServerError(message.text, status=message.code)
             await self._keep(message)
-            return message
+            if not isinstance(message, Pong):
+                return message
 
     async def receive_all(self) -> ReceivedScene:
         """Receive until the server has nothing more for this pose and budget."""
@@ -230,9 +269,18 @@ class SceneConnection:
                 kept.chunk_bytes += CHUNK_HEADER_BYTES + len(glb)
                 if kept.tree is not None:
                     self._check(index)
-                await self.send(Credit(CHUNK_HEADER_BYTES + len(glb)))
+                await self._give_back(CHUNK_HEADER_BYTES + len(glb))
+            case Pong(time_ms=time_ms) if self._window is not None:
+                self._window.measure_round_trip(time.perf_counter() - time_ms / 1000)
             case BatchDone(left_out=left_out):
                 kept.is_complete = left_out == 0
+
+    async def _give_back(self, count: int) -> None:
+        if self._window is not None:
+            self._window.arrive(count, time.perf_counter())
+            count = self._window.release(count)
+        if count > 0:
+            await self.send(Credit(count))
 
     def _check(self, index: int) -> None:
         tree = self.received.tree
