@@ -12,6 +12,7 @@ import immersive
 
 from .api import api_routes
 from .failures import install_failures
+from .fallback import fallback_routes
 from .headers import SecurityHeaders
 from .page import page_files, page_routes
 from .services import Services
@@ -41,6 +42,7 @@ def build_app(services: Services) -> FastAPI:
     install_failures(app)
     app.add_middleware(SecurityHeaders, services=services)
     app.include_router(api_routes(services))
+    app.include_router(fallback_routes(services))
     app.mount("/assets", page_files(services))
     app.include_router(page_routes(services))
 

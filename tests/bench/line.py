@@ -1,4 +1,4 @@
-"""A slow line to the next namespace: two TUN devices and a process that delays, paces and loses their packets.
+"""A slow line to the next namespace: two TUN devices and a process that delays, paces and loses packets.
 
 The kernel's own TCP runs at both ends, so slow start, recovery and congestion control are what visitors meet;
 `netem` would do the same and is not in every kernel. Needs root, `ip` and /dev/net/tun: `why_not` says so.

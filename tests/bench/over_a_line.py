@@ -103,7 +103,8 @@ def playbot() -> tuple[SplatCloud, SplatAsset]:
     cloud = replace(cloud, sh=np.ascontiguousarray(cloud.sh[:, :1]))
     kept = FOLDER / "playbot"
     if not kept.exists():
-        write_pack(build_asset(cloud, title="Playbot", provenance=Provenance("bench", is_generated=False)), kept)
+        provenance = Provenance("bench", is_generated=False)
+        write_pack(build_asset(cloud, title="Playbot", provenance=provenance), kept)
     return cloud, read_asset(kept)
 
 
@@ -113,8 +114,9 @@ def noise_asset(chunks: int = 1500, chunk_bytes: int = 32_768) -> SplatAsset:
     parts = [rng.bytes(chunk_bytes) for _ in range(chunks)]
     table = tuple(
         ChunkInfo(
-            index=i, kind="splats", level=min(i, 1), parent=0 if i else -1, range_start=0, range_stop=0,
-            splat_count=1, byte_offset=i * chunk_bytes, byte_length=chunk_bytes,
+            index=i, kind="splats", level=min(i, 1), parent=0 if i else -1,
+            range_start=max(i - 1, 0), range_stop=i,
+            splat_count=1 if i else chunks, byte_offset=i * chunk_bytes, byte_length=chunk_bytes,
             sha256=hashlib.sha256(part).hexdigest(), center=(0.0, 1.0, -5.0), radius=1.0, error=1.0,
         )
         for i, part in enumerate(parts)
@@ -380,7 +382,8 @@ def _goodput(home: Path, link: str) -> list[Row]:
     found = []
     lossy = Line(loss=0.01)
     for line, congestion, goal in (
-        (Line(), "bbr", 0.92), (Line(), "cubic", 0.92), (Line(5, 100), "bbr", 0.92), (Line(100, 20), "bbr", 0.92),
+        (Line(), "bbr", 0.92), (Line(), "cubic", 0.92), (Line(5, 100), "bbr", 0.92),
+        (Line(100, 20), "bbr", 0.92),
         (lossy, "bbr", 0.8), (lossy, "cubic", 0.5),
     ):  # fmt: skip
         with emulated(line) as far:
