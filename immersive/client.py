@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -16,10 +18,10 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_socket
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
-from reconstruction.errors import ImmersiveError, InvalidInputError
+from reconstruction.errors import InvalidInputError
 from streaming.errors import ProtocolError
 from streaming.limits import MAX_CHUNKS, MAX_FILE_BYTES
 from streaming.messages import (
@@ -41,19 +43,14 @@ from streaming.messages import (
 )
 from streaming.wire import HASH_PREFIX_BYTES
 
-DEFAULT_WINDOW_BYTES = 256 * 1024  # about 2.5 times what is on the way at 20 Mbit/s and 40 ms
+from .credit_window import FIRST_WINDOW_BYTES, CreditWindow
+from .errors import ConnectionRefusedByServerError
+from .http_stream import HttpStream
+
+_log = logging.getLogger(__name__)
+
 _HTTP_DEADLINE_S = 10.0
-
-
-class ConnectionRefusedByServerError(ImmersiveError, ConnectionError):
-    """The server does not show the scene, and says why. `status` is HTTP's or the socket's close code."""
-
-    code = "refused"
-
-    def __init__(self, message: str, *, status: int, code: str = "refused", hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
-        self.code = code
+_SOCKET_DEADLINE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,29 +115,61 @@ async def connect(
     link_url: str,
     *,
     tls: ssl.SSLContext | None = None,
-    window: int = DEFAULT_WINDOW_BYTES,
+    window: int | None = None,
     have: Iterable[bytes] = (),
     max_splats: int = 5_000_000,
     pose: Sequence[float] | None = None,
     fov_deg: float = 90.0,
     max_sh_degree: int = 3,
+    sockets: bool = True,
 ) -> AsyncIterator[SceneConnection]:
     """Open a link and its stream; the connection closes with the context.
 
     Args:
         link_url: `http(s)://host:port/v/{id}#{secret}`.
         tls: How to check certificates; None: as the system does.
-        window: Bytes that may be on the way before they are acknowledged.
+        window: Bytes that may be on the way before they are acknowledged. None: as many as the line turns
+            out to need.
         have: First 8 bytes or more of the sha256 of chunks that need not come again.
         max_splats: How many splats to receive at most.
         pose: Eye x y z in metres and viewing direction x y z; None: the scene's spawn.
         fov_deg: Full angle of the cone that is looked into.
         max_sh_degree: 0 leaves view-dependent colour out.
+        sockets: Try a WebSocket first; requests are used where it is refused, or at once if False.
 
     Raises:
         InvalidInputError, ConnectionRefusedByServerError: As for `open_link`.
     """
     opened = await asyncio.to_thread(open_link, link_url, tls=tls)
+    async with stream(
+        opened,
+        tls=tls,
+        window=window,
+        have=have,
+        max_splats=max_splats,
+        pose=pose,
+        fov_deg=fov_deg,
+        max_sh_degree=max_sh_degree,
+        sockets=sockets,
+    ) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def stream(
+    opened: OpenedLink,
+    *,
+    tls: ssl.SSLContext | None = None,
+    window: int | None = None,
+    have: Iterable[bytes] = (),
+    max_splats: int = 5_000_000,
+    pose: Sequence[float] | None = None,
+    fov_deg: float = 90.0,
+    max_sh_degree: int = 3,
+    sockets: bool = True,
+) -> AsyncIterator[SceneConnection]:
+    """Stream the scene of a link that was just opened; a ticket is good for one stream. Else as `connect`."""
+    first_window = FIRST_WINDOW_BYTES if window is None else window
     prefixes = tuple(prefix[:HASH_PREFIX_BYTES] for prefix in have)
     query: dict[str, object] = {
         "ticket": opened.ticket,
@@ -149,39 +178,81 @@ async def connect(
         "budget": max_splats,
         "sh": max_sh_degree,
         # Without credit the server waits for HELLO, and so learns first what not to send.
-        "credit": 0 if prefixes else window,
+        "credit": 0 if prefixes else first_window,
     }
     if pose is not None:
         query["pose"] = ",".join(f"{number:.6g}" for number in pose)
-    parts = urlsplit(opened.server_url)
-    scheme = "wss" if parts.scheme == "https" else "ws"
-    address = urlunsplit((scheme, parts.netloc, "/ws", urlencode(query), ""))
-    async with open_socket(
-        address,
-        ssl=tls,
-        subprotocols=[Subprotocol(SUBPROTOCOL)],
-        compression=None,
-        max_size=MAX_FILE_BYTES,
-        max_queue=None,
-        proxy=None,
-    ) as socket:
-        connection = SceneConnection(socket, opened)
+    began = time.perf_counter()
+    socket, trips = await _open_transport(opened.server_url, urlencode(query), tls, sockets=sockets)
+    try:
+        fitting = CreditWindow() if window is None else None
+        if fitting is not None:
+            # SYN, perhaps TLS, upgrade: before the stream began, so nothing has queued in front of them.
+            fitting.measure_round_trip((time.perf_counter() - began) / trips)
+        connection = SceneConnection(socket, opened, fitting)
         if prefixes:
-            await connection.send(Hello(PROTOCOL_VERSION, max_splats, window, prefixes))
+            await connection.send(Hello(PROTOCOL_VERSION, max_splats, first_window, prefixes))
         yield connection
+    finally:
+        await socket.close()
+
+
+async def _open_transport(
+    server_url: str, query: str, tls: ssl.SSLContext | None, *, sockets: bool
+) -> tuple[ClientConnection | HttpStream, int]:
+    """Return what messages go through, and how many round trips it took to open.
+
+    A proxy that refuses the upgrade, or does not answer it, has not used the ticket: requests take it then.
+    """
+    parts = urlsplit(server_url)
+    trips = 3 if parts.scheme == "https" else 2
+    if sockets:
+        scheme = "wss" if parts.scheme == "https" else "ws"
+        try:
+            socket = await open_socket(
+                urlunsplit((scheme, parts.netloc, "/ws", query, "")),
+                ssl=tls,
+                subprotocols=[Subprotocol(SUBPROTOCOL)],
+                compression=None,
+                max_size=MAX_FILE_BYTES,
+                max_queue=None,
+                proxy=None,
+                open_timeout=_SOCKET_DEADLINE_S,
+            )
+        except (InvalidHandshake, TimeoutError, OSError) as error:
+            _log.info("no WebSocket to %s (%s); requests instead", parts.netloc, error)
+        else:
+            return socket, trips
+    requests = HttpStream(server_url, tls)
+    try:
+        await requests.open(query)
+    except BaseException:
+        await requests.close()
+        raise
+    return requests, trips
 
 
 class SceneConnection:
     """One open stream. Use `connect` to get one."""
 
-    def __init__(self, socket: ClientConnection, opened: OpenedLink) -> None:
+    def __init__(
+        self, socket: ClientConnection | HttpStream, opened: OpenedLink, window: CreditWindow | None
+    ) -> None:
         self._socket = socket
+        self._window = window  # None: it stays as it began
         self.opened = opened
         self.received = ReceivedScene()
 
     async def send(self, message: ClientMessage) -> None:
         """Send one message."""
         await self._socket.send(encode(message))
+
+    def cut(self) -> None:
+        """Lose the connection without a word, as when a lid is closed."""
+        if isinstance(self._socket, HttpStream):
+            self._socket.abort()
+        else:
+            self._socket.transport.abort()
 
     async def receive(self) -> ServerMessage:
         """Return the next message, having kept it in `received` and given its credit back.
@@ -230,9 +301,16 @@ class SceneConnection:
                 kept.chunk_bytes += CHUNK_HEADER_BYTES + len(glb)
                 if kept.tree is not None:
                     self._check(index)
-                await self.send(Credit(CHUNK_HEADER_BYTES + len(glb)))
+                await self._give_back(CHUNK_HEADER_BYTES + len(glb))
             case BatchDone(left_out=left_out):
                 kept.is_complete = left_out == 0
+
+    async def _give_back(self, count: int) -> None:
+        if self._window is not None:
+            self._window.arrive(count, time.perf_counter())
+            count = self._window.release(count)
+        if count > 0:
+            await self.send(Credit(count))
 
     def _check(self, index: int) -> None:
         tree = self.received.tree

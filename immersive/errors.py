@@ -136,3 +136,14 @@ class TooDearError(InvalidInputError):
 def is_disk_full(error: OSError) -> bool:
     """Whether `error` says that the disk or the user's share of it is used up."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+class ConnectionRefusedByServerError(ImmersiveError, ConnectionError):
+    """The server does not show the scene, and says why. `status` is HTTP's or the socket's close code."""
+
+    code = "refused"
+
+    def __init__(self, message: str, *, status: int, code: str = "refused", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.code = code

@@ -14,6 +14,7 @@ from ..jobs.supervisor import supervised
 from .api import api_routes
 from .card_routes import card_routes
 from .failures import install_failures
+from .fallback import fallback_routes
 from .headers import SecurityHeaders
 from .jobs_api import job_routes
 from .link_routes import link_routes
@@ -51,6 +52,7 @@ def build_app(services: Services) -> FastAPI:
     app.include_router(api_routes(services))
     app.include_router(job_routes(services))
     app.include_router(report_routes(services))
+    app.include_router(fallback_routes(services))
     app.mount("/assets", page_files(services))
     app.include_router(page_routes(services))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
+from contextlib import suppress
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -12,12 +14,17 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from .limits import (
     CLOSE_DEADLINE_S,
     MAX_REQUEST_BYTES,
-    NOT_SENT_LOW_WATER_BYTES,
+    NOT_SENT_LEAST_BYTES,
+    NOT_SENT_MOST_BYTES,
+    NOT_SENT_S,
     REQUEST_DEADLINE_S,
     SEND_BUFFER_BYTES,
+    WRITE_HIGH_WATER_BYTES,
     WRITE_STALL_S,
 )
 from .watched_file import ABORT
+
+_RATE_AT = 160  # of tcpi_delivery_rate in Linux's struct tcp_info, since 4.9: u64
 
 _TOO_LARGE = (
     b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-type: application/json\r\n"
@@ -39,8 +46,7 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
         if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # Linux and macOS
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOT_SENT_LOW_WATER_BYTES)
+            _hold_back(connection, NOT_SENT_MOST_BYTES)
         self._expect_request()
 
     def data_received(self, data: bytes) -> None:
@@ -95,10 +101,41 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
         self._request_timer = self._stall_timer = None
 
 
+def _hold_back(connection: Any, unsent_bytes: int) -> None:
+    """Have the kernel take no more while it has so many bytes that it has not sent even once."""
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # Linux and macOS
+        with suppress(OSError):  # the other side may be gone
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, unsent_bytes)
+
+
+def _delivery_bytes_s(connection: Any) -> int | None:
+    """Return what TCP delivered lately, bytes a second; None where the kernel does not say."""
+    if sys.platform != "linux":  # elsewhere the structure is another
+        return None
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RATE_AT + 8)
+    except (OSError, AttributeError):
+        return None
+    return int.from_bytes(info[_RATE_AT:], sys.byteorder) if len(info) == _RATE_AT + 8 else None
+
+
 class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
     """A WebSocket that ends even if the other side reads nothing: `close` alone would wait for it."""
 
     _abort_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=WRITE_HIGH_WATER_BYTES)
+        self._socket = transport.get_extra_info("socket")
+        _hold_back(self._socket, NOT_SENT_LEAST_BYTES)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        rate = _delivery_bytes_s(self._socket)
+        if rate is not None:
+            unsent = min(max(int(rate * NOT_SENT_S), NOT_SENT_LEAST_BYTES), NOT_SENT_MOST_BYTES)
+            _hold_back(self._socket, unsent)
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         super().on_task_complete(task)

@@ -13,10 +13,18 @@ WRITE_STALL_S = 30.0
 # Bytes in the kernel cannot be taken back when the viewer turns its head, and 300 viewers that do not
 # read would hold 1.2 GB of them.
 SEND_BUFFER_BYTES = 256 * 1024
-NOT_SENT_LOW_WATER_BYTES = 128 * 1024
+# What TCP has not sent yet waits here, where no newer pose reorders it and a PONG stands behind it: with
+# 128 KB a turn of the head took 276 ms at 20 Mbit/s and 40 ms to bring a chunk of the new view. Enough for
+# the server to be busy for some milliseconds while the line stays full.
+NOT_SENT_S = 0.01
+NOT_SENT_LEAST_BYTES = 16 * 1024
+NOT_SENT_MOST_BYTES = 128 * 1024
+WRITE_HIGH_WATER_BYTES = 16 * 1024  # the same for what asyncio holds
 
 HELLO_DEADLINE_S = 5.0  # from the upgrade to the first credit
 CREDIT_DEADLINE_S = 30.0  # without credit while chunks wait, or without reading what is sent
+POLL_S = 20.0  # an answer of the stream without sockets that has nothing to say; proxies give up after 30 s
+POLL_GAP_S = 15.0  # from the end of one answer to the next request, before the viewer counts as gone
 CLOSE_DEADLINE_S = 2.0  # for the other side to take our goodbye
 DRAIN_DEADLINE_S = 2.0  # for viewers to leave before the process does
 REVOCATION_CHECK_S = 0.5  # a revoked viewer is gone within a second

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from reconstruction.errors import ImmersiveError
@@ -51,47 +52,54 @@ async def stream_scene(socket: WebSocket, services: Services) -> None:
     viewer = Viewer(Pass("", ""), address=address_of(socket))
     name = secrets.token_hex(4)
     try:
-        session = await _admit(socket, services, viewer)
+        session = await admit(socket, services, viewer)
         services.viewers.add(viewer)
         try:
             goodbye = await _converse(socket, session, viewer)
         finally:
             services.viewers.remove(viewer)
         sent = session.sent_chunk_bytes
-    except _Refused as refusal:
+    except Refused as refusal:
         goodbye, sent = refusal.goodbye, 0
     _log.info("viewer %s leaves: %s, %d chunk bytes", name, goodbye, sent)
     if goodbye is not None:
         await _say(socket, goodbye)
 
 
-class _Refused(Exception):
+class Refused(Exception):
+    """A viewer is not let in, or not any longer."""
+
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
         self.goodbye = Goodbye(code, text)
 
 
-async def _admit(socket: WebSocket, services: Services, viewer: Viewer) -> ViewerSession:
+async def admit(connection: HTTPConnection, services: Services, viewer: Viewer) -> ViewerSession:
+    """Use up the ticket of `connection`'s query; return the session that the query asks for.
+
+    Raises:
+        Refused: The ticket, the link, the scene, the query or the number of viewers is in the way.
+    """
     if services.viewers.is_draining:
-        raise _Refused(GOING_AWAY, "the server is going down")
+        raise Refused(GOING_AWAY, "the server is going down")
     if not services.viewers.has_room(viewer.address):
-        raise _Refused(TOO_MANY, "too many viewers at once; close another tab or try later")
-    admitted = services.grants.redeem(socket.query_params.get("ticket", ""))
+        raise Refused(TOO_MANY, "too many viewers at once; close another tab or try later")
+    admitted = services.grants.redeem(connection.query_params.get("ticket", ""))
     if admitted is None:
-        raise _Refused(TICKET_EXPIRED, "the ticket is unknown, used or expired; open the link again")
+        raise Refused(TICKET_EXPIRED, "the ticket is unknown, used or expired; open the link again")
     try:
         services.links.check_way(services.links.get(admitted.link_id), admitted.scene_id)
         scene = await services.scenes.get(admitted.scene_id)
     except LinkError as error:
-        raise _Refused(LINK_REVOKED, str(error)) from error
+        raise Refused(LINK_REVOKED, str(error)) from error
     except ImmersiveError as error:
         _log.warning("a scene of link %s cannot be streamed: %s", admitted.link_id, error)
-        raise _Refused(NOT_FOUND, "the scene is gone or damaged") from error
+        raise Refused(NOT_FOUND, "the scene is gone or damaged") from error
     viewer.admitted = admitted
     try:
-        return _session(scene, socket.query_params)
+        return _session(scene, connection.query_params)
     except ProtocolError as error:
-        raise _Refused(BAD_MESSAGE, str(error)) from error
+        raise Refused(BAD_MESSAGE, str(error)) from error
 
 
 def _session(scene: StreamedScene, query: Mapping[str, str]) -> ViewerSession:
@@ -148,13 +156,13 @@ async def _converse(socket: WebSocket, session: ViewerSession, viewer: Viewer) -
         task.cancel()
     results = await asyncio.gather(*directions, return_exceptions=True)
     for result in results:
-        if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect | _Refused):
+        if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect | Refused):
             # One viewer's failure is ours to explain, and nobody else's to suffer.
             _log.error("a viewer's connection failed", exc_info=result)
     if viewer.goodbye in done:
         return viewer.goodbye.result()
     for result in results:
-        if isinstance(result, _Refused):
+        if isinstance(result, Refused):
             return result.goodbye
     return None
 
@@ -168,14 +176,14 @@ async def _listen(
         if message["type"] != "websocket.receive":
             raise WebSocketDisconnect(message.get("code", 1006))
         if not bucket.take(clock()):
-            raise _Refused(TOO_MANY, f"at most {CLIENT_MESSAGES_PER_SECOND} messages a second")
+            raise Refused(TOO_MANY, f"at most {CLIENT_MESSAGES_PER_SECOND} messages a second")
         data = message.get("bytes")
         if data is None:
-            raise _Refused(BAD_MESSAGE, "messages must be binary, got text")
+            raise Refused(BAD_MESSAGE, "messages must be binary, got text")
         try:
             session.receive(data)
         except ProtocolError as error:
-            raise _Refused(BAD_MESSAGE, str(error)) from error
+            raise Refused(BAD_MESSAGE, str(error)) from error
         wake.set()
 
 
@@ -195,7 +203,7 @@ async def _talk(socket: WebSocket, session: ViewerSession, wake: asyncio.Event, 
                 async with asyncio.timeout(CREDIT_DEADLINE_S):
                     await socket.send_bytes(data)
             except TimeoutError as error:
-                raise _Refused(TOO_SLOW, "nothing was read for too long") from error
+                raise Refused(TOO_SLOW, "nothing was read for too long") from error
             # `send_bytes` does not pause while the buffer has room, and others have viewers too.
             await asyncio.sleep(0)
             continue
@@ -207,16 +215,20 @@ async def _talk(socket: WebSocket, session: ViewerSession, wake: asyncio.Event, 
                 await wake.wait()
         except TimeoutError as error:
             what = "no HELLO came" if not session.has_begun else "no credit came"
-            raise _Refused(TOO_SLOW, what) from error
+            raise Refused(TOO_SLOW, what) from error
+
+
+def farewell(goodbye: Goodbye) -> bytes:
+    """Return the message that says why a stream ends."""
+    is_going_away = goodbye.code == GOING_AWAY
+    return encode(Redirect(RETRY_MS) if is_going_away else Error(goodbye.code, goodbye.text))
 
 
 async def _say(socket: WebSocket, goodbye: Goodbye) -> None:
     """Tell why, then close; whoever does not listen is cut off by the protocol class."""
-    is_going_away = goodbye.code == GOING_AWAY
-    message = Redirect(RETRY_MS) if is_going_away else Error(goodbye.code, goodbye.text)
     try:
         async with asyncio.timeout(CLOSE_DEADLINE_S):
-            await socket.send_bytes(encode(message))
+            await socket.send_bytes(farewell(goodbye))
             await socket.close(goodbye.code, goodbye.text[:100])
     except (TimeoutError, WebSocketDisconnect, RuntimeError) as error:
         _log.debug("goodbye was not taken: %r", error)

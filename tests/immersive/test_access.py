@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import nullcontext, suppress
@@ -165,6 +166,9 @@ ENTRIES: dict[tuple[str, str], Entry] = {
         set(), lambda w: {"json": {"statement": "No."}}, (422, 429)
     ),
     ("POST", "/api/reports/{report_id}/decide"): Entry(OWNER, lambda w: {"json": {"decision": "dismiss"}}),
+    # Tickets below, as of sockets; without one nobody is anybody here.
+    ("POST", "/api/stream"): Entry(set(), lambda w: {"params": {"ticket": "x" * 32}}, (401,)),
+    ("POST", "/api/stream/{name}"): Entry(set(), refused=(404,)),
 }
 SOCKETS = {"/ws"}
 
@@ -325,6 +329,25 @@ def _first_message(world: World, ticket: str, headers: dict[str, str] | None = N
     with suppress(CancelledError), world.client.websocket_connect(address, headers=headers or {}) as socket:
         message = decode_from_server(socket.receive_bytes())
     return message
+
+
+def test_requests_stream_to_those_with_a_ticket_of_a_link_that_opens(world: World) -> None:
+    def ask(ticket: str) -> httpx.Response:
+        return world.client.post("/api/stream", params={"ticket": ticket, "credit": 300_000})
+
+    for who in (*LIVE, "other"):
+        answer = ask(world.tickets[who])
+        assert answer.status_code == 200
+        (length,) = struct.unpack_from("<I", answer.content)
+        message = decode_from_server(answer.content[4 : 4 + length])
+        assert isinstance(message, Chunk)
+        wanted = ASSET if who != "other" else opaque_asset(seed=77)
+        assert message.glb == wanted.chunk_bytes(message.chunk)
+        assert ask(world.tickets[who]).status_code == 401  # used up
+    for who in ("expired", "revoked"):
+        assert ask(world.tickets[who]).status_code == 410
+    for ticket in ("", "x" * 32, world.bearers["view"], world.bearers["owner"], str(world.target.secret)):
+        assert ask(ticket).status_code == 401
 
 
 def test_sockets_stream_to_those_with_a_ticket_of_a_link_that_opens(world: World) -> None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import InvalidUpgrade
 
+from immersive import client
 from immersive.catalog import Catalog
 from immersive.client import ConnectionRefusedByServerError, SceneConnection, connect, open_link
 from immersive.server import scenes
@@ -18,7 +20,7 @@ from immersive.share import Links, ShareLink
 from reconstruction.errors import InvalidInputError
 from streaming.asset import SplatAsset
 from streaming.errors import ProtocolError
-from streaming.messages import CHUNK_HEADER_BYTES, Budget, Chunk, Pose
+from streaming.messages import CHUNK_HEADER_BYTES, BatchDone, Budget, Chunk, Pose
 from tests.streaming.opaque_asset import opaque_asset
 
 ASSET = opaque_asset()
@@ -189,3 +191,25 @@ def test_many_viewers_of_one_scene_read_its_pack_once(
         assert asyncio.run(crowd(info.link(link.path))) == [True] * 12
     catalog.close()
     assert len(reads) == 1
+
+
+def test_requests_bring_the_same_scene_where_sockets_are_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: object, **__: object) -> None:
+        raise InvalidUpgrade("Upgrade", "a proxy took it out")
+
+    monkeypatch.setattr(client, "open_socket", refused)
+
+    async def visit() -> None:
+        async with connect(site.url, window=4096) as connection:
+            received = await connection.receive_all()
+            await connection.send(Pose(1, (0.0, 1.6, 0.0), (0.0, 0.0, 1.0), 80.0))
+            assert isinstance(await connection.receive(), BatchDone), "a waiting request makes way"
+        assert received.is_complete
+        assert received.chunks == {i: ASSET.chunk_bytes(i) for i in range(9)}
+        have = [bytes.fromhex(chunk.sha256) for chunk in ASSET.chunks]
+        async with connect(site.url, have=have) as connection:
+            assert (await connection.receive_all()).chunk_bytes == 0
+
+    asyncio.run(visit())

@@ -104,7 +104,10 @@ interface Visit {
   readonly opens: ReturnType<typeof vi.fn<() => Promise<OpenedLink>>>;
 }
 
-async function visit(): Promise<Visit> {
+const plainly = (url: string, subprotocol: string): WebSocket =>
+  new FakeSocket(new URL(url), subprotocol) as unknown as WebSocket;
+
+async function visit(connect = plainly): Promise<Visit> {
   const chunks: ChunkMessage[] = [];
   const failures: Failure[] = [];
   const waits: number[] = [];
@@ -124,7 +127,8 @@ async function visit(): Promise<Visit> {
     maxShDegree: 2,
     host: { protocol: "https:", host: "example.test:8443" },
     openLink: opens,
-    connect: (url, subprotocol) => new FakeSocket(new URL(url), subprotocol) as unknown as WebSocket,
+    connect,
+    connectByRequests: (query) => new FakeSocket(new URL(`requests:?${query}`), "") as unknown as WebSocket,
   });
   stream.start();
   await vi.advanceTimersByTimeAsync(0);
@@ -296,8 +300,56 @@ describe("a stream", () => {
   });
 });
 
+describe("a stream where sockets are blocked", () => {
+  const PATH = "requests:";
+
+  it("goes on by requests when a socket never opens, with a ticket of their own", async () => {
+    const { opens, waits, chunks } = await visit();
+    socket().drop(1006);
+    await vi.advanceTimersByTimeAsync(0);
+
+    expect(socket().url.protocol).toBe(PATH);
+    expect(opens).toHaveBeenCalledTimes(2);
+    expect(waits).toEqual([]); // at once, and without a word to the visitor
+    socket().accept();
+    socket().say(chunkBytes(0, 100));
+    expect(chunks).toHaveLength(1);
+  });
+
+  it("does so when a proxy swallows the upgrade, and when there are no sockets at all", async () => {
+    await visit();
+    await vi.advanceTimersByTimeAsync(5_100);
+    expect(socket().url.protocol).toBe(PATH);
+
+    await visit(() => {
+      throw new Error("blocked by policy");
+    });
+    expect(socket().url.protocol).toBe(PATH);
+  });
+
+  it("stays with sockets when one was lost that had opened", async () => {
+    await visit();
+    socket().accept();
+    socket().drop(1006);
+    await vi.advanceTimersByTimeAsync(1_000);
+
+    expect(socket().url.protocol).toBe("wss:");
+  });
+
+  it("tries sockets again when requests fail too", async () => {
+    const { waits } = await visit();
+    socket().drop(1006);
+    await vi.advanceTimersByTimeAsync(0);
+    socket().drop(1006);
+    expect(waits).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1_000);
+
+    expect(socket().url.protocol).toBe("wss:");
+  });
+});
+
 describe("the credit window", () => {
-  it("settles at two round trips of what the line carries", () => {
+  it("settles at two round trips of what the line carries, and a little more", () => {
     const window = new CreditWindow();
     window.measureRoundTrip(40);
     let given = 0;
@@ -308,9 +360,22 @@ describe("the credit window", () => {
       given += window.release(25_000);
     }
 
-    expect(window.bytes).toBeGreaterThan(190_000);
-    expect(window.bytes).toBeLessThan(215_000);
+    // 2.5 MB/s x (2 x 40 + 10 ms), and 16 KiB.
+    expect(window.bytes).toBeGreaterThan(235_000);
+    expect(window.bytes).toBeLessThan(255_000);
     expect(given - taken).toBe(window.bytes - FIRST_WINDOW_BYTES);
+  });
+
+  it("is not narrowed by one busy moment", () => {
+    const window = new CreditWindow();
+    window.measureRoundTrip(40);
+    for (let ms = 0; ms < 2_000; ms += 10) window.arrive(25_000, ms);
+    for (let times = 0; times < 10; times++) window.release(25_000);
+    const before = window.bytes;
+    for (let ms = 2_000; ms < 3_000; ms += 10) window.arrive(2_000, ms);
+    window.release(25_000);
+
+    expect(window.bytes).toBe(before);
   });
 
   it("stays as it is until something is known, and within its limits", () => {

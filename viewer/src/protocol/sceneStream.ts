@@ -22,6 +22,7 @@ import {
   type SceneJson,
   type TreeMessage,
 } from "./generated";
+import { RequestSocket, type MessageSocket } from "./requestSocket";
 import { Failure, openLink, type Link, type OpenedLink, type SceneSummary } from "./link";
 
 export interface ViewPose {
@@ -48,11 +49,14 @@ export interface StreamOptions {
   readonly maxShDegree: number;
   readonly host: { readonly protocol: string; readonly host: string };
   readonly openLink?: (link: Link) => Promise<OpenedLink>;
-  readonly connect?: (url: string, subprotocol: string) => WebSocket;
+  readonly connect?: (url: string, subprotocol: string) => MessageSocket;
+  readonly connectByRequests?: (query: string) => MessageSocket;
 }
 
 const POSE_INTERVAL_MS = 100;
 const PING_INTERVAL_MS = 2_000;
+/** A proxy that swallows the upgrade answers nothing at all. */
+const SOCKET_DEADLINE_MS = 5_000;
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15_000;
 /** Passing trouble is borne for this many tries in a row before the page says so and stops. */
@@ -82,7 +86,10 @@ export class SceneStream implements ChunkStream {
   private readonly held = new Set<number>();
   /** Bytes of chunks that this connection brought and that still wait to be taken in. */
   private readonly owed = new Map<number, number>();
-  private socket: WebSocket | undefined;
+  private socket: MessageSocket | undefined;
+  /** The last socket never opened though the link did: something between here and there blocks sockets. */
+  private areSocketsBlocked = false;
+  private deadline: ReturnType<typeof setTimeout> | undefined;
   private version: string | undefined;
   private tree: TreeMessage | undefined;
   private pose: ViewPose | undefined;
@@ -138,6 +145,7 @@ export class SceneStream implements ChunkStream {
   dispose(): void {
     this.ended = true;
     clearTimeout(this.retryTimer);
+    clearTimeout(this.deadline);
     this.stopTimers();
     this.socket?.close(1000);
     this.socket = undefined;
@@ -160,18 +168,58 @@ export class SceneStream implements ChunkStream {
       };
       this.events.opened(opened.scene);
     }
-    const create = this.options.connect ?? ((url: string, subprotocol: string) => new WebSocket(url, subprotocol));
-    const socket = create(this.url(opened.ticket, isReturning), SUBPROTOCOL);
+    const byRequests = this.areSocketsBlocked;
+    const query = this.query(opened.ticket, isReturning);
+    const socket = byRequests ? this.openRequests(query) : this.openSocket(query);
+    if (socket === undefined) return this.sidestep();
     this.socket = socket;
     socket.binaryType = "arraybuffer";
-    socket.addEventListener("open", () => this.begin(isReturning));
+    const began = performance.now();
+    let hasOpened = false;
+    this.deadline = setTimeout(() => socket.close(), SOCKET_DEADLINE_MS);
+    socket.addEventListener("open", () => {
+      clearTimeout(this.deadline);
+      hasOpened = true;
+      // SYN, perhaps TLS, upgrade: nothing of the stream has queued in front of them, as it has before a PONG.
+      const trips = this.options.host.protocol === "https:" ? 3 : 2;
+      this.window.measureRoundTrip((performance.now() - began) / trips);
+      this.begin(isReturning);
+    });
     socket.addEventListener("message", (event: MessageEvent<unknown>) => this.receive(event.data));
-    socket.addEventListener("close", (event) => this.closed(event.code));
+    socket.addEventListener("close", (event) => {
+      clearTimeout(this.deadline);
+      if (this.socket !== socket) return;
+      if (hasOpened || this.ended || event.code >= 4000) return this.closed(event.code);
+      // The link opened and the socket did not. If requests fail as well, sockets are tried again.
+      this.areSocketsBlocked = !byRequests;
+      if (byRequests) return this.closed(event.code);
+      this.socket = undefined;
+      this.sidestep();
+    });
+  }
+
+  private openSocket(query: string): MessageSocket | undefined {
+    const { protocol, host } = this.options.host;
+    const url = `${protocol === "https:" ? "wss" : "ws"}://${host}/ws?${query}`;
+    try {
+      return this.options.connect?.(url, SUBPROTOCOL) ?? new WebSocket(url, SUBPROTOCOL);
+    } catch {
+      return undefined; // by a policy, or there is no such thing here
+    }
+  }
+
+  private openRequests(query: string): MessageSocket {
+    return this.options.connectByRequests?.(query) ?? new RequestSocket(query);
+  }
+
+  /** Go on by requests, with a ticket of their own. */
+  private sidestep(): void {
+    this.areSocketsBlocked = true;
+    this.start();
   }
 
   /** A first visit puts everything into the upgrade, so that the root chunk comes with the first reply. */
-  private url(ticket: string, isReturning: boolean): string {
-    const { protocol, host } = this.options.host;
+  private query(ticket: string, isReturning: boolean): string {
     const query = new URLSearchParams({ ticket, v: String(PROTOCOL_VERSION) });
     if (this.pose) {
       query.set("pose", [...this.pose.position, ...this.pose.forward].map((value) => value.toFixed(3)).join(","));
@@ -180,7 +228,7 @@ export class SceneStream implements ChunkStream {
     query.set("budget", String(this.options.maxSplats));
     query.set("sh", String(this.options.maxShDegree));
     if (!isReturning) query.set("credit", String(FIRST_WINDOW_BYTES));
-    return `${protocol === "https:" ? "wss" : "ws"}://${host}/ws?${query}`;
+    return query.toString();
   }
 
   private begin(isReturning: boolean): void {
@@ -284,6 +332,7 @@ export class SceneStream implements ChunkStream {
   private closed(code: number): void {
     this.stopTimers();
     this.owed.clear();
+    this.window.restart();
     this.socket = undefined;
     if (this.ended) return;
     switch (code) {
