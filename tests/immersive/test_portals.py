@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from streaming.asset import Portal, SplatAsset
 from streaming.errors import AssetFormatError
 from streaming.messages import LINK_REVOKED, NOT_FOUND, SUBPROTOCOL, Error, Scene, decode_from_server
 from streaming.pack import asset_json, parse_asset_json
+from tests.immersive.older_catalog import older_catalog
 from tests.streaming.opaque_asset import opaque_asset
 
 DOOR = Portal((1.5, -0.25, -6.0), 12.5, 1.1, 2.2, "The kitchen", (0.5, 0.0, 3.0), -170.0)
@@ -112,11 +112,7 @@ def test_the_catalog_knows_where_portals_lead(catalog: Catalog, chain: list[Scen
 
 
 def test_a_catalog_from_before_portals_is_brought_up_to_date(tmp_path: Path) -> None:
-    Catalog(tmp_path).close()
-    with sqlite3.connect(tmp_path / "catalog.sqlite") as old:
-        old.execute("DROP TABLE portal")
-        old.execute("PRAGMA user_version = 1")
-    old.close()
+    older_catalog(tmp_path, 1)
 
     database = Database(tmp_path / "catalog.sqlite")
 
