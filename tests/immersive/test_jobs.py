@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from immersive.jobs.supervisor import Supervisor, supervised
 from immersive.jobs.worker import LeasedReporter, limit_process
 from immersive.request import CreateRequest
 from reconstruction.errors import InvalidInputError
+from tests.immersive.older_catalog import older_catalog
 from tests.streaming.opaque_asset import opaque_asset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -380,14 +380,7 @@ def test_a_worker_limits_itself() -> None:
 
 
 def test_an_older_catalog_learns_about_jobs(tmp_path: Path) -> None:
-    Catalog(tmp_path).close()
-    with sqlite3.connect(tmp_path / "catalog.sqlite") as old:
-        for table in ("job_event", "job", "ledger", "report"):
-            old.execute(f"DROP TABLE {table}")
-        old.execute("DROP INDEX scene_by_content")
-        old.execute("ALTER TABLE scene DROP COLUMN content_sha256")
-        old.execute("PRAGMA user_version = 2")
-    old.close()
+    older_catalog(tmp_path, 2)
     catalog = Catalog(tmp_path)
     assert Jobs(catalog).submit({"prompt": "a hut"}).state == "queued"
     catalog.close()

@@ -21,6 +21,7 @@ from streaming.asset import Portal, SplatAsset
 from streaming.errors import AssetFormatError
 from streaming.messages import LINK_REVOKED, NOT_FOUND, SUBPROTOCOL, Error, Scene, decode_from_server
 from streaming.pack import asset_json, parse_asset_json
+from tests.immersive.older_catalog import older_catalog
 from tests.streaming.opaque_asset import opaque_asset
 
 DOOR = Portal((1.5, -0.25, -6.0), 12.5, 1.1, 2.2, "The kitchen", (0.5, 0.0, 3.0), -170.0)
@@ -107,6 +108,15 @@ def test_the_catalog_knows_where_portals_lead(catalog: Catalog, chain: list[Scen
     assert catalog.portals(first) == {0: second}
     catalog.delete(second)
     assert catalog.portals(first) == {} and not catalog.leads_to(first, third)
+
+
+def test_a_catalog_from_before_portals_is_brought_up_to_date(tmp_path: Path) -> None:
+    older_catalog(tmp_path, 1)
+
+    database = Database(tmp_path / "catalog.sqlite")
+
+    assert database.read("SELECT count(*) FROM portal")[0][0] == 0
+    database.close()
 
 
 def test_a_link_opens_what_its_portals_lead_to_and_nothing_else(
