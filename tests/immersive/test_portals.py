@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as open_socket
 
 from immersive.catalog import Catalog, SceneRecord
+from immersive.database import Database
 from immersive.errors import UnknownSceneError
 from immersive.server import viewers
 from immersive.server.run import start_in_thread
