@@ -7,7 +7,7 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo setup test lint bench bench-inputs bench-fitting bench-gpu fuzz faults sample system clean
+.PHONY: help demo setup test lint bench bench-inputs bench-fitting bench-gpu bench-assets fuzz faults sample system clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,6 +64,9 @@ bench-fitting: setup ## held-out PSNR by CPU-seconds, beside the spike and OpenS
 
 bench-gpu: setup ## on a machine with a CUDA device and gsplat: steps and fits beside the cores
 	$(BIN)/python -m tests.bench.gpu
+
+bench-assets: setup ## bytes beside SPZ and SOG, the tree, rounding; about 10 minutes
+	$(BIN)/python -m tests.bench asset asset_bytes asset_tree
 
 fuzz: setup ## a million random inputs through the kernels, and through each reader of files: an hour on two cores
 	$(BIN)/python -m tests.fuzz.kernels
