@@ -7,7 +7,8 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo setup test lint bench bench-inputs bench-fitting bench-gpu bench-assets fuzz faults sample system clean
+.PHONY: help demo setup test lint bench bench-inputs bench-delivery bench-fitting bench-gpu bench-assets fuzz faults \
+        sample system clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,6 +58,9 @@ bench: setup ## the table of speeds, bytes and PSNR; rows also go to build/bench
 
 bench-inputs: setup ## the real clips and photos of the shared test data
 	$(BIN)/python -m tests.bench.real_inputs
+
+bench-delivery: setup ## first pictures, turns, goodput over slow lines (needs root), 200 viewers: six minutes
+	$(BIN)/python -m tests.bench delivery over_a_line crowd
 
 bench-fitting: setup ## held-out PSNR by CPU-seconds, beside the spike and OpenSplat; two hours
 	$(BIN)/python -m tests.bench.fitting

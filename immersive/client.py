@@ -35,6 +35,8 @@ from streaming.messages import (
     Credit,
     Error,
     Hello,
+    Ping,
+    Pong,
     Scene,
     ServerMessage,
     Tree,
@@ -51,6 +53,7 @@ _log = logging.getLogger(__name__)
 
 _HTTP_DEADLINE_S = 10.0
 _SOCKET_DEADLINE_S = 5.0
+_PING_INTERVAL_S = 0.25  # an opening that a busy machine drew out is a round trip only until a shorter one
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +243,7 @@ class SceneConnection:
     ) -> None:
         self._socket = socket
         self._window = window  # None: it stays as it began
+        self._pinged_at = 0.0
         self.opened = opened
         self.received = ReceivedScene()
 
@@ -276,7 +280,8 @@ class SceneConnection:
             if isinstance(message, Error):
                 raise ConnectionRefusedByServerError(message.text, status=message.code)
             await self._keep(message)
-            return message
+            if not (isinstance(message, Pong) and self._window is not None):
+                return message
 
     async def receive_all(self) -> ReceivedScene:
         """Receive until the server has nothing more for this pose and budget."""
@@ -302,12 +307,18 @@ class SceneConnection:
                 if kept.tree is not None:
                     self._check(index)
                 await self._give_back(CHUNK_HEADER_BYTES + len(glb))
+            case Pong(time_ms=time_ms) if self._window is not None:
+                self._window.measure_round_trip(time.perf_counter() - time_ms / 1000)
             case BatchDone(left_out=left_out):
                 kept.is_complete = left_out == 0
 
     async def _give_back(self, count: int) -> None:
         if self._window is not None:
-            self._window.arrive(count, time.perf_counter())
+            now = time.perf_counter()
+            if now - self._pinged_at > _PING_INTERVAL_S:
+                self._pinged_at = now
+                await self.send(Ping(now * 1000))
+            self._window.arrive(count, now)
             count = self._window.release(count)
         if count > 0:
             await self.send(Credit(count))

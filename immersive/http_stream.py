@@ -25,8 +25,10 @@ class HttpStream:
     """What `client.SceneConnection` needs of a socket: `send`, `recv`, `close`, `abort`."""
 
     def __init__(self, server_url: str, tls: ssl.SSLContext | None) -> None:
+        # Reading the system's certificates takes longer than a first picture; without TLS nobody needs them.
+        checks = tls or server_url.startswith("https:")
         self._client = httpx.AsyncClient(
-            base_url=server_url, verify=tls or True, timeout=_DEADLINE_S, trust_env=False
+            base_url=server_url, verify=checks, timeout=_DEADLINE_S, trust_env=False
         )
         self._path = ""
         self._waiting: list[bytes] = []  # frames for the next request

@@ -12,6 +12,7 @@ import hashlib
 import http.client
 import math
 import os
+import re
 import ssl
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import httpx
 import numpy as np
 
 from immersive.catalog import Catalog
@@ -92,6 +94,8 @@ def rows() -> list[Row]:
             found += _pictures(home, far, link, robot.id, cloud, asset)
             found += _turns(home, far, link)
             found += _returns(home, far, link, asset)
+            found += _by_requests(home, far, link)
+            found += _cold(home, far, link)
         found += _goodput(home, noise_link)
         found.append(Row("load average, after", os.getloadavg()[0], ""))
     return found
@@ -165,15 +169,50 @@ def _first_pictures(home: Path, far: Far, link: str) -> list[Row]:
     return found
 
 
-async def _first_picture(url: str, tls: ssl.SSLContext | None) -> tuple[float, float]:
+async def _first_picture(
+    url: str, tls: ssl.SSLContext | None, *, sockets: bool = True
+) -> tuple[float, float]:
     began = time.perf_counter()
     opened = await asyncio.to_thread(open_link, url, tls=tls)
     connecting = time.perf_counter()
-    async with stream(opened, tls=tls) as connection:
+    async with stream(opened, tls=tls, sockets=sockets) as connection:
         message = await connection.receive()
         assert isinstance(message, Chunk), "the first picture comes before anything else"
         now = time.perf_counter()
     return now - connecting, now - began
+
+
+def _by_requests(home: Path, far: Far, link: str) -> list[Row]:
+    """The same without WebSockets."""
+    with served(home, far) as url:
+        visits = [asyncio.run(_first_picture(url + link, None, sockets=False)) for _ in range(_TURNS)]
+    first = np.array(visits)[:, 0] * 1000
+    return [Row("first picture, by requests (sockets blocked), median", float(np.median(first)), "ms")]
+
+
+def _cold(home: Path, far: Far, link: str) -> list[Row]:
+    """Page, code and first picture in the order in which a browser asks, without its thinking."""
+    with served(home, far) as url:
+        seconds = [_click(url, link) for _ in range(5)]
+    return [
+        at_most("from the click, cold: page, code, first picture, bytes only, median",
+                float(np.median(seconds)), "s", 1.5)
+    ]  # fmt: skip
+
+
+def _click(url: str, link: str) -> float:
+    began = time.perf_counter()
+    with httpx.Client(base_url=url, trust_env=False) as page, ThreadPoolExecutor(3) as pool:
+        html = page.get(link.partition("#")[0]).text
+        named = re.findall(r"/assets/[\w.-]+", html)
+        scripts = [text.text for text in pool.map(page.get, named)]
+        later = {name for text in scripts for name in re.findall(r"\./((?:visit|worker)-[\w-]+\.js)", text)}
+        code = pool.map(lambda name: page.get(f"/assets/{name}"), later)
+        asyncio.run(_first_picture(url + link, None))
+        assert later and all(script.status_code == 200 for script in code), (
+            "the renderer has a file of its own"
+        )
+    return time.perf_counter() - began
 
 
 def _pictures(

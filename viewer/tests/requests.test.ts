@@ -1,8 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { RequestSocket } from "../src/protocol/requestSocket";
 
-vi.stubGlobal("WebSocket", { CONNECTING: 0, OPEN: 1, CLOSED: 3 });
-
 /** One request that was asked, and the answer to write by hand. */
 class Asked {
   private answer: (response: Response) => void = () => undefined;

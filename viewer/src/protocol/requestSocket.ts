@@ -17,6 +17,9 @@ export interface MessageSocket {
   ): void;
 }
 
+/** As WebSocket has them; where sockets are blocked, the class may be missing too. */
+export const ReadyState = { connecting: 0, open: 1, closed: 3 } as const;
+
 /** Close codes by the status with which the server refuses to open a stream. */
 const CLOSE_BY_STATUS: Readonly<Record<number, number>> = { 401: 4401, 404: 4404, 410: 4403, 422: 4400, 429: 4429, 503: 1001 };
 const LOST = 1006;
@@ -25,7 +28,7 @@ const LENGTH_BYTES = 4;
 export class RequestSocket implements MessageSocket {
   private readonly events = new EventTarget();
   binaryType: BinaryType = "arraybuffer";
-  private state: number = WebSocket.CONNECTING;
+  private state: number = ReadyState.connecting;
   private readonly ending = new AbortController();
   private path = "/api/stream";
   private waiting: Uint8Array[] = [];
@@ -63,15 +66,15 @@ export class RequestSocket implements MessageSocket {
   }
 
   close(code = 1000): void {
-    if (this.state === WebSocket.CLOSED) return;
-    this.state = WebSocket.CLOSED;
+    if (this.state === ReadyState.closed) return;
+    this.state = ReadyState.closed;
     this.ending.abort();
     this.events.dispatchEvent(Object.assign(new Event("close"), { code }));
   }
 
   private goOn(): void {
     const hasReason = this.waiting.length > 0 || this.unread === 0;
-    if (this.state === WebSocket.OPEN && !this.isAsking && hasReason) void this.ask(this.path);
+    if (this.state === ReadyState.open && !this.isAsking && hasReason) void this.ask(this.path);
   }
 
   private async ask(path: string): Promise<void> {
@@ -80,7 +83,7 @@ export class RequestSocket implements MessageSocket {
     this.waiting = [];
     try {
       const answer = await this.request(path, { method: "POST", body, signal: this.ending.signal });
-      const isFirst = this.state === WebSocket.CONNECTING;
+      const isFirst = this.state === ReadyState.connecting;
       if (!answer.ok || !answer.body) {
         this.close(isFirst ? (CLOSE_BY_STATUS[answer.status] ?? LOST) : LOST);
         return;
@@ -90,7 +93,7 @@ export class RequestSocket implements MessageSocket {
       this.reading = this.reading.then(() => this.read(frames)).catch(() => this.close(LOST));
       if (isFirst) {
         this.path += `/${answer.headers.get("x-stream") ?? ""}`;
-        this.state = WebSocket.OPEN;
+        this.state = ReadyState.open;
         this.events.dispatchEvent(new Event("open"));
       }
     } catch {
@@ -126,7 +129,7 @@ export class RequestSocket implements MessageSocket {
       const end = at + LENGTH_BYTES + view.getUint32(at, true);
       if (end > bytes.byteLength) break;
       const data = bytes.buffer.slice(at + LENGTH_BYTES, end);
-      if (this.state === WebSocket.OPEN) this.events.dispatchEvent(new MessageEvent("message", { data }));
+      if (this.state === ReadyState.open) this.events.dispatchEvent(new MessageEvent("message", { data }));
       at = end;
     }
     return bytes.slice(at);

@@ -5,9 +5,11 @@
  * gives the server its credit back, so a busy renderer slows the server down by itself.
  */
 
+import { sharedChunkCache, type ChunkCache, type Entry } from "./chunkCache";
 import { CreditWindow, FIRST_WINDOW_BYTES } from "./creditWindow";
 import {
   CHUNK_HEADER_BYTES,
+  ChunkKind,
   CloseCode,
   HASH_PREFIX_BYTES,
   MAX_CLIENT_MESSAGE_BYTES,
@@ -22,7 +24,7 @@ import {
   type SceneJson,
   type TreeMessage,
 } from "./generated";
-import { RequestSocket, type MessageSocket } from "./requestSocket";
+import { ReadyState, RequestSocket, type MessageSocket } from "./requestSocket";
 import { Failure, openLink, type Link, type OpenedLink, type SceneSummary } from "./link";
 
 export interface ViewPose {
@@ -50,11 +52,15 @@ export interface StreamOptions {
   readonly host: { readonly protocol: string; readonly host: string };
   readonly openLink?: (link: Link) => Promise<OpenedLink>;
   readonly connect?: (url: string, subprotocol: string) => MessageSocket;
+  /** Chunks of earlier visits; null keeps and reads none. */
+  readonly cache?: ChunkCache | null;
   readonly connectByRequests?: (query: string) => MessageSocket;
 }
 
 const POSE_INTERVAL_MS = 100;
-const PING_INTERVAL_MS = 2_000;
+const PING_INTERVAL_MS = 500;
+/** A storage that takes longer is not worth the wait. */
+const CACHE_DEADLINE_MS = 500;
 /** A proxy that swallows the upgrade answers nothing at all. */
 const SOCKET_DEADLINE_MS = 5_000;
 const FIRST_RETRY_MS = 500;
@@ -63,6 +69,8 @@ const LONGEST_RETRY_MS = 15_000;
 const MAX_RETRIES = 8;
 /** Hashes that fit one HELLO. */
 const MAX_HAVE = Math.floor((MAX_CLIENT_MESSAGE_BYTES - 16) / HASH_PREFIX_BYTES);
+
+type Copy = Omit<ChunkMessage, "glb"> & { readonly glb: Uint8Array<ArrayBuffer> };
 
 /** Where the chunks of a visit come from. */
 export interface ChunkStream {
@@ -86,6 +94,13 @@ export class SceneStream implements ChunkStream {
   private readonly held = new Set<number>();
   /** Bytes of chunks that this connection brought and that still wait to be taken in. */
   private readonly owed = new Map<number, number>();
+  private readonly cache: ChunkCache | undefined;
+  /** Chunks of an earlier visit that are not read yet, with their hashes. */
+  private readonly stored = new Map<number, Entry>();
+  /** Chunks that came before the table that names their hashes. */
+  private early: Copy[] = [];
+  private tellTree: () => void = () => undefined;
+  private readonly hasTree = new Promise<void>((resolve) => (this.tellTree = resolve));
   private socket: MessageSocket | undefined;
   /** The last socket never opened though the link did: something between here and there blocks sockets. */
   private areSocketsBlocked = false;
@@ -107,7 +122,9 @@ export class SceneStream implements ChunkStream {
     private readonly link: Link,
     private readonly events: StreamEvents,
     private readonly options: StreamOptions,
-  ) {}
+  ) {
+    this.cache = options.cache === undefined ? sharedChunkCache() : (options.cache ?? undefined);
+  }
 
   /** Bytes of chunks received in this visit, over all connections. */
   get bytesReceived(): number {
@@ -131,6 +148,7 @@ export class SceneStream implements ChunkStream {
 
   /** A chunk cannot be drawn: ask for it once more. */
   refuse(chunk: number, reason: number): void {
+    this.forget([chunk]);
     this.send({ type: "nack", chunk, reason });
     this.credit(chunk);
   }
@@ -138,6 +156,7 @@ export class SceneStream implements ChunkStream {
   /** Chunks were dropped for want of room; the server may send them again when they come into view. */
   drop(chunks: readonly number[]): void {
     for (const chunk of chunks) this.held.delete(chunk);
+    this.forget(chunks);
     this.send({ type: "evicted", chunks: Uint32Array.from(chunks) });
   }
 
@@ -167,9 +186,12 @@ export class SceneStream implements ChunkStream {
         fovDeg: 90,
       };
       this.events.opened(opened.scene);
+      await this.recall();
+      if (this.ended) return;
     }
+    const hasChunks = isReturning || this.stored.size > 0;
     const byRequests = this.areSocketsBlocked;
-    const query = this.query(opened.ticket, isReturning);
+    const query = this.query(opened.ticket, hasChunks);
     const socket = byRequests ? this.openRequests(query) : this.openSocket(query);
     if (socket === undefined) return this.sidestep();
     this.socket = socket;
@@ -183,7 +205,7 @@ export class SceneStream implements ChunkStream {
       // SYN, perhaps TLS, upgrade: nothing of the stream has queued in front of them, as it has before a PONG.
       const trips = this.options.host.protocol === "https:" ? 3 : 2;
       this.window.measureRoundTrip((performance.now() - began) / trips);
-      this.begin(isReturning);
+      this.begin(hasChunks);
     });
     socket.addEventListener("message", (event: MessageEvent<unknown>) => this.receive(event.data));
     socket.addEventListener("close", (event) => {
@@ -196,6 +218,52 @@ export class SceneStream implements ChunkStream {
       this.socket = undefined;
       this.sidestep();
     });
+  }
+
+  /** Look up what an earlier visit left here, and begin to show it. */
+  private async recall(): Promise<void> {
+    if (!this.cache) return;
+    const late = new Promise<Entry[]>((resolve) => setTimeout(() => resolve([]), CACHE_DEADLINE_MS));
+    const entries = await Promise.race([this.cache.of(this.cacheKey()), late]);
+    for (const entry of entries.slice(0, MAX_HAVE)) this.stored.set(entry.chunk, entry);
+    void this.replay([...this.stored.values()]);
+  }
+
+  private async replay(entries: readonly Entry[]): Promise<void> {
+    for (const entry of entries) {
+      // Only roots can be shown, and only roots go unchecked, before the table says what belongs where.
+      if (entry.level > 0 || entry.kind !== ChunkKind.splats) await this.hasTree;
+      const bytes = await this.cache?.read(entry);
+      if (this.ended) return;
+      if (!this.stored.has(entry.chunk) || this.held.has(entry.chunk)) continue; // it came by the line after all
+      if (bytes === undefined) {
+        this.drop([entry.chunk]);
+        continue;
+      }
+      const { chunk, kind, level } = entry;
+      this.events.chunk({ type: "chunk", kind, level, chunk, epoch: 0, seq: 0, glb: new Uint8Array(bytes) });
+    }
+  }
+
+  /** Another budget or degree of colour holds other chunks of the same version. */
+  private cacheKey(): string {
+    return `${this.version}/${this.options.maxSplats}/${this.options.maxShDegree}`;
+  }
+
+  private remember(message: ChunkMessage): void {
+    const copy = { ...message, glb: message.glb.slice() }; // the renderer gives the bytes away
+    if (this.tree) this.keep(this.tree, copy);
+    else this.early.push(copy);
+  }
+
+  private keep(tree: TreeMessage, message: Copy): void {
+    const from = message.chunk * TREE_HASH_BYTES;
+    void this.cache?.keep(this.cacheKey(), message, tree.hash.slice(from, from + TREE_HASH_BYTES));
+  }
+
+  private forget(chunks: readonly number[]): void {
+    for (const chunk of chunks) this.stored.delete(chunk);
+    void this.cache?.drop(this.cacheKey(), chunks);
   }
 
   private openSocket(query: string): MessageSocket | undefined {
@@ -249,12 +317,15 @@ export class SceneStream implements ChunkStream {
   }
 
   private hashes(): Uint8Array {
-    const chunks = this.tree ? [...this.held].slice(0, MAX_HAVE) : [];
-    const have = new Uint8Array(chunks.length * HASH_PREFIX_BYTES);
-    chunks.forEach((chunk, row) => {
+    const found: Uint8Array[] = [...this.stored.values()].map(({ hash }) => hash.subarray(0, HASH_PREFIX_BYTES));
+    for (const chunk of this.tree ? this.held : []) {
       const from = chunk * TREE_HASH_BYTES;
-      if (this.tree) have.set(this.tree.hash.subarray(from, from + HASH_PREFIX_BYTES), row * HASH_PREFIX_BYTES);
-    });
+      if (this.tree && !this.stored.has(chunk)) found.push(this.tree.hash.subarray(from, from + HASH_PREFIX_BYTES));
+    }
+    // A request may be as long as a message, headers and all.
+    const most = this.areSocketsBlocked ? MAX_HAVE / 2 : MAX_HAVE;
+    const have = new Uint8Array(Math.min(found.length, Math.floor(most)) * HASH_PREFIX_BYTES);
+    found.slice(0, Math.floor(most)).forEach((prefix, row) => have.set(prefix, row * HASH_PREFIX_BYTES));
     return have;
   }
 
@@ -278,15 +349,22 @@ export class SceneStream implements ChunkStream {
         this.window.arrive(data.byteLength, performance.now());
         this.owed.set(message.chunk, CHUNK_HEADER_BYTES + message.glb.byteLength);
         // Without hashes to name them, a server sends again what is here already.
-        if (this.held.has(message.chunk)) this.credit(message.chunk);
-        else this.events.chunk(message);
+        if (this.held.has(message.chunk)) {
+          this.credit(message.chunk);
+          return;
+        }
+        if (this.cache) this.remember(message);
+        this.events.chunk(message);
         return;
       case "scene":
         this.events.scene(JSON.parse(message.json) as SceneJson);
         return;
       case "tree":
         this.tree = message;
+        for (const early of this.early) this.keep(message, early);
+        this.early = [];
         this.events.tree(message);
+        this.tellTree();
         return;
       case "batchDone":
         this.retries = 0;
@@ -326,7 +404,7 @@ export class SceneStream implements ChunkStream {
   }
 
   private send(message: ClientMessage): void {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(encodeClientMessage(message));
+    if (this.socket?.readyState === ReadyState.open) this.socket.send(encodeClientMessage(message));
   }
 
   private closed(code: number): void {
@@ -369,6 +447,8 @@ export class SceneStream implements ChunkStream {
   private finish(failure: Failure): void {
     if (this.ended) return;
     this.dispose();
+    // What may no longer be seen is not kept either.
+    if (failure.code === "link_revoked" || failure.code === "scene_gone") void this.cache?.drop(this.cacheKey());
     this.events.failed(failure);
   }
 
