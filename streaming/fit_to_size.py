@@ -35,7 +35,7 @@ _CLOSE = 0.97  # of the bytes asked for; nearer takes another fit and wins 0.1 d
 _OVER = 1.005  # of the bytes asked for; so little is trimmed without another fit
 _MARGIN = 0.995  # what is aimed at
 _NEAR_DB = 0.25  # above the decibels asked for, a file is as small as need be
-_MOST_TRIES, _REFUSAL_TRIES = 7, 3
+_MOST_TRIES, _REFUSAL_TRIES = 7, 4
 _DB_PER_HALVING = 5.0  # 3 to 7 on three scenes
 _ROUNDED_DB = 45.0  # above, a kind of file's own rounding is seen as much as what is missing
 _NO_LOSS_DB = 99.0  # stands for equal pictures
@@ -355,7 +355,10 @@ def _between(low: tuple[int, float], high: tuple[int, float], wanted_db: float) 
         # What a file rounds says nothing about how much can go.
         halvings = 1.0 if high_db >= _ROUNDED_DB else max((high_db - wanted_db) / _DB_PER_HALVING, 0.1)
         return max(low_bytes + 1, int(high_bytes / 2**halvings))
-    share = 0.5 if high_db >= _ROUNDED_DB else (wanted_db - low_db) / (high_db - low_db)
+    if high_db >= _ROUNDED_DB:
+        share = (wanted_db - low_db) / _DB_PER_HALVING / math.log2(high_bytes / low_bytes)
+    else:
+        share = (wanted_db - low_db) / (high_db - low_db)
     return int(low_bytes * (high_bytes / low_bytes) ** min(max(share, 0.1), 0.9))
 
 

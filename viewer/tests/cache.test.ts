@@ -139,7 +139,7 @@ async function visit(cache: ChunkCache): Promise<{ stream: SceneStream; chunks: 
     maxSplats: 5,
     maxShDegree: 0,
     host: { protocol: "http:", host: "example.test" },
-    openLink: async () => ({ scene, ticket: "t" }),
+    openLink: async () => ({ scene, ticket: "t", bearer: "b" }),
     connect: (url) => new FakeSocket(new URL(url)) as unknown as WebSocket,
     cache,
   });
