@@ -81,7 +81,7 @@ def build_asset(
         from .refine import harmonics_errors, observe, refine, viewpoints
 
         observed = observe(cloud, viewpoints(cloud.means, _stops(camera_path, walkable)))
-        levels = refine(build_tree(cloud, observed.visibility), observed)
+        levels = refine(build_tree(cloud, observed.attention), observed)
         if cloud.sh_degree > 0:
             sh_errors = harmonics_errors(cloud, observed)
     pack = _PackBuilder()

@@ -54,8 +54,10 @@ _MIN_OPACITY, _MAX_OPACITY = 0.01, 0.99
 # What no picture shows still has an error; it counts this much of what the tree's arithmetic expects.
 _UNSEEN_WEIGHT = 0.05
 _UNSURE_LOOKS = 0.5  # of nothing wrong: one glimpse is not a measurement
-_VISIBILITY_STEP = 4  # every so many pictures tell enough of what hides what
-_LEAST_VISIBILITY = 0.03  # somebody may still look behind
+_LEAST_VISIBLE = 0.03  # somebody may still look behind
+_NOTHING = 1e-6
+_NEAREST_M = 0.1
+_RIM = 0.55  # of a picture's width or height from its middle: a splat just outside still shows
 _SH_STEP = 3  # as above, for what is lost without view-dependent colour
 
 Pictures = NDArray[np.floating]  # [F, H, W, 3]
@@ -79,7 +81,7 @@ class Observed:
 
     cameras: Cameras
     pictures: Pictures
-    visibility: NDArray[np.float64]  # [N] how much of what each splat covers is seen, 0..1
+    attention: NDArray[np.float64]  # [N] pixels of a picture, on average, for each m^2 that a splat covers
 
     def subset(self, step: int) -> tuple[Cameras, Pictures]:
         """Return every `step`-th view."""
@@ -144,18 +146,35 @@ def observe(cloud: SplatCloud, cameras: Cameras) -> Observed:
     Raises:
         MissingBackendError: The rasteriser is not compiled and there is no compiler.
     """
-    raster = SplatRaster()
     pictures = np.empty((len(cameras), cameras.height, cameras.width, 3), np.float32)
-    rows = planar(cloud)
-    for view, picture in enumerate(pictures):
-        raster.look(cameras.viewmats[view], cameras.Ks[view], cameras.width, cameras.height)
-        raster.forward(rows, len(cloud), picture)
-    some = cameras.subset(range(0, len(cameras), _VISIBILITY_STEP))
-    seen, looks = _shares(raster, cloud, some, lambda view, picture: np.ones_like(picture))
+    ones = np.ones_like(pictures[0])
+
+    def keep(view: int, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        pictures[view] = picture
+        return ones
+
+    seen, looks = _shares(SplatRaster(), cloud, cameras, keep)
+    # Splats finer than a pixel cover more of a picture than their own area; it must not make them dear.
     whole = 2 * np.pi / np.sqrt(3) * cloud.opacities * areas_of_scales(cloud.scales) + 1e-24
-    # A tenth of what was not looked at counts as seen, as far as one look tells.
-    visibility = (seen / whole + 0.1) / (looks + 1)
-    return Observed(cameras, pictures, np.clip(visibility, _LEAST_VISIBILITY, 1.0))
+    visible = np.clip((seen / whole + 0.1) / (looks + 1), _LEAST_VISIBLE, 1.0)
+    return Observed(cameras, pictures, visible * _pixels_per_m2(cloud.means, cameras))
+
+
+def _pixels_per_m2(means: NDArray[np.float32], cameras: Cameras) -> NDArray[np.float64]:
+    """Return how many pixels [N] a square metre at each place has, on average over all pictures, > 0.
+
+    Over all of them and whatever hides what: neighbours that differ here would not merge.
+    """
+    total = np.zeros(len(means), np.float32)
+    for viewmat, K in zip(cameras.viewmats.astype(np.float32), cameras.Ks, strict=True):
+        x, y, z = viewmat[:3, :3] @ means.T + viewmat[:3, 3:]
+        focal = np.float32(K[0, 0])
+        depths = np.maximum(z, np.float32(_NEAREST_M))
+        aside = np.maximum(np.abs(x) / cameras.width, np.abs(y) / cameras.height) * focal / depths
+        total += np.where((z > _NEAREST_M) & (aside < _RIM), (focal / depths) ** 2, 0)
+    found = total.astype(np.float64) / len(cameras)
+    # What no picture shows merges before everything else.
+    return np.maximum(found, _NOTHING * max(float(np.median(found)), 1.0))
 
 
 def refine(levels: Sequence[Level], observed: Observed) -> tuple[Level, ...]:

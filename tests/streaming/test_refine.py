@@ -66,10 +66,10 @@ def test_what_is_hidden_is_found_and_merges_first() -> None:
     shell = np.arange(6_000) < 4_000
 
     observed = observe(cloud, viewpoints(cloud.means, []))
-    coarse, fine = build_tree(cloud, observed.visibility)
+    coarse, fine = build_tree(cloud, observed.attention)
 
     outside = np.linalg.norm(coarse.cloud.means - [0.3, 1.0, -0.2], axis=1) > 1.4
-    assert observed.visibility[shell].mean() > 1.5 * observed.visibility[~shell].mean()
+    assert observed.attention[shell].mean() > 1.5 * observed.attention[~shell].mean()
     plain = np.linalg.norm(build_tree(cloud)[0].cloud.means - [0.3, 1.0, -0.2], axis=1) > 1.4
     assert outside.sum() > 1.02 * plain.sum() > 0
     assert len(fine.cloud) == 6_000
