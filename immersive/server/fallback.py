@@ -195,8 +195,10 @@ class _Stream:
 
     def _ended_by_server(self) -> None:
         self._wake.set()
-        if self._answering == 0:
-            self._gap = self._loop.call_later(POLL_GAP_S, self._end)  # its next request is told why
+        if self._answering > 0:
+            return  # the answer says why
+        if self.viewer.goodbye.result().code == GOING_AWAY:
+            self._end()  # there will be nobody to tell its next request
 
     def _end(self) -> None:
         if not self._has_ended:
