@@ -35,8 +35,8 @@ _T = TypeVar("_T")
 
 _FORMAT = "immersive-asset"
 _FORMAT_VERSION = 1
-# A chunk row is about 550 characters of JSON.
-_MAX_JSON_BYTES = MAX_MANIFEST_BYTES + 800 * MAX_CHUNKS
+# A chunk row is about 620 characters of JSON.
+_MAX_JSON_BYTES = MAX_MANIFEST_BYTES + 900 * MAX_CHUNKS
 
 
 def write_pack(asset: SplatAsset, folder: Path) -> None:

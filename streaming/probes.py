@@ -20,7 +20,10 @@ from .morton import morton_order
 PROBES = 16  # of a chunk
 _COLUMNS = 5  # x, y, z, reach in metres, share of the chunk's gain
 NO_PROBES = np.empty((0, _COLUMNS))
-_STEPS = 255
+_CODE = np.dtype([("place", "<u2", 3), ("reach", "u1"), ("share", "u1")])
+_PLACE_STEPS = 65_535
+_STEPS_PER_OCTAVE = 8.0
+_LEAST = 2.0 ** (-255 / _STEPS_PER_OCTAVE)
 
 
 def probes_of(means: NDArray, reach: NDArray, errors: NDArray) -> NDArray[np.float64]:
@@ -46,12 +49,17 @@ def probes_of(means: NDArray, reach: NDArray, errors: NDArray) -> NDArray[np.flo
 
 
 def encode_probes(probes: NDArray, center: NDArray, radius: float) -> str:
-    """Return probes as text, five bytes each: within 1/127 of the chunk's radius, shares within 1/510."""
+    """Return probes as text: places within 1/65 535 of the chunk's radius, reach and share within 5 %.
+
+    A chunk may hold a sky and the ground before one's feet, so steps of a 255th would not do.
+    """
     if not len(probes):
         return ""
+    codes = np.zeros(len(probes), _CODE)
     places = (probes[:, :3] - center) / max(radius, 1e-9) / 2 + 0.5
-    columns = np.column_stack([places, probes[:, 3] / max(radius, 1e-9), probes[:, 4]])
-    codes = np.rint(columns.clip(0, 1) * _STEPS).astype(np.uint8)
+    codes["place"] = np.rint(places.clip(0, 1) * _PLACE_STEPS)
+    for name, part in (("reach", probes[:, 3] / max(radius, 1e-9)), ("share", probes[:, 4])):
+        codes[name] = np.rint(-np.log2(np.clip(part, _LEAST, 1)) * _STEPS_PER_OCTAVE)
     return base64.b64encode(codes.tobytes()).decode()
 
 
@@ -61,24 +69,24 @@ def decode_probes(text: str, center: NDArray, radius: float) -> NDArray[np.float
     No probes: one, at the chunk's middle.
 
     Raises:
-        AssetFormatError: Not one to sixteen probes, or shares that are all zero.
+        AssetFormatError: Not one to sixteen probes.
     """
     found = np.zeros((PROBES, _COLUMNS))
     if not text:
         found[0] = [*center, radius, 1.0]
         return found
     try:
-        codes = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
+        data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise AssetFormatError(f"probes of a chunk must be base64: {error}") from error
-    if len(codes) % _COLUMNS or not 0 < len(codes) <= PROBES * _COLUMNS:
+    if len(data) % _CODE.itemsize or not 0 < len(data) <= PROBES * _CODE.itemsize:
         raise AssetFormatError(
-            f"a chunk must have 1 to {PROBES} probes of {_COLUMNS} bytes, got {len(codes)}"
+            f"a chunk must have 1 to {PROBES} probes of {_CODE.itemsize} bytes, got {len(data)} bytes"
         )
-    columns = codes.reshape(-1, _COLUMNS) / _STEPS
-    if not columns[:, 4].any():
-        raise AssetFormatError("probes of a chunk must have a share of its gain, got none")
-    found[: len(columns), :3] = center + (columns[:, :3] - 0.5) * 2 * radius
-    found[: len(columns), 3] = columns[:, 3] * radius
-    found[: len(columns), 4] = columns[:, 4] / columns[:, 4].sum()
+    codes = np.frombuffer(data, _CODE)
+    rows = found[: len(codes)]
+    rows[:, :3] = center + (codes["place"] / _PLACE_STEPS - 0.5) * 2 * radius
+    rows[:, 3] = radius * np.exp2(codes["reach"] / -_STEPS_PER_OCTAVE)
+    shares = np.exp2(codes["share"] / -_STEPS_PER_OCTAVE)
+    rows[:, 4] = shares / shares.sum()
     return found

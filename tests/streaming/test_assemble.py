@@ -10,6 +10,7 @@ import pytest
 from scipy.spatial import KDTree
 
 from reconstruction.frames import Provenance
+from reconstruction.kernels import binding
 from reconstruction.spherical_harmonics import SH_C0
 from reconstruction.splats import SplatCloud
 from streaming import gltf
@@ -189,8 +190,15 @@ def test_strays_beyond_any_horizon_are_left_out() -> None:
     assert asset.chunks[0].radius < 100
 
 
-def test_equal_input_gives_an_equal_pack() -> None:
-    assert small_asset(1_500).pack == small_asset(1_500).pack
+def test_equal_input_gives_an_equal_pack_on_any_number_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    for threads in (1, 3, 3):
+        monkeypatch.setattr(binding, "thread_count", lambda threads=threads: threads)
+        cloud = lopsided_cloud(3_000, degree=1)
+        made.append(build_asset(cloud, title="x", provenance=PROVENANCE, camera_path=[(0.5, 1.7, 1.0, 30.0)]))
+
+    assert made[0].pack == made[1].pack == made[2].pack
+    assert made[0].chunks == made[1].chunks == made[2].chunks
 
 
 def test_chunk_that_is_no_gzip_or_a_bomb_is_refused(asset: SplatAsset) -> None:

@@ -38,15 +38,17 @@ def test_few_splats_have_as_many_probes_and_no_error_is_everywhere() -> None:
     np.testing.assert_allclose(found[:, 3], reach, atol=1e-6)
 
 
-def test_probes_come_back_within_what_five_bytes_hold() -> None:
-    found = probes_of(*_line(500))
-    center, radius = np.array([5.0, 0.5, -1.5]), 8.0
+def test_probes_come_back_within_what_eight_bytes_hold() -> None:
+    means, reach, errors = _line(500)
+    means[:30] *= 300  # a sky: the rest must still be told apart
+    found = probes_of(means, reach, errors)
+    center, radius = np.array([5.0, 0.5, -1.5]), 2500.0
 
     back = decode_probes(encode_probes(found, center, radius), center, radius)
 
-    assert np.abs(back[:, :3] - found[:, :3]).max() <= radius / 255 + 1e-9
-    assert np.abs(back[:, 3] - found[:, 3]).max() <= radius / 510 + 1e-9
-    assert np.abs(back[:, 4] - found[:, 4]).max() < 0.01 and back[:, 4].sum() == pytest.approx(1)
+    assert np.abs(back[:, :3] - found[:, :3]).max() <= radius / 65_535 * 1.01
+    np.testing.assert_allclose(back[:, 3:], found[:, 3:], rtol=0.06)
+    assert back[:, 4].sum() == pytest.approx(1)
 
 
 def test_a_chunk_without_probes_is_its_sphere() -> None:
@@ -56,7 +58,7 @@ def test_a_chunk_without_probes_is_its_sphere() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["?", "AAAA", base64.b64encode(bytes(85)).decode(), base64.b64encode(bytes(10)).decode()]
+    "text", ["?", "AAAA", base64.b64encode(bytes(17 * 8)).decode(), base64.b64encode(bytes(12)).decode()]
 )
 def test_text_that_holds_no_probes_is_refused(text: str) -> None:
     with pytest.raises(AssetFormatError, match="probes"):
