@@ -44,11 +44,11 @@ class Fidelity:
     """
 
     mean: float = 0.4  # step, in sizes of the chunk's typical splat; finer for thin ones
-    scale_steps: int = 7  # per octave
+    scale_steps: int = 8  # per octave
     opacity_levels: int = 48  # below 1
-    color: float = 1 / 150  # step of luma for the chunk's mean splat, sRGB 0..1
-    normal: float = 1 / 7  # radians, for a splat with axes 1 : 2
-    angle: float = 1 / 7
+    color: float = 1 / 160  # step of luma for the chunk's mean splat, sRGB 0..1
+    normal: float = 1 / 8  # radians, for a splat with axes 1 : 2
+    angle: float = 1 / 8
     rest: float = 1 / 36  # step of luma in the product of coefficient and C0
     chroma: float = 1.5  # steps of colour differences, in steps of luma
 

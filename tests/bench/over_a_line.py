@@ -244,12 +244,15 @@ def _pictures(
 
 
 def outside_views(cloud: SplatCloud) -> Cameras:
-    """Return views of the robot from about it."""
-    cameras = viewpoints(cloud.means, [], seed=99)
+    """Return views of the robot that it fills: black around it would flatter every decibel."""
+    cameras = viewpoints(cloud.means, [], seed=99).resized(480, 360)
+    pictures = draw(cloud.subset(np.arange(0, len(cloud), 10)), cameras.resized(60, 45)).images
+    filled = (pictures.max(axis=3) > 0.05).mean(axis=(1, 2))
     middle = np.median(cloud.means, axis=0)
     eyes = np.stack([-viewmat[:3, :3].T @ viewmat[:3, 3] for viewmat in cameras.viewmats])
-    order = np.argsort(-np.linalg.norm(eyes - middle, axis=1))[: 3 * _VIEWS : 3]
-    return cameras.subset(order.tolist()).resized(480, 360)
+    is_outside = np.linalg.norm(eyes - middle, axis=1) > 1.2  # metres; the robot is 1 m about it
+    order = np.argsort(-np.where(is_outside, filled, 0.0))[:_VIEWS]
+    return cameras.subset(sorted(order.tolist()))
 
 
 def pose_of(cameras: Cameras, index: int) -> tuple[float, ...]:

@@ -98,7 +98,7 @@ def test_finer_steps_cost_more_and_keep_more() -> None:
     for name, fidelity in {
         "default": Fidelity(),
         "fine": Fidelity(
-            mean=1 / 30, scale_steps=48, opacity_levels=250, color=1 / 1000, normal=0.02, angle=0.02
+            mean=1 / 60, scale_steps=64, opacity_levels=250, color=1 / 2000, normal=0.01, angle=0.01
         ),
     }.items():
         (packed,) = splat_codec.encode([cloud], fidelity=fidelity)
