@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -41,10 +42,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
     clock = iter(range(10**9))
     # A minute passes between two requests: what is limited here is not how often.
     services = Services.build(catalog, None, now=lambda: 60.0 * next(clock))
-    yield {
-        "app": build_app(services), "catalog": catalog, "links": links, "scene": scene, "link": link,
-        "owner": reset_owner_token(home),
-    }  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        # Jobs are only asked for here.
+        patch.setattr("immersive.server.app.supervised", nullcontext)
+        yield {
+            "app": build_app(services), "catalog": catalog, "links": links, "scene": scene, "link": link,
+            "owner": reset_owner_token(home),
+        }  # fmt: skip
     catalog.close()
 
 
@@ -66,7 +70,7 @@ def test_no_made_up_request_fails_with_a_5xx(server: dict[str, Any]) -> None:
             _there_again(server)
             known = {"scene_id": server["scene"].id, "link_id": server["link"].id}
             for name in (case.path_parameters or {}) if is_real else ():
-                case.path_parameters[name] = known[name]
+                case.path_parameters[name] = known.get(name, case.path_parameters[name])
             headers = {"Authorization": f"Bearer {server['owner']}"} if is_owner else {}
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
