@@ -138,7 +138,7 @@ def finest_cloud(asset: SplatAsset) -> SplatCloud:
 
 def _whole_chunk(asset: SplatAsset, index: int, cloud: SplatCloud, layer: int | None) -> SplatCloud:
     """Return a chunk's splats at the scene's degree; older packs hold all of their colour in the chunk."""
-    bases = max(cloud.sh.shape[1], (asset.manifest.sh_degree + 1) ** 2)
+    bases = max(cloud.sh.shape[1], (min(max(asset.manifest.sh_degree, 0), 3) + 1) ** 2)
     sh = np.zeros((len(cloud), bases, 3), np.float32)
     sh[:, : cloud.sh.shape[1]] = cloud.sh
     if layer is not None:

@@ -97,23 +97,34 @@ def scenes() -> list[Scene]:
         original = [*file.parent.iterdir()] if file.name == "meta.json" else []
         sog_bytes = sum(part.stat().st_size for part in original) or None
         found.append(Scene(name, cloud, _resized(viewpoints(cloud.means, [], seed=5)), sog_bytes))
-    requests = {
+    return found + [_lifted(name, request) for name, request in requests().items()]
+
+
+def requests() -> dict[str, CreateRequest]:
+    """Return what is made here: two procedural places, and one from photos."""
+    return {
         "forest": CreateRequest(prompt="a misty pine forest with a wooden cabin beside a lake"),
         "living room": CreateRequest(
             prompt="a cosy living room with a red sofa, a fireplace and tall windows"
         ),
         "door, photos": CreateRequest(images=shared("photos/lund_door")),
     }
-    return found + [_lifted(name, request) for name, request in requests.items()]
 
 
-def _lifted(name: str, request: CreateRequest) -> Scene:
+def lift(
+    request: CreateRequest,
+) -> tuple[pipeline.Source, pipeline.FittedScene, list[tuple[float, float, float, float]]]:
+    """Return frames, fit and camera path of a request; made once and kept."""
     runner = StageRunner(StageStore(FOLDER / "stages"), Silent())
     recipe = pipeline.plan_scene(runner, request)
     source = recipe.planned.read(runner)
-    fitted = pipeline._fit(runner, recipe.planned.digest, source, recipe.plan)
     # Whom photos show a thing to stands where they were taken, as everywhere.
     stops = pipeline._camera_path(source.frames)
+    return source, pipeline._fit(runner, recipe.planned.digest, source, recipe.plan), stops
+
+
+def _lifted(name: str, request: CreateRequest) -> Scene:
+    source, fitted, stops = lift(request)
     cameras = _resized(viewpoints(fitted.cloud.means, stops, seed=7))
     return Scene(
         name,

@@ -122,6 +122,13 @@ def test_packs_that_hold_all_colour_in_the_leaves_still_open() -> None:
         np.testing.assert_array_equal(finest_cloud(old).sh, truth.sh)
 
 
+def test_a_manifest_that_claims_a_degree_beyond_all_costs_no_memory() -> None:
+    made = build_asset(lopsided_cloud(300, degree=1), title="x", provenance=PROVENANCE)
+    boast = replace(made, manifest=replace(made.manifest, sh_degree=10**6))
+
+    assert finest_cloud(boast).sh_degree == 3
+
+
 def test_a_layer_of_other_splats_is_refused() -> None:
     made = build_asset(lopsided_cloud(300, degree=1), title="x", provenance=PROVENANCE)
     for other in (lopsided_cloud(299, degree=1), lopsided_cloud(300, degree=2)):
