@@ -1,7 +1,7 @@
 """Splats as a glTF primitive: the KHR_gaussian_splatting extension, base form.
 
-Values are rounded before they are written, so that any general compressor (gzip on the wire, zstd at rest)
-shrinks plain accessors that every client reads. What rounding costs is stated in `Precision`.
+Compact files are rounded before they are written, so that any general compressor shrinks plain accessors
+that every client reads; `Precision` states what that costs. What travels to viewers is packed (`packed_glb`).
 
 Source: KhronosGroup/glTF, extensions/2.0/Khronos/KHR_gaussian_splatting (release candidate, 2026-07).
 """

@@ -133,3 +133,19 @@ def test_every_package_opens_with_a_readme() -> None:
     for folder in (*PACKAGES, "viewer"):
         text = (ROOT / folder / "README.md").read_text("utf-8")
         assert len(text.split()) > 60, f"{folder}/README.md says too little"
+
+
+def test_what_make_runs_beside_the_tests_still_finds_all_that_it_imports() -> None:
+    folders = ("bench", "fuzz", "faults")
+    names = [
+        f"tests.{folder}.{path.stem}"
+        for folder in folders
+        for path in sorted((ROOT / "tests" / folder).glob("*.py"))
+        if not path.stem.startswith("__")
+    ]
+    assert len(names) > 20
+
+    code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
+    done = subprocess.run([sys.executable, "-c", code, *names], cwd=ROOT, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr[-2000:]

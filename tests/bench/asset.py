@@ -1,7 +1,7 @@
-"""What an asset costs and loses: bytes per splat, rounding, the look of coarse levels, CPU-seconds.
+"""What a small asset costs: bytes per splat, the look of coarse levels, CPU-seconds.
 
 `python -m tests.bench asset`. On the robot scene of the shared data (31 000 splats, degree 0), which is
-small: larger scenes come out about one byte per splat cheaper.
+small; `asset_bytes` and `asset_tree` measure larger ones.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from reconstruction.frames import Provenance
 from reconstruction.rasterizers.draw import draw
 from reconstruction.splats import SplatCloud
 from streaming import spz
-from streaming.assemble import build_asset, chunk_glb
-from streaming.export import encode_scene
-from streaming.khr_gaussian_splatting import decode, round_cloud
+from streaming.assemble import build_asset
+from streaming.chunk_bytes import decode_chunks
+from streaming.export import encode_cloud
 from streaming.lod import build_tree
 from streaming.refine import viewpoints
 from streaming.transform import join_clouds
@@ -47,16 +47,15 @@ def rows() -> list[Row]:
     found = [
         Row("asset, robot: building it", build_s, "CPU-s"),
         Row("asset, robot: finest level", leaves / count, "B/splat"),
-        at_most("asset, robot: all levels", asset.byte_length / count, "B/splat", 26),
+        at_most("asset, robot: all levels", asset.byte_length / count, "B/splat", 13),
         Row("asset, robot: root chunk", asset.chunks[0].byte_length / 1000, "KB"),
-        Row("export, robot: GLB", len(encode_scene(cloud)) / count, "B/splat"),
+        Row("export, robot: GLB", len(encode_cloud(cloud)) / count, "B/splat"),
         Row("export, robot: SPZ v3", len(spz.encode(cloud)) / count, "B/splat"),
-        Row("rounding, robot: picture against unrounded", psnr_db(round_cloud(cloud)), "dB"),
     ]
-    plain = build_tree(round_cloud(cloud))
+    plain = build_tree(cloud)
     for level in range(last):
         own = [c.index for c in asset.chunks if c.kind == "splats" and c.level == level]
-        shown = join_clouds(decode(chunk_glb(asset, index)) for index in own)
+        shown = join_clouds(decode_chunks([asset.chunk_bytes(index) for index in own]))
         name = f"level {level}, robot: {len(shown)} splats against all"
         found.append(Row(f"{name}, merged only", psnr_db(plain[level].cloud), "dB"))
         found.append(Row(f"{name}, as streamed", psnr_db(shown), "dB"))
