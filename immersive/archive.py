@@ -32,8 +32,9 @@ from .home import make_private
 FORMAT = "immersive-archive"
 FORMAT_VERSION = 1
 BLOCK_BYTES = 1 << 20
-# What happened while a job ran is nobody's concern elsewhere; its ids are of this catalog alone.
-LEFT_OUT = frozenset(("job_event",))
+# What happened while a job ran is nobody's concern elsewhere; its ids are of this catalog alone. What is
+# still being made is made from the start where it is asked for again.
+LEFT_OUT = frozenset(("job_event", "growth"))
 # The zip's own time stamps begin in 1980; equal catalogs give equal archives.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -90,6 +91,7 @@ def _held_still(catalog: Catalog) -> Iterator[tuple[Rows, Path]]:
                 for name in sorted(catalog.database.tables())
                 if name not in LEFT_OUT
             }
+            _leave_out(tables, {row["scene_id"] for row in catalog.database.read("SELECT * FROM growth")})
             for row in tables["scene"]:
                 folder = catalog.pack_folder(catalog.get(row["id"]))
                 (packs / row["version"]).mkdir()
@@ -98,6 +100,16 @@ def _held_still(catalog: Catalog) -> Iterator[tuple[Rows, Path]]:
         yield tables, packs
     finally:
         shutil.rmtree(packs, ignore_errors=True)
+
+
+def _leave_out(tables: Rows, scenes: set[str]) -> None:
+    """Remove scenes and what refers to them."""
+    tables["scene"] = [row for row in tables["scene"] if row["id"] not in scenes]
+    links = {row["id"] for row in tables["link"] if row["scene_id"] in scenes}
+    for name, rows in tables.items():
+        tables[name] = [
+            row for row in rows if row.get("scene_id") not in scenes and row.get("link_id") not in links
+        ]
 
 
 def _write(catalog: Catalog, tables: Rows, packs: Path, draft: Path) -> Contents:

@@ -22,7 +22,7 @@ from streaming.asset import Spawn, SplatAsset
 from streaming.limits import MAX_TITLE_CHARACTERS
 from streaming.pack import MANIFEST_NAME, PACK_NAME, parse_asset_json, read_asset, write_pack
 
-from .errors import StoreError, UnknownSceneError
+from .errors import SceneGrowingError, StoreError, UnknownSceneError
 from .home import make_private
 from .link_terms import Visibility
 from .scene_edit import Remixed, SceneEdit, check_edit, edited, read_edit, write_edit
@@ -103,6 +103,88 @@ class Catalog:
                 raise
         return record
 
+    def renew(self, scene_id: str, asset: SplatAsset) -> SceneRecord:
+        """Let an unfinished scene show `asset` from now on; its title and links stay.
+
+        Raises:
+            UnknownSceneError: No such scene, or it is finished.
+            DiskFullError, StoreError: It cannot be stored; the scene shows what it showed.
+        """
+        return self._replace(scene_id, asset, {}, is_finished=False)
+
+    def finish(
+        self, scene_id: str, asset: SplatAsset, *, backend: str, recipe_digest: str | None
+    ) -> SceneRecord:
+        """Publish what an unfinished scene has become, under its id; an equal scene takes over its links.
+
+        Raises:
+            UnknownSceneError: No such scene, or it is finished.
+            DiskFullError, StoreError: It cannot be stored; the scene shows what it showed.
+        """
+        facts = {
+            "title": _checked_title(asset.manifest.title),
+            "is_generated": asset.manifest.is_generated,
+            "backend": backend,
+            "recipe_digest": recipe_digest,
+        }
+        return self._replace(scene_id, asset, facts, is_finished=True)
+
+    def _replace(
+        self, scene_id: str, asset: SplatAsset, facts: dict[str, Any], *, is_finished: bool
+    ) -> SceneRecord:
+        version = version_of(asset)
+        with self.blobs.exclusive():
+            before = self.get(scene_id)
+            if not self.is_growing(before.id):
+                raise UnknownSceneError(scene_id, "is finished")
+            equal = self.database.read(
+                "SELECT * FROM scene WHERE version = ? AND id <> ?", (version, before.id)
+            )
+            if not equal:
+                self.blobs.put(version, lambda folder: write_pack(asset, folder))
+            reports = {
+                name: None if report is None else json.dumps(asdict(report))
+                for name, report in (
+                    ("quality", asset.manifest.quality),
+                    ("walkability", asset.manifest.walkability),
+                )
+            }
+            values = {
+                **facts,
+                **reports,
+                "version": version,
+                "splat_count": asset.manifest.splat_count,
+                "byte_length": asset.byte_length,
+                "content_sha256": content_of(asset),
+            }
+            try:
+                with self.database.transaction():
+                    if equal:
+                        known = equal[0]["id"]
+                        self.database.write(
+                            "UPDATE link SET scene_id = ? WHERE scene_id = ?", (known, before.id)
+                        )
+                        self.database.write("DELETE FROM scene WHERE id = ?", (before.id,))
+                    else:
+                        names = ", ".join(f"{name} = ?" for name in values)
+                        self.database.write(
+                            f"UPDATE scene SET {names} WHERE id = ?", (*values.values(), before.id)
+                        )
+                        if is_finished:
+                            self.database.write("DELETE FROM growth WHERE scene_id = ?", (before.id,))
+            except BaseException:
+                if not equal and version != before.version:
+                    self.blobs.delete(version)
+                raise
+            if version != before.version:
+                # Who streams it has it in memory; who reads it by ranges asks again and gets the new one.
+                self.blobs.delete(before.version)
+        return self.get(equal[0]["id"] if equal else before.id)
+
+    def is_growing(self, scene_id: str) -> bool:
+        """Return whether a scene is still being made."""
+        return bool(self.database.read("SELECT 1 FROM growth WHERE scene_id = ?", (scene_id,)))
+
     def _insert(self, record: SceneRecord, content_sha256: str) -> None:
         values = asdict(record) | {"content_sha256": content_sha256}
         for name in ("quality", "walkability"):
@@ -113,8 +195,10 @@ class Catalog:
         )
 
     def list(self) -> list[SceneRecord]:
-        """Return all scenes, newest first."""
-        rows = self.database.read("SELECT * FROM scene ORDER BY created_at DESC, id")
+        """Return all scenes, newest first; those that are still being made are none yet."""
+        rows = self.database.read(
+            "SELECT * FROM scene WHERE id NOT IN (SELECT scene_id FROM growth) ORDER BY created_at DESC, id"
+        )
         return [_record(row) for row in rows]
 
     def get(self, scene_id: str) -> SceneRecord:
@@ -152,8 +236,11 @@ class Catalog:
         """Return the folder of a scene's pack.
 
         Raises:
+            SceneGrowingError: There is nothing of the scene yet.
             StoreError: It is missing.
         """
+        if record.byte_length == 0:
+            raise SceneGrowingError(f"scene {record.id!r} is still being made")
         folder = self.blobs.fetch(record.version)
         if folder is None:
             raise StoreError(

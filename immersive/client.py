@@ -46,7 +46,7 @@ from streaming.messages import (
 from streaming.wire import HASH_PREFIX_BYTES
 
 from .credit_window import FIRST_WINDOW_BYTES, CreditWindow
-from .errors import ConnectionRefusedByServerError
+from .errors import ConnectionRefusedByServerError, SceneGrowingError
 from .http_stream import HttpStream
 
 _log = logging.getLogger(__name__)
@@ -88,6 +88,7 @@ def open_link(link_url: str, *, tls: ssl.SSLContext | None = None) -> OpenedLink
     Raises:
         InvalidInputError: It is no link.
         ConnectionRefusedByServerError: The server knows no such link, or it was revoked or has expired.
+        SceneGrowingError: There is nothing of the scene yet.
     """
     parts = urlsplit(link_url)
     link_id = parts.path.removeprefix("/v/")
@@ -110,6 +111,8 @@ def open_link(link_url: str, *, tls: ssl.SSLContext | None = None) -> OpenedLink
         raise ConnectionRefusedByServerError(
             problem["message"], status=error.code, code=problem["code"], hint=problem["hint"]
         ) from error
+    if answer["scene"] is None:
+        raise SceneGrowingError("the scene of this link is still being made")
     return OpenedLink(server_url, answer["scene"], answer["ticket"], answer["bearer"])
 
 

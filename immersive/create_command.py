@@ -20,7 +20,7 @@ from .exporting import check_target, write_out
 from .home import home_folder
 from .progress import Reporter, Silent, Terminal
 from .request import CreateRequest
-from .share import Links
+from .share import Links, ShareLink
 from .stages import StageStore
 
 _ERR = Console(stderr=True, highlight=False, emoji=False)
@@ -58,7 +58,12 @@ def create_and_show(
             from .pipeline import create_scene  # heavy: torch comes with it
 
             reporter: Reporter = bars if isinstance(bars, Terminal) else Silent()
-            scene = create_scene(request, home=home, reporter=reporter)
+
+            def tell_link(link: ShareLink) -> None:
+                if info is not None and isinstance(bars, Terminal):
+                    bars.say(f"Watch it grow: {base}{link.path}")
+
+            scene = create_scene(request, home=home, reporter=reporter, on_link=tell_link)
         from .summary import as_json_object, show_report
 
         url = base + scene.link.path

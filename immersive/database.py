@@ -164,6 +164,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT""",
         "CREATE INDEX remix_by_origin ON remix (origin_id)",
     ),
+    (
+        # Scenes that are still being made.
+        """CREATE TABLE growth (
+            scene_id TEXT PRIMARY KEY REFERENCES scene (id) ON DELETE CASCADE,
+            recipe_digest TEXT NOT NULL UNIQUE,
+            label TEXT NOT NULL,
+            share REAL NOT NULL,
+            seconds_left REAL,
+            frames TEXT NOT NULL,
+            updated_at REAL NOT NULL,
+            watched_at REAL NOT NULL
+        ) STRICT""",
+    ),
 )
 
 

@@ -35,6 +35,13 @@ class UnknownSceneError(ImmersiveError, KeyError):
         return str(self.args[0])  # KeyError would quote the sentence
 
 
+class SceneGrowingError(StoreError):
+    """A scene has nothing to show yet."""
+
+    code = "scene_growing"
+    hint = "Ask again in a moment."
+
+
 class UnknownJobError(ImmersiveError, KeyError):
     """No job has this id."""
 

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from .blobs import bytes_below
 from .catalog import Catalog
+from .growing import abandon_older
 from .home import home_folder
 from .jobs.queue import Jobs
 
 # A stage is written within seconds; a draft this old has lost whoever wrote it.
 _DRAFT_S = 3600.0
 _ARCHIVE_S = 86_400.0  # a terabyte on a slow disk
+_GROWTH_S = 86_400.0  # who was cut off goes on with it the same day
 
 
 def collect(catalog: Catalog) -> int:
@@ -23,6 +25,7 @@ def collect(catalog: Catalog) -> int:
     Safe beside running servers and jobs.
     """
     home = catalog.home
+    abandon_older(catalog, _GROWTH_S)
     freed = catalog.sweep()
     lost: list[Path] = []
     now = time.time()

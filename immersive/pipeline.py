@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import resource
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,10 @@ from reconstruction.walkable_space import WalkableSpace, WalkSettings
 from streaming.asset import SoundLoop, SplatAsset
 
 from .brief import SceneBrief
+from .camera_path import camera_path
 from .catalog import Catalog, SceneRecord
+from .drafts import Drafts
+from .growing import Growing
 from .home import home_folder
 from .licensing import with_terms
 from .moderating import moderate_prompt, sees_pictures
@@ -46,6 +50,8 @@ from .stages import StageStore, stage_digest
 from .world_source import WorldSource, make_walkable
 
 if TYPE_CHECKING:
+    from reconstruction.optimize import FitProgress
+
     from .extension import LiftedScene
     from .fitting_plan import FittingPlan
 
@@ -103,8 +109,20 @@ def create(prompt: str | None = None, *, home: Path | None = None, **options: An
     return create_scene(request, home=home or home_folder()).record
 
 
-def create_scene(request: CreateRequest, *, home: Path, reporter: Reporter | None = None) -> CreatedScene:
+def create_scene(
+    request: CreateRequest,
+    *,
+    home: Path,
+    reporter: Reporter | None = None,
+    on_link: Callable[[ShareLink], object] = lambda link: None,
+) -> CreatedScene:
     """Make a scene, store it in the catalog of `home` and give it a private link.
+
+    Args:
+        request: What is asked for.
+        home: The data folder.
+        reporter: Told what is being done.
+        on_link: Given the link as soon as it opens, which is before there is anything of the scene.
 
     Raises:
         ImmersiveError: The input cannot become a scene. Nothing of it is left in the catalog.
@@ -114,8 +132,14 @@ def create_scene(request: CreateRequest, *, home: Path, reporter: Reporter | Non
     recipe = plan_scene(runner, request)
     catalog = Catalog(home)
     try:
-        record, notes = make_record(runner, catalog, recipe)
-        link = Links(catalog).create(record.id)
+        links: list[ShareLink] = []
+
+        def linked(scene_id: str) -> None:
+            links.append(Links(catalog).create(scene_id))
+            on_link(links[0])
+
+        record, notes = make_record(runner, catalog, recipe, linked)
+        link = replace(links[0], scene_id=record.id)  # an equal scene takes over the links of a new one
     finally:
         catalog.close()
     return CreatedScene(
@@ -132,18 +156,41 @@ def create_scene(request: CreateRequest, *, home: Path, reporter: Reporter | Non
 
 
 def make_record(
-    runner: StageRunner, catalog: Catalog, recipe: SceneRecipe
+    runner: StageRunner,
+    catalog: Catalog,
+    recipe: SceneRecipe,
+    on_id: Callable[[str], object] = lambda scene_id: None,
 ) -> tuple[SceneRecord, tuple[str, ...]]:
     """Make a scene and publish it, or find the one that an equal recipe made; with what was noted.
+
+    Args:
+        runner: Runs the stages.
+        catalog: Where the scene goes, and where it grows meanwhile.
+        recipe: What is made.
+        on_id: Given the scene's id before anything is made.
 
     Raises:
         ImmersiveError: The input cannot become a scene. Nothing of it is left in the catalog.
     """
     record = find_scene(catalog, recipe.digest)
     if record is not None:
+        on_id(record.id)
         return record, ()
-    built = build_scene(runner, recipe)
-    return publish_scene(runner, catalog, built, recipe.digest), built.notes
+    request = recipe.request
+    growing = Growing.begin(
+        catalog,
+        recipe_digest=recipe.digest,
+        title=request.title or request.prompt or "A scene",
+        prompt=request.prompt,
+    )
+    on_id(growing.scene_id)
+    runner.show(growing)
+    try:
+        built = build_scene(runner, recipe)
+        return publish_scene(runner, catalog, built, recipe.digest), built.notes
+    except Exception:  # and not when interrupted: the next call goes on with it
+        growing.abandon()
+        raise
 
 
 def pictures_folder(home: Path, record: SceneRecord) -> Path:
@@ -187,6 +234,8 @@ def build_scene(runner: StageRunner, recipe: SceneRecipe) -> BuiltScene:
 
     request, planned, plan = recipe.request, recipe.planned, recipe.plan
     source = planned.read(runner)
+    if runner.growing is not None and isinstance(source, Source):
+        runner.growing.show_frames(source.frames.images[list(source.frames.train)])
     if isinstance(source, WorldSource):
         return _build_of_world(runner, recipe, source)
     scene = _lift(runner, planned.digest, source, plan)
@@ -210,7 +259,7 @@ def build_scene(runner: StageRunner, recipe: SceneRecipe) -> BuiltScene:
             quality=scene.quality,
             recipe=facts,
             provenance=frames.provenance,
-            camera_path=_camera_path(frames),
+            camera_path=camera_path(frames),
             sounds=sounds,
         ),
     )
@@ -249,9 +298,12 @@ def publish_scene(
     """Put a scene and its held-out pictures where they are found."""
 
     def publish(update: Update) -> SceneRecord:
-        record = catalog.publish(
-            built.asset, prompt=built.prompt, backend=built.backend, recipe_digest=recipe_digest
-        )
+        if runner.growing is not None:
+            record = runner.growing.finish(built.asset, backend=built.backend, recipe_digest=recipe_digest)
+        else:
+            record = catalog.publish(
+                built.asset, prompt=built.prompt, backend=built.backend, recipe_digest=recipe_digest
+            )
         write_pairs(pictures_folder(catalog.home, record), built.pairs)
         ensure_poster(catalog, record)
         return record
@@ -281,12 +333,14 @@ def _fit(runner: StageRunner, source_digest: str, source: Source, plan: FittingP
             first = lift(source.frames, plan.lift)
         else:
             first = lift_points(source.points, source.colors, source.frames.cameras, plan.lift)
-        result = fit(
-            source.frames,
-            first,
-            plan.fit,
-            progress=lambda now: update(now.fraction, f"{now.splat_count:,} splats, {now.psnr_db:.1f} dB"),
-        )
+        drafts = Drafts(runner.growing, source)
+        drafts.show(lambda: first, 0.0)
+
+        def progress(now: FitProgress) -> None:
+            drafts.show(now.snapshot, now.fraction)
+            update(now.fraction, f"{now.splat_count:,} splats, {now.psnr_db:.1f} dB")
+
+        result = fit(source.frames, first, plan.fit, progress=progress)
         disagreements = result.consistency.sentences if result.consistency else ()
         assert result.before_cleanup is not None and result.cleanup is not None
         effect = cleanup_effect(
@@ -361,14 +415,3 @@ def _sounds(
     if brief is None:
         return ()
     return make_loops(plan_sounds(brief, landmarks), brief.seed)
-
-
-def _camera_path(frames: FrameSequence) -> list[tuple[float, float, float, float]]:
-    """Return where the training cameras stood, one entry a stop, with the heading of its first view."""
-    path: list[tuple[float, float, float, float]] = []
-    cameras = frames.subset(frames.train).cameras
-    assert cameras is not None  # posed frames only come here
-    for (x, y, z), (fx, _, fz) in zip(cameras.positions.tolist(), cameras.forwards.tolist(), strict=True):
-        if not path or np.linalg.norm(np.subtract(path[-1][:3], (x, y, z))) > 0.05:
-            path.append((x, y, z, float(np.degrees(np.arctan2(-fx, -fz)))))
-    return path

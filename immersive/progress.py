@@ -65,6 +65,10 @@ class Terminal:
     ) -> None:
         self._bars.stop()
 
+    def say(self, words: str) -> None:
+        """Print a line above the bars."""
+        self._console.print(words, markup=False, highlight=False, soft_wrap=True)
+
     def begin(self, stage: str, label: str) -> None:
         self._label = label
         self._line_at = time.monotonic()

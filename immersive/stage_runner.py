@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from .errors import DiskFullError, is_disk_full
+from .growing import Growing, GrowthReporter
 from .progress import Reporter
 from .stages import StageStore
 
@@ -33,6 +34,12 @@ class StageRunner:
     store: StageStore
     reporter: Reporter
     times: list[StageTime] = field(default_factory=list)
+    growing: Growing | None = None  # the scene that is made, for who looks on
+
+    def show(self, growing: Growing) -> None:
+        """Let people look on from here."""
+        self.growing = growing
+        self.reporter = GrowthReporter(self.reporter, growing)
 
     def run(self, name: str, label: str, work: Callable[[Update], Result]) -> Result:
         """Run a stage whose result is not kept."""

@@ -92,6 +92,7 @@ class FitProgress:
     splat_count: int
     psnr_db: float  # running mean over the training pictures just fitted
     cpu_seconds: float  # spent, in the unit of the budget
+    snapshot: Callable[[], SplatCloud]  # the splats as they are now; what that takes is not of the budget
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -319,7 +320,9 @@ class _Fit:
             now = time.monotonic()
             if self.progress and now - last_report > 1.0:
                 last_report = now
+                asked = self.clock()
                 self.progress(self._progress())
+                self.begin += self.clock() - asked
         self._clean()
         if self.progress:
             self.progress(self._progress())
@@ -456,5 +459,10 @@ class _Fit:
 
     def _progress(self) -> FitProgress:
         return FitProgress(
-            min(1.0, self.fraction), self.iteration, len(self.stepper), self._psnr_db(), self.cpu_seconds
+            min(1.0, self.fraction),
+            self.iteration,
+            len(self.stepper),
+            self._psnr_db(),
+            self.cpu_seconds,
+            self.stepper.cloud,
         )

@@ -51,6 +51,7 @@ def build_asset(
     camera_path: Sequence[tuple[float, float, float, float]] = (),
     background: tuple[float, float, float] = (0.0, 0.0, 0.0),
     sounds: Sequence[SoundLoop] = (),
+    is_draft: bool = False,
 ) -> SplatAsset:
     """Return the asset of a scene; equal input gives equal bytes.
 
@@ -58,13 +59,15 @@ def build_asset(
         cloud: At least one splat, world frame. Fully transparent splats are left out, and those further
             than 100 km away or larger: trainers leave such strays, and nobody can see them.
         title: What people call the scene.
-        walkable: Collider, spawn and bounds. None: the visitor floats at the middle of the splats.
+        walkable: Collider, spawn and bounds. None: the visitor floats where the camera began, or before the
+                splats.
         quality: None for imported files, where there is no truth to compare with.
         recipe: What the scene was made from: prompt, seed, backend, versions, hashes. Plain JSON values.
         provenance: Decides the AI label; kept in the recipe under "provenance".
         camera_path: x, y, z in metres and yaw in degrees, in the order walked.
         background: sRGB 0..1 behind everything.
         sounds: What is heard.
+        is_draft: Coarse levels are merged and not fitted, in a fifth of the time: for what is soon replaced.
 
     Raises:
         AssetFormatError: No visible splats.
@@ -74,7 +77,7 @@ def build_asset(
     if len(cloud) == 0:
         raise AssetFormatError("a scene must hold at least one visible splat, got 0")
     sh_errors = None
-    if len(cloud) <= ROOT_SPLATS:
+    if is_draft or len(cloud) <= ROOT_SPLATS:
         levels = build_tree(cloud)
     else:
         # Late: a scene of one chunk needs no rasteriser.
@@ -102,7 +105,7 @@ def build_asset(
         level_count=len(levels),
         bounds_min=low,
         bounds_max=high,
-        spawn=_spawn(cloud, walkable),
+        spawn=_spawn(cloud, walkable, camera_path),
         eye_height_m=EYE_HEIGHT_M if walkable is None else float(walkable.eye_height_m),
         background=background,
         is_generated=provenance.is_generated,
@@ -283,9 +286,16 @@ def _stops(
     return [(x, y + float(walkable.eye_height_m), z, float(walkable.spawn_yaw_deg)), *camera_path]
 
 
-def _spawn(cloud: SplatCloud, walkable: WalkableSpace | None) -> Spawn:
+def _spawn(
+    cloud: SplatCloud,
+    walkable: WalkableSpace | None,
+    camera_path: Sequence[tuple[float, float, float, float]],
+) -> Spawn:
     if walkable is not None:
         return Spawn(_triple(walkable.spawn_position), float(walkable.spawn_yaw_deg))
+    if camera_path:  # where the first picture was taken is a place to look from
+        x, y, z, yaw_deg = camera_path[0]
+        return Spawn((x, y - EYE_HEIGHT_M, z), yaw_deg)
     # In front of the scene, eyes at the height of its middle, looking along -Z.
     low, high = np.percentile(cloud.means, [1, 99], axis=0)
     middle = (low + high) / 2

@@ -41,7 +41,7 @@ class Job:
     is_cancelled: bool  # asked for; the state follows when the worker is gone
     is_reused: bool  # answered by an equal job's scene, for nothing
     progress: dict[str, Any] | None  # stage, label, share 0..1, note, seconds_left of stage and of all
-    scene_id: str | None
+    scene_id: str | None  # of one that is still being made, while the job runs
     error: dict[str, Any] | None  # code, message, hint
 
     @property

@@ -27,6 +27,7 @@ class Jobs:
     """The jobs of a catalog, for all processes that share it."""
 
     def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
         self._database = catalog.database
         self._now = catalog.now
 
@@ -162,6 +163,11 @@ class Jobs:
                 is_ours = self._change("lease_until = lease_until", (), job_id, worker)
             if is_ours:
                 self._tell(job_id, kind, facts)
+
+    def note_scene(self, job_id: str, worker: str, scene_id: str) -> None:
+        """Store which scene a job makes, which one can look at from now on."""
+        with self._database.transaction():
+            self._change("scene_id = ?", (scene_id,), job_id, worker)
 
     def finish(self, job_id: str, worker: str, scene_id: str) -> bool:
         """Say that a job's scene is published; False: somebody else has the job by now."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from reconstruction.errors import ImmersiveError
 
 from ..catalog import Catalog
+from ..growing import abandon
 from ..home import make_private
 from .job import Charge, Job
 from .queue import Jobs
@@ -128,12 +129,15 @@ class Supervisor:
     def _ended(
         self, jobs: Jobs, one: _Running, status: int, usage: object, *, is_stopped: bool = False
     ) -> None:
+        growing = jobs.get(one.job.id).scene_id
         one.process.returncode = os.waitstatus_to_exitcode(status)
         one.kill()  # children that it left
         if one.process.returncode == -signal.SIGXCPU:
             jobs.fail(one.job.id, one.worker, _TOO_LONG)
         was_taken_back = jobs.give_back(one.job.id, one.worker, is_fault=not is_stopped)
         job = jobs.get(one.job.id)
+        if growing is not None and job.state in ("failed", "cancelled"):
+            abandon(jobs.catalog, growing)
         if was_taken_back and not job.is_cancelled and not is_stopped:
             _log.warning("job %s died with status %d; see %s", job.id, one.process.returncode, one.log)
         outcome = job.state if job.is_final else "released" if is_stopped else "lost"

@@ -148,7 +148,12 @@ def make_scene(home: Path, job: Job, reporter: Reporter) -> str:
     catalog = Catalog(home)
     try:
         runner = StageRunner(StageStore(home / "stages"), reporter)
-        record, _ = make_record(runner, catalog, plan_scene(runner, request_of(job.spec)))
+        jobs, worker = Jobs(catalog), job.worker
+        assert worker is not None
+        recipe = plan_scene(runner, request_of(job.spec))
+        record, _ = make_record(
+            runner, catalog, recipe, lambda scene_id: jobs.note_scene(job.id, worker, scene_id)
+        )
         return record.id
     finally:
         catalog.close()

@@ -19,6 +19,7 @@ from ..errors import (
     LinkPasswordError,
     QueueFullError,
     RevokedLinkError,
+    SceneGrowingError,
     UnknownJobError,
     UnknownLinkError,
     UnknownReportError,
@@ -63,6 +64,7 @@ _STATUS: tuple[tuple[type[ImmersiveError], int], ...] = (
     (UsedUpLinkError, 410),
     (InvalidInputError, 422),
     (DiskFullError, 507),
+    (SceneGrowingError, 409),
     (AssetFormatError, 500),
 )
 

@@ -7,14 +7,17 @@ import asyncio
 from fastapi import APIRouter, Request
 
 from ..errors import UnknownLinkError
+from ..growing import growth_of
 from ..share import ShareLink
-from .failures import TooManyRequestsError
+from .failures import AccessError, TooManyRequestsError
 from .guard import Guard, visitor_of
 from .limits import BEARER_LIFETIME_S, TICKET_LIFETIME_S
 from .opened_scene import describe_scene
 from .schemas import (
     CreatedLink,
     CreateLinkRequest,
+    GrowthResponse,
+    GrowthState,
     LinkList,
     LinkResponse,
     OpenLinkRequest,
@@ -41,16 +44,34 @@ def link_routes(services: Services) -> APIRouter:
         link = await opened(link_id, body, request)
         scene_id = link.scene_id if body.scene is None else body.scene
         links.check_way(link, scene_id)
-        # The visitor's next step is the socket; reading the pack here has it ready by then.
-        scene = await services.scenes.get(scene_id)
         grant = services.grants.issue(link.id, scene_id)
         scope = link.scope if scene_id == link.scene_id else "view"
+        described = None
+        if catalog.get(scene_id).byte_length > 0:
+            # The visitor's next step is the socket; reading the pack here has it ready by then.
+            scene = await services.scenes.get(scene_id)
+            described = describe_scene(catalog, scene.asset.manifest, scene_id, scope)
         return OpenLinkResponse(
-            scene=describe_scene(catalog, scene.asset.manifest, scene_id, scope),
-            ticket=grant.ticket,
+            scene=described,
+            ticket=grant.ticket if described else None,
             ticket_expires_in_s=int(TICKET_LIFETIME_S),
             bearer=grant.bearer,
             bearer_expires_in_s=int(BEARER_LIFETIME_S),
+        )
+
+    @router.get("/api/links/{link_id}/growth")
+    async def growth(link_id: str, request: Request) -> GrowthResponse:
+        """Say how far a scene is that is still being made, to whoever opened the link."""
+        if not guard.returning(request, link_id):
+            raise AccessError("this needs the bearer of an opened link", hint="Open the link first.")
+        link = links.get(link_id)
+        links.check(link)
+        found = growth_of(catalog, link.scene_id, is_watching=True)
+        record = catalog.get(link.scene_id)
+        return GrowthResponse(
+            title=record.title,
+            growth=None if found is None else GrowthState(**found.as_dict()),
+            version=record.version if record.byte_length > 0 else None,
         )
 
     async def opened(link_id: str, body: OpenLinkRequest, request: Request) -> ShareLink:

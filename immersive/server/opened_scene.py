@@ -37,4 +37,5 @@ def describe_scene(catalog: Catalog, manifest: Manifest, scene_id: str, scope: S
         notes=edit.notes,
         visibility=edit.visibility,
         remix_of=None if origin is None else origin.origin_title,
+        is_growing=catalog.is_growing(scene_id),
     )

@@ -17,6 +17,17 @@ class OpenLinkRequest(BaseModel):
     password: str = Field(default="", max_length=200)
 
 
+class GrowthState(BaseModel):
+    """How far a scene is that is still being made."""
+
+    label: str = Field(description="What is being done, in words.")
+    share: float = Field(description="Of that, 0..1.")
+    seconds_left: float | None = Field(description="Of that, as far as anyone can tell.")
+    is_stopped: bool = Field(description="Nobody works on it at the moment.")
+    has_splats: bool = Field(description="There is something to walk in.")
+    frames: list[str] = Field(description="Base64 of WebP pictures, along the way of the camera.")
+
+
 class OpenedScene(BaseModel):
     """What a visitor is told before the stream."""
 
@@ -38,16 +49,25 @@ class OpenedScene(BaseModel):
     notes: str
     visibility: Visibility
     remix_of: str | None = Field(description="Title of the scene that this one was forked from.")
+    is_growing: bool = Field(description="A draft: the finished scene will take its place under this link.")
 
 
 class OpenLinkResponse(BaseModel):
-    """A scene and the two proofs that its link was opened."""
+    """A scene and the two proofs that its link was opened; without scene and ticket if there is none yet."""
 
-    scene: OpenedScene
-    ticket: str
+    scene: OpenedScene | None
+    ticket: str | None
     ticket_expires_in_s: int
     bearer: str
     bearer_expires_in_s: int
+
+
+class GrowthResponse(BaseModel):
+    """How far the scene of a link is, and which version it shows."""
+
+    title: str
+    growth: GrowthState | None = Field(description="Null when the scene is finished.")
+    version: str | None = Field(description="Null while there is nothing to walk in.")
 
 
 class Preview(BaseModel):

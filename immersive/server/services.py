@@ -69,7 +69,7 @@ class Services:
             links=links,
             grants=Grants(now),
             scenes=SceneCache(catalog),
-            viewers=Viewers(links),
+            viewers=Viewers(catalog, links),
             opens=BucketPerAddress(OPENS_PER_MINUTE / 60, OPENS_PER_MINUTE, MAX_ADDRESSES),
             passwords=BucketPerAddress(PASSWORDS_PER_MINUTE / 60, PASSWORDS_PER_MINUTE, MAX_ADDRESSES),
             remixes=BucketPerAddress(REMIXES_PER_HOUR / 3600, REMIXES_PER_HOUR, MAX_ADDRESSES),

@@ -35,7 +35,7 @@ from streaming.session import DEFAULT_FOV_DEG, DEFAULT_MAX_SPLATS, StreamedScene
 
 from ..errors import LinkError
 from .access import Pass
-from .limits import CLOSE_DEADLINE_S, CREDIT_DEADLINE_S, HELLO_DEADLINE_S, RETRY_MS
+from .limits import CLOSE_DEADLINE_S, CREDIT_DEADLINE_S, HELLO_DEADLINE_S
 from .rates import TokenBucket
 from .services import Services, address_of
 from .viewers import GOING_AWAY, Goodbye, Viewer
@@ -89,6 +89,7 @@ async def admit(connection: HTTPConnection, services: Services, viewer: Viewer) 
         raise Refused(TICKET_EXPIRED, "the ticket is unknown, used or expired; open the link again")
     try:
         services.links.check_way(services.links.get(admitted.link_id), admitted.scene_id)
+        viewer.version = services.catalog.get(admitted.scene_id).version
         scene = await services.scenes.get(admitted.scene_id)
     except LinkError as error:
         raise Refused(LINK_REVOKED, str(error)) from error
@@ -221,7 +222,7 @@ async def _talk(socket: WebSocket, session: ViewerSession, wake: asyncio.Event, 
 def farewell(goodbye: Goodbye) -> bytes:
     """Return the message that says why a stream ends."""
     is_going_away = goodbye.code == GOING_AWAY
-    return encode(Redirect(RETRY_MS) if is_going_away else Error(goodbye.code, goodbye.text))
+    return encode(Redirect(goodbye.retry_ms) if is_going_away else Error(goodbye.code, goodbye.text))
 
 
 async def _say(socket: WebSocket, goodbye: Goodbye) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from streaming.messages import LINK_REVOKED, NOT_FOUND
 
-from ..errors import LinkError, StoreError, UnknownLinkError
+from ..catalog import Catalog
+from ..errors import LinkError, StoreError, UnknownLinkError, UnknownSceneError
 from ..share import Links
 from .access import Pass
-from .limits import DRAIN_DEADLINE_S, MAX_SOCKETS, MAX_SOCKETS_PER_ADDRESS, REVOCATION_CHECK_S
+from .limits import DRAIN_DEADLINE_S, MAX_SOCKETS, MAX_SOCKETS_PER_ADDRESS, RETRY_MS, REVOCATION_CHECK_S
 
 _log = logging.getLogger(__name__)
 
@@ -21,10 +23,11 @@ GOING_AWAY = 1001  # RFC 6455: the server is going down
 
 @dataclass(frozen=True, slots=True)
 class Goodbye:
-    """Why a socket closes."""
+    """Why a socket closes; with GOING_AWAY, after how long one may come back."""
 
     code: int
     text: str
+    retry_ms: int = RETRY_MS
 
 
 @dataclass(slots=True, eq=False)
@@ -33,21 +36,22 @@ class Viewer:
 
     admitted: Pass
     address: str
+    version: str = ""  # of the scene that is streamed
     goodbye: asyncio.Future[Goodbye] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
-    def end(self, code: int, text: str) -> None:
+    def end(self, code: int, text: str, *, retry_ms: int = RETRY_MS) -> None:
         """Ask the socket to close; the first reason counts."""
         if not self.goodbye.done():
-            self.goodbye.set_result(Goodbye(code, text))
+            self.goodbye.set_result(Goodbye(code, text, retry_ms))
 
 
 class Viewers:
     """All open sockets."""
 
-    def __init__(self, links: Links) -> None:
-        self._links = links
+    def __init__(self, catalog: Catalog, links: Links) -> None:
+        self._catalog, self._links = catalog, links
         self._open: set[Viewer] = set()
         self._addresses: Counter[str] = Counter()
         self.is_draining = False
@@ -80,6 +84,7 @@ class Viewers:
             await asyncio.sleep(REVOCATION_CHECK_S)
             try:
                 self.end_refused()
+                self.end_outdated()
             except StoreError:
                 _log.exception("links could not be checked")
 
@@ -99,6 +104,16 @@ class Viewers:
                 continue
             for viewer in viewers:
                 viewer.end(code, text)
+
+    def end_outdated(self) -> None:
+        """Send the viewers of scenes that have grown back for the version that is shown now."""
+        shown = {viewer.admitted.scene_id: "" for viewer in self._open}
+        for scene_id in shown:
+            with suppress(UnknownSceneError):
+                shown[scene_id] = self._catalog.get(scene_id).version
+        for viewer in self._open:
+            if shown[viewer.admitted.scene_id] not in ("", viewer.version):
+                viewer.end(GOING_AWAY, "the scene has grown", retry_ms=0)
 
     async def drain(self) -> None:
         """Send everyone away and wait, not long, until they are gone."""

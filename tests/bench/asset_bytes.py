@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from immersive import pipeline
+from immersive.camera_path import camera_path
 from immersive.progress import Silent
 from immersive.request import CreateRequest
 from immersive.stage_runner import StageRunner
@@ -119,7 +120,7 @@ def lift(
     recipe = pipeline.plan_scene(runner, request)
     source = recipe.planned.read(runner)
     # Whom photos show a thing to stands where they were taken, as everywhere.
-    stops = pipeline._camera_path(source.frames)
+    stops = camera_path(source.frames)
     return source, pipeline._fit(runner, recipe.planned.digest, source, recipe.plan), stops
 
 

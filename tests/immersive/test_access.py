@@ -135,6 +135,8 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     # The secret is in the body, whoever asks; wrong ones below.
     ("POST", "/api/links/{link_id}/open"): Entry(EVERYONE, lambda w: {"json": {"secret": w.target.secret}}),
     ("GET", "/api/links/{link_id}/preview"): Entry(EVERYONE),
+    # By bearers of this very link; those here are of others.
+    ("GET", "/api/links/{link_id}/growth"): Entry(set(), refused=(401,)),
     ("GET", "/api/links/{link_id}/opens"): Entry(OWNER),
     ("DELETE", "/api/links/{link_id}"): Entry(OWNER),
     ("GET", "/api/scenes"): Entry(OWNER),

@@ -21,6 +21,14 @@ from immersive.restore import restore_archive
 from immersive.share import Links
 from immersive.stores import open_stores
 from tests.immersive import cluster
+from tests.immersive.test_growing import (  # noqa: F401
+    test_a_growing_scene_has_links_and_nothing_else_yet,
+    test_an_equal_scene_takes_over_the_links,
+    test_an_interrupted_making_goes_on_with_the_same_scene_and_ends_some_day,
+    test_each_version_takes_the_place_of_the_one_before_and_the_id_stays,
+    test_it_is_watched_while_somebody_asks,
+    test_two_who_make_the_same_scene_make_one,
+)
 from tests.immersive.test_jobs import (  # noqa: F401
     Clock,
     clock,

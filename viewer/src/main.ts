@@ -2,6 +2,7 @@
 
 import { deviceProfile, rendererName, type DeviceProfile } from "./device/profiles";
 import { DeferredEvents } from "./protocol/deferredEvents";
+import { openWhenGrown, watchGrowth } from "./protocol/growth";
 import { Failure, parseLink, type Link, type SceneSummary } from "./protocol/link";
 import { SceneStream, type ChunkStream } from "./protocol/sceneStream";
 import { StaticStream } from "./protocol/staticStream";
@@ -14,7 +15,12 @@ const canvas = find("#scene", HTMLCanvasElement);
 canvas.setAttribute("aria-label", STRINGS.canvas);
 const query = new URLSearchParams(location.search);
 const profile = chooseProfile();
-const streamOptions = { maxSplats: profile.maxSplats, maxShDegree: profile.maxShDegree, host: location };
+const streamOptions = {
+  maxSplats: profile.maxSplats,
+  maxShDegree: profile.maxShDegree,
+  host: location,
+  openLink: (link: Link) => openWhenGrown(link, (state, title) => hud.showGrowth(state, title)),
+};
 
 let visit: Visit | undefined;
 const hud = new Hud(find("#hud", HTMLElement), {
@@ -58,6 +64,8 @@ async function begin(link: Link | undefined): Promise<void> {
     link ? new SceneStream({ ...link, scene: target }, events, streamOptions) : new StaticStream(events, profile.maxSplats);
   visit = new Visit({ canvas, hud, stream, scene, profile, travel, fail });
   events.attach(visit);
+  // That it cannot be asked for is no reason to end the visit.
+  if (link && scene.is_growing) watchGrowth(link, (state, title) => hud.showGrowth(state, title)).catch(() => hud.showGrowth(undefined, ""));
 }
 
 interface Opened {

@@ -20,6 +20,7 @@ import type { ChunkStream, StreamEvents, ViewPose } from "./protocol/sceneStream
 import { Stage } from "./render/stage";
 import { Soundscape } from "./sound/soundscape";
 import { SplatPicture } from "./splats/picture";
+import { Successor } from "./splats/successor";
 import { Doorways } from "./story/doorways";
 import { Thresholds } from "./story/thresholds";
 import type { Hud } from "./ui/hud";
@@ -46,6 +47,9 @@ export interface VisitParts {
 /** A full budget is looked through again after a move or a turn of this much. */
 const MAKE_ROOM_M = 2;
 const MAKE_ROOM_COS = Math.cos((40 * Math.PI) / 180);
+
+/** Looking around moves nobody this far. */
+const NEAR_START_M = 0.3;
 
 /** Both eyes of a wide headset, together. */
 const XR_FOV_DEG = 110;
@@ -75,6 +79,8 @@ export class Visit implements StreamEvents {
   private readonly xr: XrVisit;
   private readonly refused = new Set<number>();
   private table: TreeMessage | undefined;
+  /** A newer version on its way. */
+  private successor: Successor | undefined;
   private pendingDecodes = 0;
   private isBatchDone = false;
   private rescuesTold = 0;
@@ -172,6 +178,25 @@ export class Visit implements StreamEvents {
     // The page opened the link before there was a visit.
   }
 
+  renewed(scene: SceneSummary): void {
+    this.successor = new Successor();
+    this.forgetChunks();
+    // Where a draft has no ground, visitors float; who has not moved yet begins where the place does.
+    const hasGround = scene.walkability !== null && this.place.walkability === null;
+    const isAtStart = this.player.walker.feet.distanceTo(new THREE.Vector3(...this.place.spawn.position)) < NEAR_START_M;
+    this.place = scene;
+    this.phase = "streaming";
+    if (hasGround && isAtStart && !this.xr.isIn) {
+      this.player.mode = "walk";
+      const yaw = (scene.spawn.yaw_deg * Math.PI) / 180;
+      this.player.moveTo(scene, new THREE.Vector3(...scene.spawn.position), yaw);
+      this.parts.hud.showMovement("walk");
+    } else this.player.know(scene);
+    this.stage.setBackground(scene.background);
+    this.parts.hud.setScene(scene);
+    if (!scene.is_growing) this.parts.hud.say(STRINGS.grown, 6_000);
+  }
+
   scene(scene: SceneJson): void {
     this.parts.hud.setScene(this.place, scene.manifest);
     // Behind a doorway without a scene there is one that was deleted.
@@ -186,7 +211,8 @@ export class Visit implements StreamEvents {
 
   tree(tree: TreeMessage): void {
     this.table = tree;
-    this.picture.plan(tree, this.parts.profile.maxSplats);
+    if (this.successor) this.successor.plan(tree);
+    else this.picture.plan(tree, this.parts.profile.maxSplats);
   }
 
   chunk(chunk: ChunkMessage): void {
@@ -209,6 +235,7 @@ export class Visit implements StreamEvents {
   settled(leftOut: number): void {
     this.isBatchDone = true;
     this.leftOut = leftOut;
+    this.succeed();
     this.report();
   }
 
@@ -262,12 +289,22 @@ export class Visit implements StreamEvents {
       this.player.enterWorld(reply.decoded.mesh);
       this.hasCollider = true;
     } else {
-      if (reply.decoded.kind === "harmonics") this.picture.shade(chunk, reply.decoded.words);
-      else this.picture.add(chunk, reply.decoded.words);
+      const shown = this.successor ?? this.picture;
+      if (reply.decoded.kind === "harmonics") shown.shade(chunk, reply.decoded.words);
+      else shown.add(chunk, reply.decoded.words);
       this.stage.invalidate();
     }
     stream.release(chunk);
+    this.succeed();
     this.report();
+  }
+
+  /** Show the newer version once that is no step back. */
+  private succeed(): void {
+    if (!this.successor?.isReady(this.chunksPlanned, this.isBatchDone && this.pendingDecodes === 0)) return;
+    this.successor.replace(this.picture, this.parts.profile.maxSplats);
+    this.successor = undefined;
+    this.stage.invalidate();
   }
 
   private report(): void {
@@ -313,6 +350,7 @@ export class Visit implements StreamEvents {
     // The old place stays until the new one has opened: a doorway that does not is no way out of the world.
     const next = this.parts.travel(target, {
       opened: (scene) => this.arrive(next, scene, portal),
+      renewed: (scene) => this.renewed(scene),
       failed: (failure) => {
         if (this.stream === next) return this.failed(failure);
         if (failure.code === "link_revoked" || failure.code === "link_expired") return this.failed(failure);
@@ -339,10 +377,10 @@ export class Visit implements StreamEvents {
     this.stream.dispose();
     this.stream = stream;
     this.place = scene;
-    this.table = undefined;
-    this.refused.clear();
-    this.pendingDecodes = this.leftOut = this.brokenChunks = this.rescuesTold = 0;
-    this.isBatchDone = this.hasCollider = this.hasPicture = false;
+    this.successor = undefined;
+    this.forgetChunks();
+    this.rescuesTold = 0;
+    this.hasPicture = false;
     this.phase = "loading";
     this.portals = [];
     this.soundscape.clear();
@@ -361,6 +399,13 @@ export class Visit implements StreamEvents {
     this.player.moveTo(scene, feet, yaw);
     if (this.xr.isIn) this.xr.arrive(feet, yaw);
     this.stage.invalidate();
+  }
+
+  private forgetChunks(): void {
+    this.table = undefined;
+    this.refused.clear();
+    this.pendingDecodes = this.leftOut = this.brokenChunks = 0;
+    this.isBatchDone = this.hasCollider = false;
   }
 
   private frame(seconds: number, xrFrame: XRFrame | undefined): void {

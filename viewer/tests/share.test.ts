@@ -23,6 +23,7 @@ const SCENE: SceneSummary = {
   notes: "",
   visibility: "public",
   remix_of: null,
+  is_growing: false,
   background: [0, 0, 0],
 };
 
@@ -141,6 +142,7 @@ async function visit(options: { hasRange?: boolean; maxSplats?: number; status?:
   });
   const events: StreamEvents = {
     opened: () => undefined,
+    renewed: () => undefined,
     scene: () => undefined,
     tree: () => undefined,
     chunk: (chunk) => {

@@ -23,6 +23,7 @@ const SCENE: SceneSummary = {
   notes: "",
   visibility: "public",
   remix_of: null,
+  is_growing: false,
   background: [0, 0, 0],
 };
 
@@ -80,6 +81,13 @@ function chunkBytes(index: number, length: number): Uint8Array {
   return bytes;
 }
 
+function redirectBytes(retryMs: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(5));
+  view.setUint8(0, 0x15);
+  view.setUint32(1, retryMs, true);
+  return new Uint8Array(view.buffer);
+}
+
 function treeBytes(count: number): Uint8Array {
   const bytes = new Uint8Array(4 + 58 * count);
   bytes[0] = 0x12;
@@ -101,6 +109,7 @@ interface Visit {
   readonly chunks: ChunkMessage[];
   readonly failures: Failure[];
   readonly waits: number[];
+  readonly renewals: string[];
   readonly opens: ReturnType<typeof vi.fn<() => Promise<OpenedLink>>>;
 }
 
@@ -111,9 +120,11 @@ async function visit(connect = plainly): Promise<Visit> {
   const chunks: ChunkMessage[] = [];
   const failures: Failure[] = [];
   const waits: number[] = [];
+  const renewals: string[] = [];
   const opens = vi.fn(async () => ({ scene: SCENE, ticket: "t/1", bearer: "b/1" }));
   const events: StreamEvents = {
     opened: () => undefined,
+    renewed: ({ version }) => renewals.push(version),
     scene: () => undefined,
     tree: () => undefined,
     chunk: (chunk) => chunks.push(chunk),
@@ -132,7 +143,7 @@ async function visit(connect = plainly): Promise<Visit> {
   });
   stream.start();
   await vi.advanceTimersByTimeAsync(0);
-  return { stream, chunks, failures, waits, opens };
+  return { stream, chunks, failures, waits, renewals, opens };
 }
 
 const socket = (): FakeSocket => {
@@ -280,13 +291,33 @@ describe("a stream", () => {
     expect(failures.map(({ code }) => code)).toEqual(["link_revoked"]);
   });
 
-  it("does not mix two versions of a scene", async () => {
-    const { opens, failures } = await visit();
-    opens.mockResolvedValue({ scene: { ...SCENE, version: "v2" }, ticket: "t", bearer: "b" });
+  it("does not mix two versions of a scene: of the newer one it has nothing", async () => {
+    const { opens, failures, stream, renewals, chunks } = await visit();
+    socket().accept();
+    socket().say(chunkBytes(0, 1_000));
+    stream.release(0);
+    opens.mockResolvedValue({ scene: { ...SCENE, version: "v2" }, ticket: "t/2", bearer: "b" });
     socket().drop(1001);
     await vi.advanceTimersByTimeAsync(5_000);
 
-    expect(failures.map(({ code }) => code)).toEqual(["scene_changed"]);
+    expect(failures).toEqual([]);
+    expect(renewals).toEqual(["v2"]);
+    expect(socket().url.searchParams.get("ticket")).toBe("t/2");
+    expect(socket().url.searchParams.get("credit")).toBe(String(FIRST_WINDOW_BYTES)); // as at a first visit
+    socket().accept();
+    socket().say(chunkBytes(0, 700)); // a chunk of the same number is another one
+    expect(chunks.map(({ glb }) => glb.byteLength)).toEqual([1_000, 700]);
+  });
+
+  it("comes back at once when it is sent for a newer version, and says nothing of a loss", async () => {
+    const { opens, waits, renewals } = await visit();
+    socket().accept();
+    opens.mockResolvedValue({ scene: { ...SCENE, version: "v2" }, ticket: "t/2", bearer: "b" });
+    socket().say(redirectBytes(0));
+    socket().drop(1001);
+    await vi.advanceTimersByTimeAsync(0);
+
+    expect([renewals, waits]).toEqual([["v2"], []]);
   });
 
   it("survives messages of types it does not know, and ends on broken ones", async () => {

@@ -24,6 +24,10 @@ export class DeferredEvents implements StreamEvents {
     this.pass((target) => target.opened(scene));
   }
 
+  renewed(scene: SceneSummary): void {
+    this.pass((target) => target.renewed(scene));
+  }
+
   scene(scene: SceneJson): void {
     this.pass((target) => target.scene(scene));
   }

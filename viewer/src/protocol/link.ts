@@ -37,9 +37,18 @@ export interface SceneSummary {
   readonly visibility: Visibility;
   /** Title of the scene that this one was forked from. */
   readonly remix_of: string | null;
+  /** A draft: the finished scene will take its place under this link. */
+  readonly is_growing: boolean;
 }
 
-export interface OpenedLink {
+/** What opening a link gives; of a scene of which nothing is made yet, the bearer alone. */
+export interface LinkAnswer {
+  readonly scene: SceneSummary | null;
+  readonly ticket: string | null;
+  readonly bearer: string;
+}
+
+export interface OpenedLink extends LinkAnswer {
   readonly scene: SceneSummary;
   readonly ticket: string;
   /** Proof that the link was opened: coming back needs no password and is not counted as another open. */
@@ -58,7 +67,6 @@ export type FailureCode =
   | "unreachable"
   | "server_busy"
   | "scene_gone"
-  | "scene_changed"
   | "protocol"
   | "webgl_missing"
   | "webgl_lost"
@@ -108,7 +116,7 @@ export function proof(linkId: string): Record<string, string> {
 }
 
 /** Exchange a link for its scene and a ticket. Throws `Failure`. */
-export async function openLink(link: Link, request: typeof fetch = fetch): Promise<OpenedLink> {
+export async function openLink(link: Link, request: typeof fetch = fetch): Promise<LinkAnswer> {
   let response: Response;
   try {
     response = await request(`/api/links/${encodeURIComponent(link.id)}/open`, {
@@ -139,9 +147,10 @@ export function errorCode(body: unknown): string | undefined {
   return typeof error.code === "string" ? error.code : undefined;
 }
 
-function isOpened(body: unknown): body is OpenedLink {
+function isOpened(body: unknown): body is LinkAnswer {
   if (typeof body !== "object" || body === null) return false;
-  const { scene, ticket, bearer } = body as Partial<OpenedLink>;
+  const { scene, ticket, bearer } = body as Partial<LinkAnswer>;
   if (typeof bearer !== "string") return false;
+  if (scene === null) return ticket === null;
   return typeof ticket === "string" && typeof scene === "object" && typeof scene.version === "string";
 }

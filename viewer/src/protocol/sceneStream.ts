@@ -25,7 +25,7 @@ import {
   type TreeMessage,
 } from "./generated";
 import { ReadyState, RequestSocket, type MessageSocket } from "./requestSocket";
-import { Failure, openLink, type Link, type OpenedLink, type SceneSummary } from "./link";
+import { Failure, type Link, type OpenedLink, type SceneSummary } from "./link";
 
 export interface ViewPose {
   readonly position: readonly [number, number, number];
@@ -35,6 +35,8 @@ export interface ViewPose {
 
 export interface StreamEvents {
   opened(scene: SceneSummary): void;
+  /** The scene has a newer version, which comes from here on; what was shown stays until that can be shown. */
+  renewed(scene: SceneSummary): void;
   scene(scene: SceneJson): void;
   tree(tree: TreeMessage): void;
   chunk(chunk: ChunkMessage): void;
@@ -50,7 +52,7 @@ export interface StreamOptions {
   /** Above 0 the server sends view-dependent colour too, in chunks of its own. */
   readonly maxShDegree: number;
   readonly host: { readonly protocol: string; readonly host: string };
-  readonly openLink?: (link: Link) => Promise<OpenedLink>;
+  readonly openLink: (link: Link) => Promise<OpenedLink>;
   readonly connect?: (url: string, subprotocol: string) => MessageSocket;
   /** Chunks of earlier visits; null keeps and reads none. */
   readonly cache?: ChunkCache | null;
@@ -100,7 +102,7 @@ export class SceneStream implements ChunkStream {
   /** Chunks that came before the table that names their hashes. */
   private early: Copy[] = [];
   private tellTree: () => void = () => undefined;
-  private readonly hasTree = new Promise<void>((resolve) => (this.tellTree = resolve));
+  private hasTree = new Promise<void>((resolve) => (this.tellTree = resolve));
   private socket: MessageSocket | undefined;
   /** The last socket never opened though the link did: something between here and there blocks sockets. */
   private areSocketsBlocked = false;
@@ -114,6 +116,8 @@ export class SceneStream implements ChunkStream {
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private retries = 0;
   private retryAfterMs = 0;
+  /** The server has something newer at once: no connection was lost. */
+  private isSentBack = false;
   private epoch = 0;
   private ended = false;
   private received = 0;
@@ -171,12 +175,17 @@ export class SceneStream implements ChunkStream {
   }
 
   private async connect(): Promise<void> {
-    const opened = await (this.options.openLink ?? openLink)(this.link);
+    const opened = await this.options.openLink(this.link);
     if (this.ended) return;
-    if (this.version !== undefined && this.version !== opened.scene.version) throw new Failure("scene_changed");
-    const isReturning = this.version !== undefined;
+    const isReturning = this.version === opened.scene.version;
+    if (this.version !== undefined && !isReturning) this.forgetVersion();
+    const isRenewed = this.version !== undefined && !isReturning;
     this.version = opened.scene.version;
-    if (!isReturning) {
+    if (isRenewed) {
+      this.events.renewed(opened.scene);
+      await this.recall();
+      if (this.ended) return;
+    } else if (!isReturning) {
       const { position, yaw_deg } = opened.scene.spawn;
       const yaw = (yaw_deg * Math.PI) / 180;
       const [x, y, z] = position;
@@ -220,6 +229,14 @@ export class SceneStream implements ChunkStream {
     });
   }
 
+  private forgetVersion(): void {
+    this.held.clear();
+    this.stored.clear();
+    this.early = [];
+    this.tree = undefined;
+    this.hasTree = new Promise<void>((resolve) => (this.tellTree = resolve));
+  }
+
   /** Look up what an earlier visit left here, and begin to show it. */
   private async recall(): Promise<void> {
     if (!this.cache) return;
@@ -230,11 +247,12 @@ export class SceneStream implements ChunkStream {
   }
 
   private async replay(entries: readonly Entry[]): Promise<void> {
+    const { version } = this;
     for (const entry of entries) {
       // Only roots can be shown, and only roots go unchecked, before the table says what belongs where.
       if (entry.level > 0 || entry.kind !== ChunkKind.splats) await this.hasTree;
       const bytes = await this.cache?.read(entry);
-      if (this.ended) return;
+      if (this.ended || version !== this.version) return;
       if (!this.stored.has(entry.chunk) || this.held.has(entry.chunk)) continue; // it came by the line after all
       if (bytes === undefined) {
         this.drop([entry.chunk]);
@@ -372,6 +390,7 @@ export class SceneStream implements ChunkStream {
         return;
       case "redirect":
         this.retryAfterMs = message.retryMs;
+        this.isSentBack = message.retryMs === 0;
         return;
       case "error":
         if (message.code === CloseCode.linkRevoked) this.finish(new Failure("link_revoked", message.text));
@@ -413,6 +432,10 @@ export class SceneStream implements ChunkStream {
     this.window.restart();
     this.socket = undefined;
     if (this.ended) return;
+    if (this.isSentBack) {
+      this.isSentBack = false;
+      return this.start();
+    }
     switch (code) {
       case CloseCode.linkRevoked:
         return this.finish(new Failure("link_revoked"));

@@ -47,6 +47,18 @@ export class SplatPicture {
   /** Let go of a scene; the next one begins with nothing. */
   clear(): void {
     this.backend.clear();
+    this.forget();
+  }
+
+  /** Let go of a scene for another, which `show` adds: one goes in the picture in which the other comes. */
+  succeed(show: () => void): void {
+    const { runs } = this.ranges;
+    this.forget();
+    show();
+    for (const run of runs) this.backend.free(run);
+  }
+
+  private forget(): void {
     this.ranges = new RangeReplacement();
     this.words.clear();
     this.early.clear();

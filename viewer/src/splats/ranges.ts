@@ -95,6 +95,11 @@ export class RangeReplacement {
     return { freed, restored: { chunk: parent, from, to } };
   }
 
+  /** The slots of all chunks held, replaced splats included. */
+  get runs(): Run[] {
+    return [...this.held.values()].map(({ base, count }) => ({ start: base, stop: base + count }));
+  }
+
   /** The slot of a held chunk's first splat. */
   baseOf(chunk: number): number {
     const base = this.held.get(chunk)?.base;

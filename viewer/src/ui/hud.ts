@@ -1,12 +1,14 @@
 /** What lies over the scene: title and label, buttons, progress, messages, panels, errors. */
 
 import type { Manifest } from "../protocol/generated";
+import type { GrowthState } from "../protocol/growth";
 import type { Failure, SceneSummary } from "../protocol/link";
 import type { Movement } from "../walk/player";
 import type { StickView } from "../walk/pointer";
 import { button, element, icon, mark } from "./dom";
 import { editContent, type EditActions } from "./editPanel";
 import { gate, type GateOptions } from "./gate";
+import { FrameShow, growthWords } from "./growth";
 import { Panel, helpContent, sceneContent } from "./panel";
 import { FAILURES, STRINGS } from "./strings";
 
@@ -40,7 +42,16 @@ export class Hud implements StickView {
   private readonly status = element("div", { class: "plate status is-gone", role: "status", "aria-live": "polite" }, this.statusText);
   private readonly curtainTitle = element("h2", {}, "");
   private readonly curtainText = element("p", {}, STRINGS.opening);
-  private readonly curtain = element("div", { class: "curtain" }, mark(), this.curtainTitle, this.curtainText);
+  private readonly frames = new FrameShow();
+  private readonly curtain = element(
+    "div",
+    { class: "curtain" },
+    this.frames.element,
+    mark(),
+    this.curtainTitle,
+    this.curtainText,
+  );
+  private readonly growthChip = element("span", { class: "chip growing", title: STRINGS.growingWhy, hidden: "" });
   private readonly movement: HTMLButtonElement;
   private readonly sound: HTMLButtonElement;
   private readonly xrButtons = element("div", { class: "corner bottom-right" });
@@ -86,7 +97,7 @@ export class Hud implements StickView {
     this.help.fill(...helpContent(""));
     root.append(
       this.curtain,
-      element("div", { class: "corner top-left" }, element("div", { class: "plate" }, this.title, this.chip)),
+      element("div", { class: "corner top-left" }, element("div", { class: "plate" }, this.title, this.chip, this.growthChip)),
       this.tools,
       element("div", { class: "corner bottom-left" }, this.status),
       this.xrButtons,
@@ -123,10 +134,24 @@ export class Hud implements StickView {
     this.curtainText.textContent = words;
   }
 
+  /** How far the scene is that is still being made; undefined: it is finished. */
+  showGrowth(state: GrowthState | undefined, title: string): void {
+    const isOpen = this.curtain.classList.contains("is-open");
+    this.growthChip.hidden = !state || !isOpen; // the curtain says it in its middle
+    if (!state) return;
+    const words = growthWords(state);
+    this.growthChip.textContent = words;
+    if (isOpen) return;
+    this.curtainTitle.textContent = title;
+    this.curtainText.textContent = words;
+    this.frames.show(state.frames);
+  }
+
   /** The first picture is there. */
   openCurtain(isTouch: boolean): void {
     if (this.curtain.classList.contains("is-open")) return;
     this.curtain.classList.add("is-open");
+    this.frames.stop();
     setTimeout(() => (this.curtain.hidden = this.curtain.classList.contains("is-open")), 800);
     if (this.hasHinted) return;
     this.hasHinted = true;

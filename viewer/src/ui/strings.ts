@@ -54,11 +54,6 @@ export const FAILURES: Readonly<Record<FailureCode, FailureWords>> = {
     title: "This scene no longer exists",
     text: "It was deleted on the server.",
   },
-  scene_changed: {
-    title: "This scene was made anew",
-    text: "Load the page again to see the new one.",
-    retry: "Load again",
-  },
   protocol: {
     title: "The page and the server do not understand each other",
     text: "They are probably of different versions. Loading the page again often helps.",
@@ -90,6 +85,12 @@ export const STRINGS = {
   loadingRenderer: "Preparing to draw…",
   connecting: "Connecting…",
   firstSplats: "The first picture is on its way…",
+  growthBegins: "Making the place",
+  growth: (label: string, share: number, seconds: number | undefined) =>
+    seconds === undefined ? `${label}…` : `${label}: ${share} %, ${timeLeft(seconds)}`,
+  growthStopped: "The making of this place has stopped",
+  growingWhy: "This place is still being made. It becomes sharper by itself.",
+  grown: "The place is finished",
   streaming: (share: number, megabytes: string) => `Sharpening the scene: ${share} %, ${megabytes} MB`,
   whole: (megabytes: string, splats: string) => `All ${splats} splats are here (${megabytes} MB)`,
   partly: (splats: string) => `${splats} splats are shown, as many as suit this device`,
@@ -203,3 +204,8 @@ export const STRINGS = {
   controlsMore:
     "Click the scene to capture the mouse; Escape lets it go. On a phone the left thumb walks and the right one looks. A gamepad walks with its left stick. In VR the left stick walks, the right one turns, and the right stick pushed forward aims a teleport.",
 } as const;
+
+function timeLeft(seconds: number): string {
+  if (seconds < 50) return `about ${Math.max(5, 5 * Math.round(seconds / 5))} s left`;
+  return `about ${Math.max(1, Math.round(seconds / 60))} min left`;
+}

@@ -55,6 +55,12 @@ export class Player {
     this.stand(feet, yaw);
   }
 
+  /** Learn where another version of the same place begins and ends; the visitor stays where they are. */
+  know(scene: SceneSummary): void {
+    this.bounds.copy(boundsOf(scene));
+    this.readSpawn(scene);
+  }
+
   readonly eyeHeightM: number;
 
   get mode(): Movement {
