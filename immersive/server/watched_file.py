@@ -37,7 +37,7 @@ class WatchedFile(FileResponse):
 
         try:
             await super().__call__(scope, receive, send_while_allowed)
-        except LinkError:
+        except (LinkError, FileNotFoundError):  # or deleted after its length was told
             # The status was sent long ago; an end before its time is all that can be said.
             scope.get("extensions", {}).get(ABORT, lambda: None)()
             await asyncio.sleep(0)  # until the connection knows that it is lost
