@@ -28,6 +28,7 @@ from .progress import Reporter
 MOST_FRAMES = 8
 _FRAME_WIDTH = 480
 _FRAME_QUALITY = 60
+_FRAME_S = 2.0
 # Whoever looked this long ago still does: pages ask every second or two.
 _WATCHED_S = 30.0
 # A worker tells every second what it does; after this long without a word it is stopped or gone.
@@ -86,6 +87,8 @@ class Growing:
 
     def __init__(self, catalog: Catalog, scene_id: str, prompt: str | None) -> None:
         self.catalog, self.scene_id, self._prompt = catalog, scene_id, prompt
+        self._early: list[str] = []
+        self._shown_at = -_FRAME_S
 
     @classmethod
     def begin(cls, catalog: Catalog, *, recipe_digest: str, title: str, prompt: str | None) -> Growing:
@@ -131,6 +134,17 @@ class Growing:
     def tell(self, label: str, share: float, seconds_left: float | None) -> None:
         """Say what is being done."""
         self._note("label = ?, share = ?, seconds_left = ?", (label, share, seconds_left))
+
+    def show_frame(self, image: NDArray[np.uint8]) -> None:
+        """Show one frame [H, W, 3] sRGB more, now and then, if anyone looks."""
+        now = time.monotonic()
+        if now - self._shown_at < _FRAME_S or not self.is_watched:
+            return
+        self._shown_at = now
+        if len(self._early) == MOST_FRAMES:
+            del self._early[1::2]
+        self._early.append(_webp(image))
+        self._note("frames = ?", (json.dumps(self._early),))
 
     def show_frames(self, images: NDArray[np.uint8]) -> None:
         """Show a few of the frames [F, H, W, 3] sRGB, evenly spaced."""

@@ -18,7 +18,7 @@ from reconstruction.frames import FrameSequence
 from reconstruction.posed_frames import PosedFrames
 
 from .brief import SceneBrief
-from .moderating import moderate_frames, moderate_world
+from .moderating import moderate_frames, moderate_world, sees_pictures
 from .request import CreateRequest
 from .stage_results import arrays_from_frames, frames_from_arrays
 from .stage_runner import StageRunner, Update
@@ -130,6 +130,7 @@ def backend_settings(request: CreateRequest, runner: StageRunner) -> BackendSett
     from .fitting_plan import plan_for
     from .generation.backend import BackendSettings, parse_backend
 
+    growing = runner.growing
     return BackendSettings(
         parse_backend(request.backend)[1],
         request.most_cost_usd,
@@ -137,6 +138,8 @@ def backend_settings(request: CreateRequest, runner: StageRunner) -> BackendSett
         image=request.image,
         extends=request.extend > 0,
         most_splats=plan_for(request).lift.splat_count,
+        # What moderation is to look at is shown to nobody before.
+        **({"show_frame": growing.show_frame} if growing and not sees_pictures(request) else {}),
     )
 
 

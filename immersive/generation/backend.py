@@ -65,9 +65,12 @@ class WorldGenerator(Protocol):
         ...
 
 
+ShowFrame = Callable[[NDArray[np.uint8]], object]
+
+
 @dataclass(frozen=True, slots=True)
 class BackendSettings:
-    """What a backend may be told; the procedural one needs none of it."""
+    """What a backend may be told; none of it is needed by the procedural one."""
 
     model: str | None = None  # folder of weights, name on a hub, or hosted model; None: the backend's usual
     most_cost_usd: float | None = None  # hosted: refuse before a call that would cost more; None: ask nothing
@@ -76,6 +79,9 @@ class BackendSettings:
     image: Path | None = None  # a picture to begin with
     extends: bool = False  # will be asked to film on from a picture
     most_splats: int | None = None  # of a backend that makes splats and offers several sizes
+    show_frame: ShowFrame = lambda image: (
+        None
+    )  # given frames [H, W, 3] sRGB as they are made, by some backends
 
 
 @dataclass(frozen=True, slots=True)

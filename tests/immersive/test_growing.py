@@ -149,6 +149,25 @@ def test_frames_are_few_small_and_from_the_whole_way(catalog: Catalog) -> None: 
     assert [Image.open(io.BytesIO(base64.b64decode(f))).size for f in state.frames] == [(480, 270)] * 2
 
 
+def test_frames_come_while_they_are_made_if_somebody_looks(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+) -> None:  # fmt: skip
+    monkeypatch.setattr("immersive.growing._FRAME_S", 0.0)
+    growing, shown = begin(catalog), []
+    growing.show_frame(RAMP[0])
+    assert growth_of(catalog, growing.scene_id, is_watching=True) is not None
+    for image in RAMP[1:20]:
+        growing.show_frame(image)
+        state = growth_of(catalog, growing.scene_id)
+        assert state is not None
+        shown.append(len(state.frames))
+    assert shown == [1, 2, 3, 4, 5, 6, 7, 8] + [5, 6, 7, 8] * 2 + [5, 6, 7]
+    assert state is not None
+    newest, oldest = (Image.open(io.BytesIO(base64.b64decode(state.frames[at]))) for at in (-1, 0))
+    assert np.asarray(newest.convert("L")).mean() == pytest.approx(19 * 8, abs=6)
+    assert np.asarray(oldest.convert("L")).mean() == pytest.approx(1 * 8, abs=6)
+
+
 def test_progress_is_told_once_a_second_and_passed_on_always(catalog: Catalog) -> None:  # noqa: F811
     growing, now, heard = begin(catalog), [10.0], []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from immersive.brief import SceneBrief
-from immersive.generation.backend import BackendSettings, Progress
+from immersive.generation.backend import BackendSettings, Progress, ShowFrame
 from immersive.generation.coverage import built_kinds
 from immersive.generation.trajectory import DETAIL, plan_path
 from reconstruction.errors import InvalidInputError
@@ -23,8 +23,9 @@ class ProceduralGenerator:
 
     name = "procedural"
 
-    def __init__(self) -> None:
+    def __init__(self, show: ShowFrame = lambda image: None) -> None:
         self.notes: tuple[str, ...] = ()
+        self._show = show
 
     def generate(self, brief: SceneBrief, progress: Progress) -> FrameSequence:
         """Return frames with exact cameras and depths; the same brief gives the same bytes.
@@ -56,7 +57,7 @@ class ProceduralGenerator:
                 "filming the walk" if share > 0.3 else "setting the light",
             )
 
-        images, depths = render(world, camera_plan.cameras, rendering, scene=scene)
+        images, depths = render(world, camera_plan.cameras, rendering, scene=scene, show=self._show)
         frames = FrameSequence(
             images=images,
             provenance=Provenance("procedural", is_generated=True, detail=brief.prompt),
@@ -91,5 +92,5 @@ def _notes_on(world: World, unseen: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def create(name: str, settings: BackendSettings) -> ProceduralGenerator:
-    """Return the backend; `generation.backend` calls this. There is nothing to set."""
-    return ProceduralGenerator()
+    """Return the backend; `generation.backend` calls this."""
+    return ProceduralGenerator(settings.show_frame)

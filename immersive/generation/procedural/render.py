@@ -45,6 +45,7 @@ def render(
     progress: Callable[[float], None],
     settings: RenderSettings | None = None,
     scene: RayScene | None = None,
+    show: Callable[[NDArray[np.uint8]], object] = lambda image: None,
 ) -> tuple[NDArray[np.uint8], F32]:
     """Return pictures [F, H, W, 3] sRGB and depths [F, H, W] in metres along +Z, inf where the sky is.
 
@@ -54,6 +55,7 @@ def render(
         progress: Called with the share done, 0..1; what it raises stops the work.
         settings: Quality; None is the default.
         scene: Rays against `world.mesh`, if they are there already.
+        show: Given each picture when it is done, in their order.
     """
     settings = settings or RenderSettings()
     with ThreadPoolExecutor(settings.threads) as pool:
@@ -75,6 +77,7 @@ def render(
 
         try:
             for done, _ in enumerate(pool.map(paint, range(count))):
+                show(images[done])
                 progress(_BAKE_SHARE + (1 - _BAKE_SHARE) * (done + 1) / count)
         except BaseException:
             pool.shutdown(cancel_futures=True)

@@ -14,11 +14,11 @@ export class FrameShow {
 
   /** Show these pictures in turn; the same ones again change nothing. */
   show(frames: readonly string[]): void {
-    if (frames.length === 0 || frames.length === this.frames.length) return;
+    if (frames.length === 0 || frames.every((frame, at) => frame === this.frames[at])) return;
     this.frames = frames;
     const picture = (data: string) => element("img", { src: `data:image/webp;base64,${data}`, alt: "" });
     this.element.replaceChildren(...frames.map(picture));
-    this.shown = -1;
+    this.shown = frames.length - 2; // the newest first
     this.next();
     clearInterval(this.timer);
     // One picture is enough for whoever wants nothing to move.
