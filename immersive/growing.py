@@ -10,8 +10,10 @@ import base64
 import io
 import json
 import secrets
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +33,7 @@ _FRAME_QUALITY = 60
 _FRAME_S = 2.0
 # Whoever looked this long ago still does: pages ask every second or two.
 _WATCHED_S = 30.0
-# A worker tells every second what it does; after this long without a word it is stopped or gone.
+# Whoever works on it says so every ten seconds.
 STOPPED_S = 60.0
 
 
@@ -122,6 +124,23 @@ class Growing:
                     (scene_id, recipe_digest, now),
                 )
         return cls(catalog, scene_id, prompt)
+
+    @contextmanager
+    def worked_on(self) -> Iterator[None]:
+        """Say now and then that somebody works on it: some steps tell nothing for minutes."""
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(STOPPED_S / 6):
+                self._note("label = label", ())
+
+        thread = threading.Thread(target=beat, name="growing", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     @property
     def is_watched(self) -> bool:

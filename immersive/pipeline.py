@@ -186,8 +186,9 @@ def make_record(
     on_id(growing.scene_id)
     runner.show(growing)
     try:
-        built = build_scene(runner, recipe)
-        return publish_scene(runner, catalog, built, recipe.digest), built.notes
+        with growing.worked_on():
+            built = build_scene(runner, recipe)
+            return publish_scene(runner, catalog, built, recipe.digest), built.notes
     except Exception:  # and not when interrupted: the next call goes on with it
         growing.abandon()
         raise

@@ -197,6 +197,26 @@ def test_it_is_watched_while_somebody_asks(catalog: Catalog, clock: Clock) -> No
     assert not growing.is_watched
 
 
+def test_who_works_in_silence_has_not_stopped(
+    catalog: Catalog, clock: Clock, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+) -> None:  # fmt: skip
+    growing = begin(catalog)
+    clock.at += 1_000
+    monkeypatch.setattr("immersive.growing.STOPPED_S", 0.06)
+
+    def is_stopped() -> bool:
+        state = growth_of(catalog, growing.scene_id)
+        assert state is not None
+        return state.is_stopped
+
+    assert is_stopped()
+    with growing.worked_on():
+        wait_for(lambda: not is_stopped())
+    clock.at += 1_000
+    time.sleep(0.05)
+    assert is_stopped()  # and nobody says otherwise any more
+
+
 def test_a_cancelled_job_takes_its_scene_along(jobs: Jobs, catalog: Catalog) -> None:  # noqa: F811
     from immersive.jobs.supervisor import supervised
 
