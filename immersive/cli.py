@@ -507,11 +507,15 @@ def jobs_cancel(job: JobId) -> None:
 def jobs_run(
     at_once: Annotated[int, typer.Option(min=1, max=64, help="Most jobs at the same time.")] = 1,
     until_empty: Annotated[bool, typer.Option("--until-empty", help="End when nothing waits.")] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="On a Ray cluster: HOST:PORT, or auto for this machine's."),
+    ] = None,
 ) -> None:
     """Make what waits; `serve` does so, too."""
     from .jobs_command import run_jobs
 
-    run_jobs(at_once=at_once, until_empty=until_empty)
+    run_jobs(at_once=at_once, until_empty=until_empty, ray=ray)
 
 
 @reports.command("list")

@@ -90,11 +90,16 @@ def cancel_job(job_id: str) -> None:
     _ERR.print(f"job {job.id} is {state}", markup=False)
 
 
-def run_jobs(*, at_once: int, until_empty: bool) -> None:
+def run_jobs(*, at_once: int, until_empty: bool, ray: str | None) -> None:
     """Make what waits until interrupted; a job that runs then goes back into the queue."""
     from .jobs.supervisor import Supervisor
 
-    supervisor = Supervisor(home_folder(), at_once=at_once)
+    home, executor = home_folder(), None
+    if ray is not None:
+        from .jobs.ray_tasks import RayTasks
+
+        executor = RayTasks(home, ray)
+    supervisor = Supervisor(home, at_once=at_once, executor=executor)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: supervisor.stop())
     if not until_empty:

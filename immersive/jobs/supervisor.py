@@ -1,37 +1,30 @@
-"""Starts one process for each job, watches it, and takes back what it leaves behind.
-
-No pool: one worker that dies takes its own job along and no other's.
-"""
+"""Has each job worked on, watches over that, and takes back what is left behind."""
 
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from reconstruction.errors import ImmersiveError
 
 from ..catalog import Catalog
 from ..growing import abandon
-from ..home import make_private
-from .job import Charge, Job
-from .queue import Jobs
+from .attempt import Attempt, Ending, Executor
+from .job import Charge
+from .processes import Processes
+from .queue import LEASE_S, Jobs
 
 _log = logging.getLogger(__name__)
 
 AT_ONCE = 1  # a job uses all cores by itself
 MOST_WALL_S = 24 * 3600.0  # a job that waits for something that never comes
 _POLL_S = 0.25
-_WORKER = (sys.executable, "-m", "immersive.jobs.worker")
 _TOO_LONG = {
     "code": "too_long",
     "message": "it took longer than a job may",
@@ -39,33 +32,20 @@ _TOO_LONG = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
-    job: Job
-    worker: str
-    process: subprocess.Popen[bytes]
-    began: float  # monotonic
-    log: Path
-
-    def kill(self) -> None:
-        # Its group, too: what it started must not outlive it.
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-
-
 class Supervisor:
-    """Runs the jobs of `home`, at most `at_once` over all processes. `command` starts a worker."""
+    """Runs the jobs of `home`, at most `at_once` over all supervisors; `executor` says where (None: here)."""
 
-    def __init__(self, home: Path, *, at_once: int = AT_ONCE, command: Sequence[str] = _WORKER) -> None:
+    def __init__(self, home: Path, *, at_once: int = AT_ONCE, executor: Executor | None = None) -> None:
         self.home, self.at_once = home, at_once
-        self._command = tuple(command)
+        self._executor = executor or Processes(home)
+        self._leases: dict[str, float | None] = {}  # of waiting workers, as they were renewed here
         self._stop = threading.Event()
 
     def run(self, *, until_empty: bool = False) -> None:
         """Work until `stop` is called, or until nothing waits or runs."""
         catalog = Catalog(self.home)
         jobs = Jobs(catalog)
-        running: dict[int, _Running] = {}
+        running: list[Attempt] = []
         try:
             while not self._stop.is_set():
                 try:
@@ -76,49 +56,35 @@ class Supervisor:
                     _log.exception("jobs cannot be run at the moment")
                 self._stop.wait(_POLL_S)
         finally:
-            for one in running.values():
+            for one in running:
                 one.kill()
-            for one in running.values():
-                _, status, usage = os.wait4(one.process.pid, 0)
+            for one in running:
                 with suppress(ImmersiveError):
-                    self._ended(jobs, one, status, usage, is_stopped=True)
+                    self._ended(jobs, one, one.wait(), is_stopped=True)
             catalog.close()
 
     def stop(self) -> None:
         """Let `run` return; jobs that run are killed and wait for the next supervisor."""
         self._stop.set()
 
-    def _step(self, jobs: Jobs, running: dict[int, _Running]) -> None:
-        for pid, one in list(running.items()):
-            found, status, usage = os.wait4(pid, os.WNOHANG)
-            if found:
-                del running[pid]
-                self._ended(jobs, one, status, usage)
+    def _step(self, jobs: Jobs, running: list[Attempt]) -> None:
+        for one in list(running):
+            ending = one.poll()
+            if ending is not None:
+                running.remove(one)
+                self._ended(jobs, one, ending)
             elif self._is_unwanted(jobs, one):
                 one.kill()
+            elif one.may_wait:
+                self._keep_lease(jobs, one)
         while len(running) < self.at_once:
             worker = secrets.token_hex(8)
             job = jobs.take(worker, self.at_once)
             if job is None:
                 return
-            one = self._start(job, worker)
-            running[one.process.pid] = one
+            running.append(self._executor.start(job, worker))
 
-    def _start(self, job: Job, worker: str) -> _Running:
-        log = make_private(self.home / "jobs") / f"{job.id}.log"
-        budget_s = int(job.spec.get("budget_s") or 0)
-        arguments = (str(self.home), job.id, worker, str(os.getpid()), str(budget_s))
-        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as told:
-            process = subprocess.Popen(
-                (*self._command, *arguments),
-                stdin=subprocess.DEVNULL,
-                stdout=told,
-                stderr=told,
-                process_group=0,
-            )
-        return _Running(job, worker, process, time.monotonic(), log)
-
-    def _is_unwanted(self, jobs: Jobs, one: _Running) -> bool:
+    def _is_unwanted(self, jobs: Jobs, one: Attempt) -> bool:
         if time.monotonic() - one.began > MOST_WALL_S:
             jobs.fail(one.job.id, one.worker, _TOO_LONG)
             return True
@@ -126,22 +92,35 @@ class Supervisor:
         # A worker that was stopped loses its lease; what it does when it wakes up is no longer wanted.
         return job.is_cancelled or (not job.is_final and job.worker != one.worker)
 
-    def _ended(
-        self, jobs: Jobs, one: _Running, status: int, usage: object, *, is_stopped: bool = False
-    ) -> None:
+    def _keep_lease(self, jobs: Jobs, one: Attempt) -> None:
+        """Renew the lease of a worker that waits to begin; one that has begun renews it by itself."""
+        known = self._leases.get(one.worker, one.job.lease_until)
+        assert known is not None  # it was taken with one
+        if jobs.get(one.job.id).lease_until == known and known - jobs.catalog.now() < LEASE_S / 2:
+            jobs.renew(one.job.id, one.worker)
+            self._leases[one.worker] = jobs.get(one.job.id).lease_until
+
+    def _ended(self, jobs: Jobs, one: Attempt, ending: Ending, *, is_stopped: bool = False) -> None:
+        self._leases.pop(one.worker, None)
         growing = jobs.get(one.job.id).scene_id
-        one.process.returncode = os.waitstatus_to_exitcode(status)
-        one.kill()  # children that it left
-        if one.process.returncode == -signal.SIGXCPU:
+        if ending.status == -signal.SIGXCPU:
             jobs.fail(one.job.id, one.worker, _TOO_LONG)
         was_taken_back = jobs.give_back(one.job.id, one.worker, is_fault=not is_stopped)
         job = jobs.get(one.job.id)
         if growing is not None and job.state in ("failed", "cancelled"):
             abandon(jobs.catalog, growing)
         if was_taken_back and not job.is_cancelled and not is_stopped:
-            _log.warning("job %s died with status %d; see %s", job.id, one.process.returncode, one.log)
+            _log.warning("job %s died with status %d; see %s", job.id, ending.status, one.log)
         outcome = job.state if job.is_final else "released" if is_stopped else "lost"
-        jobs.charge(one.job.id, one.job.attempt, _charge(outcome, usage, time.monotonic() - one.began))
+        charge = Charge(
+            outcome=outcome,
+            cpu_seconds=ending.cpu_seconds,
+            gpu_seconds=0.0,
+            wall_seconds=time.monotonic() - one.began,
+            bytes_written=ending.bytes_written,
+            peak_memory_bytes=ending.peak_memory_bytes,
+        )
+        jobs.charge(one.job.id, one.job.attempt, charge)
         if job.state in ("done", "cancelled"):
             one.log.unlink(missing_ok=True)
 
@@ -149,21 +128,10 @@ class Supervisor:
         return any(not job.is_final for job in jobs.list(most=1_000))
 
 
-def _charge(outcome: str, usage: object, wall_seconds: float) -> Charge:
-    return Charge(
-        outcome=outcome,
-        cpu_seconds=usage.ru_utime + usage.ru_stime,  # type: ignore[attr-defined]
-        gpu_seconds=0.0,
-        wall_seconds=wall_seconds,
-        bytes_written=usage.ru_oublock * 512,  # type: ignore[attr-defined]
-        peak_memory_bytes=usage.ru_maxrss * 1024,  # type: ignore[attr-defined]
-    )
-
-
 @contextmanager
-def supervised(home: Path, *, at_once: int = AT_ONCE, command: Sequence[str] = _WORKER) -> Iterator[None]:
+def supervised(home: Path, *, at_once: int = AT_ONCE, executor: Executor | None = None) -> Iterator[None]:
     """Run jobs in a thread of this process while the context is open."""
-    supervisor = Supervisor(home, at_once=at_once, command=command)
+    supervisor = Supervisor(home, at_once=at_once, executor=executor)
     thread = threading.Thread(target=supervisor.run, name="jobs")
     thread.start()
     try:

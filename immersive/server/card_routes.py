@@ -72,11 +72,13 @@ def shown_link(services: Services, link_id: str) -> ShareLink:
     """Return a link of which title and picture may be told, and that opens.
 
     Raises:
-        UnknownLinkError: There is none, or it is private: that it exists is private too.
+        UnknownLinkError: There is none, or it is private: that it exists is private too. Or its scene was
+            taken down, or is still being made.
         RevokedLinkError, ExpiredLinkError: It was shown once.
     """
-    link = services.links.get(link_id)
-    if services.links.shown_as(link) == "private":
+    link, catalog = services.links.get(link_id), services.catalog
+    is_hidden = catalog.is_taken_down(link.scene_id) or catalog.is_growing(link.scene_id)
+    if is_hidden or services.links.shown_as(link) == "private":
         raise UnknownLinkError(f"link {link_id[:40]!r} does not exist")
     services.links.check(link)
     return link

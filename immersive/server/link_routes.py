@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from ..errors import UnknownLinkError
 from ..growing import growth_of
 from ..share import ShareLink
+from .card_routes import shown_link
 from .failures import AccessError, TooManyRequestsError
 from .guard import Guard, visitor_of
 from .limits import BEARER_LIFETIME_S, TICKET_LIFETIME_S
@@ -98,12 +99,7 @@ def link_routes(services: Services) -> APIRouter:
     @router.get("/api/links/{link_id}/preview")
     async def preview(link_id: str) -> Preview:
         """Say what a link that is not private leads to."""
-        link = links.get(link_id)
-        if links.shown_as(link) == "private":
-            # As if there were none: that it exists is private too.
-            raise UnknownLinkError(f"link {link_id[:40]!r} does not exist")
-        links.check(link)
-        record = catalog.get(link.scene_id)
+        record = catalog.get(shown_link(services, link_id).scene_id)
         return Preview(title=record.title, is_generated=record.is_generated)
 
     @router.delete("/api/links/{link_id}")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..reports import MOST_CHARACTERS, MOST_CONTACT_CHARACTERS, Reports
 from ..share import Links
 from .failures import TooManyRequestsError
+from .guard import Guard
 from .limits import MAX_ADDRESSES
 from .owner import require_owner
 from .rates import BucketPerAddress
@@ -59,6 +60,7 @@ class ReportList(BaseModel):
 def report_routes(services: Services) -> APIRouter:
     """Return the routes below `/api/reports`."""
     router = APIRouter()
+    guard = Guard(services)
     home, reports = services.catalog.home, Reports(services.catalog)
     links = Links(services.catalog)
     rates = BucketPerAddress(_PER_HOUR / 3600, _PER_HOUR, MAX_ADDRESSES)
@@ -69,9 +71,15 @@ def report_routes(services: Services) -> APIRouter:
 
     @router.post("/api/reports", status_code=201)
     async def file(body: NewReport, request: Request) -> ReportResponse:
-        """Report a scene; unless the owner decides before, it is hidden in 48 hours."""
+        """Report a scene; unless the owner decides before, it is hidden in 48 hours.
+
+        Who sends the bearer of an earlier open needs no password and uses up no open.
+        """
         count(request)
-        link = links.open(body.link, body.secret)
+        if guard.returning(request, body.link):
+            link = links.get(body.link)
+        else:
+            link = links.open(body.link, body.secret)
         scene_id = link.scene_id if body.scene is None else body.scene
         links.check_way(link, scene_id)
         report = reports.file(scene_id, reason=body.reason, statement=body.statement, contact=body.contact)

@@ -15,6 +15,7 @@ import pytest
 
 from immersive.catalog import Catalog
 from immersive.preflight import find_chromium
+from immersive.reports import Reports
 from immersive.serve_command import sample_folder
 from immersive.server.page_card import iframe_html
 from immersive.server.run import start_in_thread
@@ -78,6 +79,9 @@ def test_a_link_with_a_password_is_opened_edited_handed_on_and_copied(tmp_path: 
         assert report["titleAfter"] == report["framed"] == "Renamed by a friend"
         assert report["mayEnterXr"] in (True, None)  # None: this Chromium does not tell
         assert report["complaints"] == []
+    filed = Reports(catalog).get(report["reported"])
+    assert (filed.scene_id, filed.reason) == (record.id, "copyright")
+    assert filed.statement == "I painted that picture on the wall."
     # Two devices opened it; the wrong passwords, the code and coming back did not count.
     assert links.get(link.id).open_count == 2
     assert catalog.edits(record.id).notes == "Mind the step."

@@ -91,12 +91,13 @@ def _forget_some(home: Path, acks: list[Ack]) -> None:
 _SERVE = """
 import sys
 from pathlib import Path
+from immersive.jobs.processes import Processes
 from immersive.jobs.supervisor import supervised
 from immersive.server import app, run
 from tests.immersive import job_worker
 job_worker.shorten()
 command = (sys.executable, "-m", "tests.immersive.job_worker")
-app.supervised = lambda home: supervised(home, at_once=2, command=command)
+app.supervised = lambda home: supervised(home, at_once=2, executor=Processes(home, command=command))
 run.serve(Path(sys.argv[1]), port=0, on_ready=lambda info: print(info.url, flush=True))
 """
 

@@ -52,6 +52,9 @@ def work(home: Path, job: Job, reporter: Reporter) -> str:
         (home / "pids").write_text(f"{os.getpid()} {child.pid}")
         reporter.update(0.25, "hanging")
         time.sleep(600)
+    if name == "hang_once" and job.attempt == 1:
+        (home / "pids").write_text(str(os.getpid()))
+        time.sleep(600)
     if name == "burn":
         until = time.process_time() + 0.4
         while time.process_time() < until:

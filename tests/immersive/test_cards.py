@@ -14,7 +14,9 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from immersive.catalog import Catalog, SceneRecord
+from immersive.growing import Growing
 from immersive.poster import ensure_poster, poster_path
+from immersive.reports import Reports
 from immersive.server.app import build_app
 from immersive.server.pairing import ALPHABET, PairingCodes
 from immersive.server.services import Services
@@ -119,6 +121,21 @@ def test_of_what_is_private_nothing_is_told(site: Site) -> None:
 )
 def test_oembed_of_anything_else_is_refused(site: Site, url: str) -> None:
     assert site.client.get("/api/oembed", params={"url": url}).status_code == 404
+
+
+def test_what_was_taken_down_or_is_not_finished_has_no_card(site: Site) -> None:
+    shown = site.links.create(site.scene.id, visibility="unlisted")
+    growing = Growing.begin(site.catalog, recipe_digest="r", title="Half a hut", prompt="a hut")
+    early = site.links.create(growing.scene_id, visibility="unlisted")
+    assert site.client.get(f"/api/links/{shown.id}/preview").json()["title"] == site.scene.title
+    reports = Reports(site.catalog)
+    reports.decide(reports.file(site.scene.id, reason="other", statement="No.").id, "uphold")
+    for link in (shown, early):
+        for route in ("preview", "poster.jpg"):
+            answer = site.client.get(f"/api/links/{link.id}/{route}")
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "link_unknown"), route
+        page = site.client.get(f"/v/{link.id}").text
+        assert TITLE not in page and "Cabin" not in page and "Half a hut" not in page
 
 
 def test_only_named_origins_may_embed_a_link(site: Site) -> None:

@@ -29,7 +29,7 @@ from immersive.share import Links, ShareLink
 from reconstruction.errors import UnliftableInputError
 from streaming.messages import Redirect, Scene
 from tests.immersive.served_site import Site, drain, ending
-from tests.immersive.test_jobs import WORKER, Clock, catalog, clock, hanging, jobs, wait_for  # noqa: F401
+from tests.immersive.test_jobs import Clock, catalog, clock, hanging, jobs, toy_jobs, wait_for  # noqa: F401
 from tests.posed_room import write_posed_room
 from tests.streaming.opaque_asset import opaque_asset
 
@@ -218,10 +218,8 @@ def test_who_works_in_silence_has_not_stopped(
 
 
 def test_a_cancelled_job_takes_its_scene_along(jobs: Jobs, catalog: Catalog) -> None:  # noqa: F811
-    from immersive.jobs.supervisor import supervised
-
     job = jobs.submit({"prompt": "hang"})
-    with supervised(catalog.home, command=WORKER):
+    with toy_jobs(catalog.home):
         hanging(catalog.home)
         growing = begin(catalog)
         worker = jobs.get(job.id).worker

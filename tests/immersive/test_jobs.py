@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from immersive.catalog import Catalog
 from immersive.errors import QueueFullError, UnknownJobError
 from immersive.jobs import queue
 from immersive.jobs.job import Job, digest_of, request_of, spec_of
+from immersive.jobs.processes import Processes
 from immersive.jobs.queue import BACKOFF_S, LEASE_S, MOST_ATTEMPTS, Jobs
 from immersive.jobs.supervisor import Supervisor, supervised
 from immersive.jobs.worker import LeasedReporter, limit_process
@@ -63,8 +65,13 @@ def wait_for(condition: Callable[[], object], seconds: float = 30.0) -> None:
         time.sleep(0.05)
 
 
+def toy_jobs(home: Path) -> AbstractContextManager[None]:
+    """Stand in for `supervised`, with workers that make toy scenes."""
+    return supervised(home, executor=Processes(home, command=WORKER))
+
+
 def run_all(home: Path) -> None:
-    Supervisor(home, command=WORKER).run(until_empty=True)
+    Supervisor(home, executor=Processes(home, command=WORKER)).run(until_empty=True)
 
 
 def states(jobs: Jobs, job: Job) -> list[str]:
@@ -325,7 +332,7 @@ def hanging(home: Path) -> list[int]:
 
 def test_cancelling_kills_the_worker_and_what_it_started(jobs: Jobs, catalog: Catalog) -> None:
     job = jobs.submit({"prompt": "hang"})
-    with supervised(catalog.home, command=WORKER):
+    with toy_jobs(catalog.home):
         pids = hanging(catalog.home)
         assert all(map(is_alive, pids))
         jobs.cancel(job.id)
@@ -337,7 +344,7 @@ def test_cancelling_kills_the_worker_and_what_it_started(jobs: Jobs, catalog: Ca
 
 def test_a_supervisor_that_ends_gives_its_job_back(jobs: Jobs, catalog: Catalog) -> None:
     job = jobs.submit({"prompt": "hang"})
-    with supervised(catalog.home, command=WORKER):
+    with toy_jobs(catalog.home):
         pids = hanging(catalog.home)
     assert not any(map(is_alive, pids))
     assert (jobs.get(job.id).state, jobs.get(job.id).attempt) == ("queued", 0)
@@ -348,7 +355,8 @@ def test_a_worker_ends_with_a_supervisor_that_is_killed(jobs: Jobs, catalog: Cat
     job = jobs.submit({"prompt": "hang"})
     code = (
         "import sys; from pathlib import Path; from immersive.jobs.supervisor import Supervisor\n"
-        "Supervisor(Path(sys.argv[1]), command=sys.argv[2:]).run()"
+        "from immersive.jobs.processes import Processes\n"
+        "home = Path(sys.argv[1]); Supervisor(home, executor=Processes(home, command=sys.argv[2:])).run()"
     )
     command = [sys.executable, "-c", code, str(catalog.home), *WORKER]
     supervisor = subprocess.Popen(command, cwd=ROOT)

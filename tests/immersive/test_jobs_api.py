@@ -11,17 +11,16 @@ import pytest
 
 from immersive.catalog import Catalog
 from immersive.jobs.queue import Jobs
-from immersive.jobs.supervisor import supervised
 from immersive.server import app
 from immersive.server.run import start_in_thread
 from tests.conftest import SmallScene, run_cli
-from tests.immersive.test_jobs import WORKER, wait_for
+from tests.immersive.test_jobs import toy_jobs, wait_for
 from tests.streaming.opaque_asset import opaque_asset
 
 
 @pytest.fixture
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
-    monkeypatch.setattr(app, "supervised", lambda home: supervised(home, command=WORKER))
+    monkeypatch.setattr(app, "supervised", toy_jobs)
     with start_in_thread(tmp_path / "home") as info:
         headers = {"Authorization": f"Bearer {info.owner_token}"}
         with httpx.Client(base_url=info.url, headers=headers, timeout=60.0) as made:

@@ -13,13 +13,12 @@ from websockets.sync.client import connect as open_socket
 from immersive.catalog import Catalog
 from immersive.client import open_link
 from immersive.jobs.queue import Jobs
-from immersive.jobs.supervisor import supervised
 from immersive.server import app
 from immersive.server.run import ServerInfo, start_in_thread
 from immersive.share import Links
 from streaming.messages import LINK_REVOKED, SUBPROTOCOL
 from tests.immersive import cluster
-from tests.immersive.test_jobs import WORKER, wait_for
+from tests.immersive.test_jobs import toy_jobs, wait_for
 from tests.streaming.opaque_asset import opaque_asset
 
 pytestmark = pytest.mark.skipif(
@@ -29,7 +28,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ServerInfo, ServerInfo]]:
-    monkeypatch.setattr(app, "supervised", lambda home: supervised(home, command=WORKER))
+    monkeypatch.setattr(app, "supervised", toy_jobs)
     with cluster.postgres() as folder, cluster.s3() as bucket:
         for name, value in cluster.fresh_stores(folder, bucket).items():
             monkeypatch.setenv(name, value)

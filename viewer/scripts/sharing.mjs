@@ -3,7 +3,7 @@
  *
  *   node viewer/scripts/sharing.mjs LINK PASSWORD OUT.json [SCREENS_DIR]
  *
- * A wrong password, the right one, an edit, a code for a headset, the code typed at /pair, a copy, and a
+ * A wrong password, the right one, an edit, a report, a code for a headset, the code typed at /pair, a copy, and a
  * frame in a page of another origin (FRAME below, when given as --frame=URL).
  */
 
@@ -41,6 +41,17 @@ try {
   await page.getByText("Saved; visitors see it").waitFor();
   await page.getByRole("button", { name: "Visitors begin here" }).click();
   await page.waitForTimeout(300);
+  await page.locator("dialog[open] .panel-head .button").click();
+
+  await page.getByRole("button", { name: "About this scene" }).click();
+  await page.getByRole("button", { name: "Report this place" }).click();
+  await page.locator("#report-reason").selectOption("copyright");
+  await page.locator("#report-statement").fill("I painted that picture on the wall.");
+  await keep(page, "report");
+  await page.getByRole("button", { name: "Send the report" }).click();
+  const thanks = page.getByText("Your report has the number");
+  await thanks.waitFor();
+  report.reported = /number ([0-9a-z]+)/.exec((await thanks.textContent()) ?? "")?.[1];
   await page.locator("dialog[open] .panel-head .button").click();
 
   await page.getByRole("button", { name: "Open on a headset" }).click();

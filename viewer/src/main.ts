@@ -6,7 +6,7 @@ import { openWhenGrown, watchGrowth } from "./protocol/growth";
 import { Failure, parseLink, type Link, type SceneSummary } from "./protocol/link";
 import { SceneStream, type ChunkStream } from "./protocol/sceneStream";
 import { StaticStream } from "./protocol/staticStream";
-import { editScene, pairingCode, redeemCode, remixScene, type SceneChange } from "./share/actions";
+import { editScene, pairingCode, redeemCode, remixScene, reportScene, type SceneChange } from "./share/actions";
 import { Hud } from "./ui/hud";
 import { STRINGS } from "./ui/strings";
 import type { Travel, Visit } from "./visit";
@@ -22,6 +22,9 @@ const streamOptions = {
   openLink: (link: Link) => openWhenGrown(link, (state, title) => hud.showGrowth(state, title)),
 };
 
+/** Written by `immersive publish`: the scene lies beside the page. */
+const isStatic = document.querySelector('meta[name="immersive-static"]') !== null;
+
 let visit: Visit | undefined;
 const hud = new Hud(find("#hud", HTMLElement), {
   recentre: () => visit?.recentre(),
@@ -36,7 +39,11 @@ const hud = new Hud(find("#hud", HTMLElement), {
       location.assign(await remixScene(link, scene));
     }),
   edit: { save: (change) => save(change), beginHere: () => visit && save({ spawn: visit.standing }) },
-});
+  report: async (report) => {
+    if (!link || !visit) throw new Failure("no_link");
+    return reportScene(link, visit.place.id, report);
+  },
+}, !isStatic);
 
 window.addEventListener("error", (event) => fail(event.error ?? event.message));
 window.addEventListener("unhandledrejection", (event) => fail(event.reason));
@@ -44,8 +51,6 @@ window.addEventListener("unhandledrejection", (event) => fail(event.reason));
 window.addEventListener("hashchange", () => location.reload());
 
 const link = parseLink(location);
-/** Written by `immersive publish`: the scene lies beside the page. */
-const isStatic = document.querySelector('meta[name="immersive-static"]') !== null;
 if (isStatic) begin(undefined).catch(fail);
 else if (link) begin(link).catch(fail);
 else if (location.pathname === "/pair") askForCode();

@@ -11,6 +11,23 @@ export interface SceneChange {
   readonly visibility?: Visibility;
 }
 
+export const REPORT_REASONS = ["intimate", "privacy", "copyright", "illegal", "other"] as const;
+export type ReportReason = (typeof REPORT_REASONS)[number];
+
+/** Why a scene must not be shown. */
+export interface Report {
+  readonly reason: ReportReason;
+  readonly statement: string;
+  readonly contact?: string | undefined;
+}
+
+/** Report a scene; returns the number under which the reporter asks how it stands. */
+export async function reportScene(link: Link, scene: string, report: Report): Promise<string> {
+  const body = { link: link.id, secret: link.secret, scene, ...report };
+  const answer = await send("POST", "/api/reports", body, proof(link.id));
+  return text((answer as { report?: unknown } | undefined)?.report, "id");
+}
+
 export async function editScene(link: Link, scene: string, change: SceneChange): Promise<void> {
   await send("PATCH", `/api/scenes/${encodeURIComponent(scene)}`, change, proof(link.id));
 }

@@ -10,6 +10,7 @@ import { editContent, type EditActions } from "./editPanel";
 import { gate, type GateOptions } from "./gate";
 import { FrameShow, growthWords } from "./growth";
 import { Panel, helpContent, sceneContent } from "./panel";
+import { reportContent, type SendReport } from "./reportPanel";
 import { FAILURES, STRINGS } from "./strings";
 
 export interface HudActions {
@@ -21,6 +22,7 @@ export interface HudActions {
   pair(): void;
   remix(): void;
   edit: EditActions;
+  report: SendReport;
 }
 
 export interface XrOffer {
@@ -60,6 +62,7 @@ export class Hud implements StickView {
   private readonly info = new Panel(STRINGS.info);
   private readonly help = new Panel(STRINGS.help);
   private readonly edit = new Panel(STRINGS.edit);
+  private readonly report = new Panel(STRINGS.report);
   private readonly remixButton: HTMLButtonElement;
   private readonly editButton: HTMLButtonElement;
   private readonly pairButton: HTMLButtonElement;
@@ -73,6 +76,7 @@ export class Hud implements StickView {
   constructor(
     private readonly root: HTMLElement,
     private readonly actions: HudActions,
+    private readonly isServed: boolean,
   ) {
     const onlyIcon = (label: string, name: Parameters<typeof icon>[0], press: () => void, className = "") =>
       button({ label, icon: name, press, className });
@@ -106,6 +110,7 @@ export class Hud implements StickView {
       this.info.dialog,
       this.help.dialog,
       this.edit.dialog,
+      this.report.dialog,
     );
     window.addEventListener("keydown", (event) => this.shortcut(event));
   }
@@ -126,7 +131,15 @@ export class Hud implements StickView {
     this.remixButton.hidden = scene.scope === "view";
     this.editButton.hidden = scene.scope !== "edit";
     if (scene.scope === "edit" && !this.edit.dialog.open) this.edit.fill(...editContent(scene, this.actions.edit));
-    this.info.fill(...sceneContent(scene, manifest));
+    const report = button({ label: STRINGS.report, showsLabel: true, className: "quiet", press: () => this.openReport() });
+    // Plain files on a web host have nobody to report to.
+    this.info.fill(...sceneContent(scene, manifest), ...(this.isServed ? [report] : []));
+  }
+
+  private openReport(): void {
+    this.info.dialog.close();
+    this.report.fill(...reportContent(this.actions.report));
+    this.report.toggle();
   }
 
   /** What is being waited for, until the first picture is there. */
@@ -251,6 +264,7 @@ export class Hud implements StickView {
     this.info.dialog.close();
     this.help.dialog.close();
     this.edit.dialog.close();
+    this.report.dialog.close();
     this.root.append(this.card);
     retry?.focus();
   }
@@ -299,7 +313,7 @@ export class Hud implements StickView {
 
   private shortcut(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey || this.card) return;
-    if (this.edit.dialog.open) return;
+    if (this.edit.dialog.open || this.report.dialog.open) return;
     const isPanelOpen = this.info.dialog.open || this.help.dialog.open;
     if (event.key === "?" && !this.info.dialog.open) this.help.toggle();
     else if (event.code === "KeyI" && !this.help.dialog.open && this.scene) this.info.toggle();
