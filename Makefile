@@ -48,7 +48,7 @@ system:
 
 test: system setup viewer/conformance/node_modules/.installed lint ## everything that must pass
 	cd viewer && npm run --silent typecheck && npm run --silent test
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	$(BIN)/python -m pytest --durations=15 -m "not slow and not gpu"
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -76,9 +76,11 @@ fuzz: setup ## a million random inputs through the kernels, and through each rea
 	$(BIN)/python -m tests.fuzz.kernels
 	$(BIN)/python -m tests.fuzz.formats
 
-faults: setup ## a thousand kills while publishing, servers and jobs killed, and every power loss of a recording
+faults: setup ## a thousand kills while publishing, servers and jobs killed, every power loss of a recording, a machine of a cluster that dies
 	$(BIN)/python -m tests.faults.kills
 	$(BIN)/python -m tests.faults.power_loss
+	$(PIP) -c .ci/constraints.txt --editable '.[ray]'
+	$(BIN)/python -m pytest -m slow tests/immersive/test_ray.py
 
 sample: setup ## make the sample scene anew
 	$(BIN)/python samples/make_sample.py
