@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from immersive.catalog import Catalog
+from immersive.growing import Growing
 from immersive.jobs.queue import Jobs
 from immersive.share import Links
 from tests.streaming.opaque_asset import opaque_asset
@@ -28,7 +29,7 @@ def tell(**ack: Any) -> None:
 
 
 def work(home: Path, seed: int, steps: int) -> None:
-    """Publish, link, queue, rename and delete, in an order that `seed` decides."""
+    """Publish, grow, link, queue and delete, in an order that `seed` decides."""
     chance = random.Random(seed)
     catalog = Catalog(home)
     catalog.sweep()
@@ -48,7 +49,18 @@ def work(home: Path, seed: int, steps: int) -> None:
             tell(gone=record.id)
         elif act < 0.6:
             catalog.publish(opaque_asset(seed=seed * 10_000 + step))  # there already
+        elif act < 0.8:
+            grow(catalog, links, seed * 10_000 + step)
     catalog.close()
+
+
+def grow(catalog: Catalog, links: Links, seed: int) -> None:
+    """Let a scene grow: its link is there first, then a draft, then the whole."""
+    growing = Growing.begin(catalog, recipe_digest=f"recipe {seed}", title="A hut", prompt="a hut")
+    tell(link=links.create(growing.scene_id).id)
+    growing.show_splats(opaque_asset(seed=seed + 5_000))
+    record = growing.finish(opaque_asset(seed=seed + 6_000), backend="procedural", recipe_digest=f"{seed}")
+    tell(scene=record.id, version=record.version)
 
 
 def missing(home: Path, acks: Iterable[Ack]) -> list[str]:
@@ -71,7 +83,9 @@ def missing(home: Path, acks: Iterable[Ack]) -> list[str]:
             if "link" in ack and ack["link"] not in links:
                 found.append(f"link {ack['link']} is lost")
         found += [f"scene {scene} came back" for scene in gone & set(here)]
-        for record in here.values():
+        rows = catalog.database.read("SELECT id FROM scene WHERE byte_length > 0")  # drafts, too
+        shown = [catalog.get(row["id"]) for row in rows]
+        for record in shown:
             try:
                 if catalog.asset(record.id).manifest.splat_count != record.splat_count:
                     found.append(f"scene {record.id} holds another pack")
@@ -80,7 +94,7 @@ def missing(home: Path, acks: Iterable[Ack]) -> list[str]:
         if catalog.database.read("PRAGMA integrity_check")[0][0] != "ok":
             found.append("the database is damaged")
         packs = {path.name for path in (home / "scenes").glob("??/*")}
-        if packs != {record.version for record in here.values()}:
+        if packs != {record.version for record in shown}:
             found.append("packs and scenes differ after sweeping")
     finally:
         catalog.close()
