@@ -72,6 +72,11 @@ class World:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     # Jobs are only asked for here.
     monkeypatch.setattr("immersive.server.app.supervised", nullcontext)
+
+    async def drawn(*asked: Any) -> tuple[bytes, tuple[float, float, float]]:
+        return b"a picture", (0.0, 0.0, 0.0)  # chunks of `ASSET` are noise
+
+    monkeypatch.setattr("immersive.server.picture_routes._one_picture", drawn)
     page = tmp_path / "page"
     (page / "assets").mkdir(parents=True)
     (page / "index.html").write_text(PAGE)
@@ -147,6 +152,7 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("GET", "/api/scenes/{scene_id}/pack"): Entry(
         LIVE | OWNER, lambda w: {"headers": {"Range": "bytes=0-9"}}
     ),
+    ("GET", "/api/scenes/{scene_id}/picture"): Entry(LIVE | OWNER),
     ("POST", "/api/jobs"): Entry(OWNER, lambda w: {"json": {"prompt": "a meadow"}}),
     ("GET", "/api/jobs"): Entry(OWNER),
     ("GET", "/api/jobs/{job_id}"): Entry(OWNER),
@@ -170,7 +176,7 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("POST", "/api/stream"): Entry(set(), lambda w: {"params": {"ticket": "x" * 32}}, (401,)),
     ("POST", "/api/stream/{name}"): Entry(set(), refused=(404,)),
 }
-SOCKETS = {"/ws"}
+SOCKETS = {"/ws", "/ws/pictures"}
 
 
 def _routes(app: Any) -> tuple[set[tuple[str, str]], set[str]]:

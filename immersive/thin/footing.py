@@ -1,0 +1,136 @@
+"""Where a visitor whose device knows no collider may go: NumPy on the triangles nearby, no open3d.
+
+The page walks with a capsule (`viewer/src/walk`); this is less exact, and enough for steps of an arrow key.
+A server that drew pictures for one visitor would otherwise hold 200 MB of open3d.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+# As in the page's walker.
+_RADIUS_M = 0.25
+_STEP_M = 0.36
+_STEEPEST_Y = math.cos(math.radians(50))
+# Shorter than the body is wide, so that no stride jumps through a wall.
+_STRIDE_M = 0.2
+# Visitors who see a picture or two a stride behind do not jump down walls.
+_DEEPEST_DROP_M = 0.6
+_LONGEST_MOVE_M = 3.0  # what is asked for at once beyond this comes later
+# Chest and knees, over what feet step over.
+_WALL_HEIGHTS_M = (0.55, 1.2)
+# Ways around what blocks the straight one.
+_DETOURS_DEG = (0.0, 40.0, -40.0, 75.0, -75.0)
+_DOWN = np.array([0.0, -1.0, 0.0])
+
+Point = tuple[float, float, float]
+
+
+class Footing:
+    """The ground and the walls of one scene."""
+
+    def __init__(self, vertices: NDArray, faces: NDArray) -> None:
+        """Take a collider in: vertices [V, 3] in metres, world frame, and faces [T, 3]."""
+        corners = np.asarray(vertices, np.float64)[np.asarray(faces, np.int64)]
+        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        lengths = np.linalg.norm(normals, axis=1)
+        solid = lengths > 1e-12
+        self._corners = corners[solid]
+        self._normal_y = np.abs(normals[solid, 1] / lengths[solid])
+        self._low, self._high = self._corners.min(axis=1), self._corners.max(axis=1)
+
+    @property
+    def byte_length(self) -> int:
+        """Bytes of memory."""
+        return 17 * 8 * len(self._corners)
+
+    def walk(self, feet: Point, towards: Point) -> Point:
+        """Return where feet come that walk from one place straight towards another: as far as it is walkable.
+
+        Only the plan of `towards` counts; heights are the ground's. Walls are slid along.
+        """
+        here = np.array(feet, np.float64)
+        goal = np.array(towards, np.float64)
+        length = min(math.hypot(goal[0] - here[0], goal[2] - here[2]), _LONGEST_MOVE_M)
+        if length < 1e-6:
+            return feet
+        nearby = self._near(here, length + _RADIUS_M)
+        for _ in range(math.ceil(length / _STRIDE_M)):
+            way = np.array([goal[0] - here[0], 0.0, goal[2] - here[2]])
+            left = float(np.linalg.norm(way))
+            if left < 1e-6:
+                break
+            next_place = self._stride(nearby, here, way / left, min(left, _STRIDE_M))
+            if next_place is None:
+                break
+            here = next_place
+        x, y, z = (float(value) for value in here)
+        return x, y, z
+
+    def stand(self, feet: Point) -> Point:
+        """Return the feet put on the ground at their place, or as they are where there is none near."""
+        place = np.array(feet, np.float64)
+        height = self._ground(self._near(place, _RADIUS_M), place)
+        return feet if height is None else (feet[0], height, feet[2])
+
+    def _near(self, place: NDArray, reach_m: float) -> NDArray[np.int64]:
+        """Return the triangles whose boxes lie within reach in plan."""
+        low, high = place - reach_m, place + reach_m
+        is_near = (self._low[:, 0] <= high[0]) & (self._high[:, 0] >= low[0])
+        is_near &= (self._low[:, 2] <= high[2]) & (self._high[:, 2] >= low[2])
+        return np.flatnonzero(is_near)
+
+    def _stride(self, nearby: NDArray, here: NDArray, way: NDArray, length: float) -> NDArray | None:
+        for detour_deg in _DETOURS_DEG:
+            turn = math.radians(detour_deg)
+            along = np.array([
+                way[0] * math.cos(turn) + way[2] * math.sin(turn), 0.0,
+                way[2] * math.cos(turn) - way[0] * math.sin(turn),
+            ])  # fmt: skip
+            stride = length * math.cos(turn)
+            ahead = here + along * stride
+            height = self._ground(nearby, ahead)
+            if height is None or self._is_blocked(nearby, here, along, stride):
+                continue
+            ahead[1] = height
+            return ahead
+        return None
+
+    def _ground(self, nearby: NDArray, place: NDArray) -> float | None:
+        """Return the height of the ground at a place, if a step from the height there reaches it."""
+        above = place + (0.0, _STEP_M, 0.0)
+        distances = self._hits(nearby, above, _DOWN)
+        nearest = int(distances.argmin()) if len(distances) else -1
+        if nearest < 0 or distances[nearest] > _STEP_M + _DEEPEST_DROP_M:
+            return None
+        if self._normal_y[nearby[nearest]] < _STEEPEST_Y:
+            return None
+        return float(above[1] - distances[nearest])
+
+    def _is_blocked(self, nearby: NDArray, here: NDArray, along: NDArray, stride: float) -> bool:
+        side = np.array([-along[2], 0.0, along[0]]) * _RADIUS_M
+        for height in _WALL_HEIGHTS_M:
+            for shift in (0.0 * side, side, -side):
+                distances = self._hits(nearby, here + (0.0, height, 0.0) + shift, along)
+                if len(distances) and distances.min() < stride + _RADIUS_M:
+                    return True
+        return False
+
+    def _hits(self, nearby: NDArray, origin: NDArray, direction: NDArray) -> NDArray[np.float64]:
+        """Return how far each triangle is along a ray, inf if it is missed. Source: Möller and Trumbore."""
+        first = self._corners[nearby, 0]
+        edge1, edge2 = self._corners[nearby, 1] - first, self._corners[nearby, 2] - first
+        across = np.cross(direction, edge2)
+        determinant = (edge1 * across).sum(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inverse = 1.0 / determinant
+            to_origin = origin - first
+            u = (to_origin * across).sum(axis=1) * inverse
+            turned = np.cross(to_origin, edge1)
+            v = (turned @ direction) * inverse
+            distance = (edge2 * turned).sum(axis=1) * inverse
+            is_hit = (np.abs(determinant) > 1e-12) & (u >= 0) & (v >= 0) & (u + v <= 1) & (distance > 0)
+        return np.where(is_hit, distance, np.inf)
