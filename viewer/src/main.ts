@@ -40,7 +40,10 @@ window.addEventListener("hashchange", () => location.reload());
 const link = parseLink(location);
 /** Written by `immersive publish`: the scene lies beside the page. */
 const isStatic = document.querySelector('meta[name="immersive-static"]') !== null;
-if (isStatic) begin(undefined).catch(fail);
+/** Glasses that can only show pictures; a plain host has nobody to draw them. */
+const isHeadUp = query.get("view") === "headup" && !isStatic;
+if (isHeadUp && link) import("./headup/headUp").then(({ HeadUp }) => new HeadUp(link, query)).catch(fail);
+else if (isStatic) begin(undefined).catch(fail);
 else if (link) begin(link).catch(fail);
 else if (location.pathname === "/pair") askForCode();
 else fail(new Failure("no_link"));
