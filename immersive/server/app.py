@@ -35,6 +35,7 @@ def build_app(services: Services) -> FastAPI:
         with supervised(services.catalog.home):
             yield
         services.studio.close()
+        await services.loops.close()
         watch.cancel()
         with suppress(asyncio.CancelledError):
             await watch

@@ -52,6 +52,10 @@ class Drawing:
         Raises:
             AssetFormatError: Chunks that were not needed before are damaged.
         """
+        return _encoded(self.pixels(pose), self.asked)
+
+    def pixels(self, pose: Pose) -> NDArray[np.uint8]:
+        """Return the picture [H, W, 3] before it is brightened and encoded."""
         asked = self.asked
         rows = self._rows(pose)
         pixels = np.empty((asked.height, asked.width, 3), np.uint8)
@@ -61,7 +65,7 @@ class Drawing:
                 pixels[:, left : left + half] = self._eye(pose, rows, eye * EYES_APART_M)
         else:
             pixels[:] = self._eye(pose, rows, 0.0)
-        return _encoded(pixels, asked)
+        return pixels
 
     def _rows(self, pose: Pose) -> Rows:
         if self.scene.is_whole:

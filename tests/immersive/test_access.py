@@ -95,6 +95,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         grant = services.grants.issue(link.id, link.scene_id)
         made.held[who], made.bearers[who], made.tickets[who] = link, grant.bearer, grant.ticket
     (catalog.pack_folder(scene) / "poster.jpg").write_bytes(b"a picture")
+    (catalog.pack_folder(scene) / "loop.mp4").write_bytes(b"a moving picture")
     links.revoke(made.held["revoked"].id)
     with catalog.database.transaction():
         catalog.database.write("UPDATE link SET expires_at = 5 WHERE id = ?", (made.held["expired"].id,))
@@ -129,6 +130,7 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("GET", "/pair"): Entry(EVERYONE),
     # Of links that are not private, as the one asked for here.
     ("GET", "/api/links/{link_id}/poster.jpg"): Entry(EVERYONE),
+    ("GET", "/api/links/{link_id}/loop.mp4"): Entry(EVERYONE),
     ("GET", "/api/oembed"): Entry(EVERYONE, lambda w: {"params": {"url": f"{HOST}/v/{w.target.id}"}}),
     # The secret is in the body, whoever asks.
     ("POST", "/api/links/{link_id}/pair"): Entry(EVERYONE, lambda w: {"json": {"secret": w.target.secret}}),
