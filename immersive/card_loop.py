@@ -107,7 +107,9 @@ def loop_poses(asset: SplatAsset) -> list[Pose]:
     yaw = math.radians(manifest.spawn.yaw_deg)
     ahead = np.array([-math.sin(yaw), 0.0, -math.cos(yaw)])
     right = np.array([math.cos(yaw), 0.0, -math.sin(yaw)])
-    start = manifest.spawn.position if footing is None else footing.stand(manifest.spawn.position)
+    start = manifest.spawn.position
+    if footing is not None:
+        start = footing.stand(start) or start
     # Slow at both ends, where the last picture is the first: nobody sees that it is shown twice.
     times = np.linspace(0.0, 1.0, _FRAMES)
     angles = 2 * math.pi * times - _EASE * np.sin(2 * math.pi * times)

@@ -1,9 +1,9 @@
 """Pictures for devices that cannot draw: a WebSocket of poses and pictures, and one picture by GET.
 
-`/ws/pictures?ticket=…` takes tickets as `/ws` does and obeys the same limits, and `size`, `kind`, `stereo`,
-`additive` as `thin.asked` says. Where sockets are blocked, `GET /api/scenes/{id}/picture` with the bearer of
-the opened link draws one picture for each request. Server-sent events would push the same pictures as base64,
-a third larger, and would not wait for a slow line as whoever asks for the next picture does.
+`/ws/pictures?ticket=…` takes tickets, `pose` and `fov` as `/ws` does and obeys the same limits; `size`,
+`kind`, `stereo` and `additive` are those of `thin.asked`. Where sockets are blocked, the bearer of the opened
+link gets one picture for each `GET /api/scenes/{id}/picture`. Server-sent events would push the same pictures
+as base64, a third larger, and would not wait for a slow line as whoever asks for the next picture does.
 """
 
 from __future__ import annotations
@@ -110,6 +110,7 @@ async def _one_picture(
 
     studio = services.studio
     drawn_scene = await studio.scene(scene)
+    before = drawn_scene.entered(before)
     visitor = Visitor(before, asked, drawn_scene.footing, scene.asset.manifest.eye_height_m, 0.0)
     visitor.look(wished, math.inf)  # no speed: nobody knows when `before` was
     wanted = visitor.wanted()
@@ -161,7 +162,11 @@ async def _converse(
         _log.warning("scene %s cannot be drawn: %s", scene.scene_id, error)
         raise Refused(NOT_FOUND, "the scene is gone or damaged") from error
     fov_deg = float(socket.query_params.get("fov", DEFAULT_FOV_DEG))  # `admit` has read it already
+    pose = socket.query_params.get("pose")
     start = _start(scene, fov_deg)
+    if pose is not None:
+        # Epoch 0 is of the picture that nobody had to ask for.
+        start = drawn_scene.entered(replace(_posed(pose, fov_deg), epoch=0))
     visitor = Visitor(start, asked, drawn_scene.footing, scene.asset.manifest.eye_height_m, clock())
     wake, shown = asyncio.Event(), [0]
     directions = (

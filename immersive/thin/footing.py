@@ -70,11 +70,11 @@ class Footing:
         x, y, z = (float(value) for value in here)
         return x, y, z
 
-    def stand(self, feet: Point) -> Point:
-        """Return the feet put on the ground at their place, or as they are where there is none near."""
+    def stand(self, feet: Point) -> Point | None:
+        """Return the feet put on the ground at their place, or None where there is none near."""
         place = np.array(feet, np.float64)
         height = self._ground(self._near(place, _RADIUS_M), place)
-        return feet if height is None else (feet[0], height, feet[2])
+        return None if height is None else (feet[0], height, feet[2])
 
     def _near(self, place: NDArray, reach_m: float) -> NDArray[np.int64]:
         """Return the triangles whose boxes lie within reach in plan."""

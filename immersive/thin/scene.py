@@ -84,6 +84,13 @@ class DrawnScene:
                 self._chunks.clear()  # the rows are all that is needed
             return self._whole[additive]
 
+    def entered(self, pose: Pose) -> Pose:
+        """Return a pose that a visitor claims to come from, or one at the start if nobody stands there."""
+        x, y, z = pose.position
+        if self.footing is None or self.footing.stand((x, y - self.manifest.eye_height_m, z)) is not None:
+            return pose
+        return replace(pose, position=self.scene.start_pose.position)
+
     def _cut(self, pose: Pose) -> dict[int, list[tuple[int, int]]]:
         """Return the chunks that the stream would send, each with the ranges that finer ones replace."""
         look = Pose(pose.epoch, pose.position, pose.forward, _CUT_FOV_DEG)

@@ -45,7 +45,7 @@ class Visitor:
         self._footing, self._eye_height_m = footing, eye_height_m
         self._feet = _feet(start.position, eye_height_m)
         if footing is not None:
-            self._feet = footing.stand(self._feet)
+            self._feet = footing.stand(self._feet) or self._feet
         self._pose = self._standing(start)
         self._arrived_s = now_s
         self._speed: tuple[Point, float] = ((0.0, 0.0, 0.0), 0.0)  # m/s, degrees/s about +Y

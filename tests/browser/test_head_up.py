@@ -47,6 +47,11 @@ def test_a_visitor_with_head_up_glasses_walks_and_finds_the_menu(tmp_path: Path,
     assert np.abs(walked - start).mean() > 1
     # The ground under the first picture and under the next one may differ by a hair.
     assert np.abs(back - start).mean() < 1 and np.abs(recentred - start).mean() < 1
+    # A head that turns 20 degrees to the right, from wherever it was first.
+    still, to_the_right = (np.array(seen[name], float) for name in ("headStill", "headTurned"))
+    assert np.abs(still - start).mean() < 1
+    assert np.abs(to_the_right - start).mean() > 5
+    assert np.abs(to_the_right - turned).mean() < np.abs(to_the_right - start).mean()
     assert seen["items"] == ["Back to the start", "Help", "Leave"]
     assert (seen["focused"], seen["focusedAbove"]) == ("Back to the start", "Leave")
     assert "walk ahead and back" in seen["help"] and seen["left"] == "You have left"

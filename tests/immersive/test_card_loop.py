@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import trimesh
 from starlette.testclient import TestClient
 
 from immersive import card_loop
@@ -68,6 +69,43 @@ def test_a_scene_without_ground_is_looked_at_from_where_one_begins() -> None:
     asset = build_asset(cloud, title="room", provenance=Provenance("import", is_generated=False))
     eyes = np.array([pose.position for pose in loop_poses(asset)])
     assert np.ptp(eyes[:, 1]) == 0 and 0.8 < np.ptp(eyes[:, 0]) < 4.0
+
+
+def _box(low: tuple[float, float, float], high: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:
+    box = trimesh.creation.box(bounds=[low, high])
+    return np.array(box.vertices, np.float32), np.array(box.faces, np.uint32)
+
+
+def _loop_on(monkeypatch: pytest.MonkeyPatch, *boxes: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Eyes [F, 3] of a loop in a world of boxes; the start is the sample's, about 0, -1.6, 0, facing -Z."""
+    first = np.cumsum([0, *(len(vertices) for vertices, _ in boxes)])
+    mesh = (
+        np.concatenate([vertices for vertices, _ in boxes]),
+        np.concatenate([faces + start for (_, faces), start in zip(boxes, first, strict=False)]),
+    )
+    monkeypatch.setattr("streaming.assemble.collider_mesh", lambda asset: mesh)
+    monkeypatch.setattr(card_loop, "_FRAMES", 120)
+    return np.array([pose.position for pose in loop_poses(read_asset(sample_folder()))])
+
+
+FLOOR = _box((-9.0, -3.0, -9.0), (9.0, -1.65, 9.0))
+
+
+def test_a_step_in_the_way_is_gone_over_softly(monkeypatch: pytest.MonkeyPatch) -> None:
+    eyes = _loop_on(monkeypatch, FLOOR, _box((0.1, -2.0, -9.0), (9.0, -1.45, 9.0)))
+    assert np.ptp(eyes[:, 0]) > 0.6 and 0.15 < np.ptp(eyes[:, 1]) < 0.25
+    assert np.abs(np.diff(eyes[:, 1])).max() < 0.05
+    assert eyes[0] == pytest.approx(eyes[-1])
+
+
+def test_between_walls_there_is_less_of_it_and_between_narrow_ones_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wide = _loop_on(monkeypatch, FLOOR, _box((0.5, -2.0, -9.0), (0.7, 1.0, 9.0)))
+    assert 0.1 < np.ptp(wide[:, 0]) < 0.5 and wide[:, 0].max() < 0.3
+    walls = [_box((side - 0.05, -2.0, -9.0), (side + 0.05, 1.0, 9.0)) for side in (-0.3, 0.3)]
+    narrow = _loop_on(monkeypatch, FLOOR, *walls)
+    assert np.ptp(narrow[:, 0]) < 0.02
 
 
 def test_the_file_is_a_small_movie_that_says_that_it_is_ai_made() -> None:

@@ -123,6 +123,18 @@ def test_a_visitor_walks_and_is_shown_where_they_are(place: Place) -> None:
         assert _receive(socket) == Pong(3.5)
 
 
+def test_who_comes_back_says_where_they_were(place: Place) -> None:
+    with place.socket(place.open().ticket, "&size=64x64") as socket:
+        x, y, z = _picture(socket).position
+    with place.socket(place.open().ticket, f"&size=64x64&pose={x + 0.5},{y + 0.2},{z - 0.3},1,0,0") as socket:
+        first = _picture(socket)
+    assert first.epoch == 0 and first.position[0] == pytest.approx(x + 0.5)
+    assert first.position[2] == pytest.approx(z - 0.3) and abs(first.position[1] - y) < 0.3
+    # Nobody stands in the air.
+    with place.socket(place.open().ticket, f"&size=64x64&pose={x + 0.5},{y + 7},{z},1,0,0") as socket:
+        assert _picture(socket).position == pytest.approx((x, y, z), abs=1e-3)
+
+
 def test_a_viewer_that_does_not_answer_gets_two_pictures_and_then_has_to_go(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +190,21 @@ def test_a_revoked_link_shows_nothing_within_a_second(place: Place) -> None:
         assert code == LINK_REVOKED and isinstance(messages[-1], Error)
         assert time.monotonic() - began < 2.0  # 0.5 s apart are the looks; a busy machine gets more
     assert place.get(opened, "?size=64x64").status_code == 401
+
+
+def test_a_link_that_is_revoked_while_a_picture_is_drawn_is_not_given_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = place.link()
+    opened = place.open(link)
+
+    async def drawn(*asked: object) -> tuple[bytes, tuple[float, float, float]]:
+        place.links.revoke(link.id)
+        return b"a picture", (0.0, 0.0, 0.0)
+
+    monkeypatch.setattr(picture_routes, "_one_picture", drawn)
+    answer = place.get(opened, "?size=64x64")
+    assert answer.status_code == 410 and b"a picture" not in answer.content
 
 
 def test_a_damaged_scene_is_said_to_be_one(place: Place) -> None:

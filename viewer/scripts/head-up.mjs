@@ -106,6 +106,16 @@ try {
   await page.waitForTimeout(300);
   await rest();
   report.recentred = await look();
+  const head = await page.context().newCDPSession(page);
+  await head.send("DeviceOrientation.setDeviceOrientationOverride", { alpha: 10, beta: 80, gamma: 0 });
+  await page.waitForTimeout(300);
+  await rest();
+  report.headStill = await look();
+  await head.send("DeviceOrientation.setDeviceOrientationOverride", { alpha: 350, beta: 80, gamma: 0 });
+  await page.waitForTimeout(300);
+  await rest();
+  report.headTurned = await look();
+  await keep("head-up-head-turned");
   await press("Enter");
   await press("ArrowUp");
   report.focusedAbove = await page.evaluate(() => document.activeElement?.textContent);

@@ -36,6 +36,8 @@ export class Pictures {
   private tries = 0;
   private ended = false;
   private usesRequests = false;
+  /** Where the last request found the eye. */
+  private at: string | undefined;
 
   constructor(
     private readonly link: Link,
@@ -73,7 +75,9 @@ export class Pictures {
 
   private connect(ticket: string): void {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const address = `${scheme}://${location.host}/ws/pictures?ticket=${encodeURIComponent(ticket)}&fov=${FOV_DEG}&${this.wishes}`;
+    const query = this.query();
+    query.set("ticket", ticket);
+    const address = `${scheme}://${location.host}/ws/pictures?${query}`;
     let socket: WebSocket;
     try {
       socket = new WebSocket(address, SUBPROTOCOL);
@@ -111,6 +115,14 @@ export class Pictures {
     this.say({ type: "credit", bytes: data.byteLength });
   }
 
+  private query(): URLSearchParams {
+    const query = new URLSearchParams(this.wishes);
+    query.set("fov", String(FOV_DEG));
+    const look = this.newest;
+    if (look) query.set("pose", [...look.eye, ...look.forward].map((axis) => axis.toFixed(4)).join(","));
+    return query;
+  }
+
   private say(message: ClientMessage): void {
     if (this.socket?.readyState === ReadyState.open) this.socket.send(encodeClientMessage(message));
   }
@@ -119,7 +131,6 @@ export class Pictures {
   private async ask(scene: SceneSummary): Promise<void> {
     let shown = -1;
     let shownAt = 0;
-    let at: string | undefined;
     while (!this.ended) {
       const look = this.newest;
       const epoch = look?.epoch ?? 0;
@@ -127,15 +138,13 @@ export class Pictures {
         await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
         continue;
       }
-      const query = new URLSearchParams(this.wishes);
-      query.set("fov", String(FOV_DEG));
-      if (look) query.set("pose", [...look.eye, ...look.forward].map((axis) => axis.toFixed(4)).join(","));
-      if (at !== undefined) query.set("at", at);
+      const query = this.query();
+      if (this.at !== undefined) query.set("at", this.at);
       try {
         const response = await fetch(`/api/scenes/${encodeURIComponent(scene.id)}/picture?${query}`, { headers: proof(this.link.id) });
         if (!response.ok) throw refused(response.status);
-        at = response.headers.get("x-position") ?? undefined;
-        const [x = 0, y = 0, z = 0] = (at ?? "").split(",").map(Number);
+        this.at = response.headers.get("x-position") ?? undefined;
+        const [x = 0, y = 0, z = 0] = (this.at ?? "").split(",").map(Number);
         await this.events.picture(await response.blob(), epoch, [x, y, z]);
         [shown, shownAt, this.tries] = [epoch, performance.now(), 0];
       } catch (error) {
