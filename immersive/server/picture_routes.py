@@ -27,7 +27,7 @@ from streaming.session import StreamedScene
 
 from ..errors import UnknownSceneError
 from ..thin.asked import DEFAULT_FOV_DEG, MEDIA_TYPES, asked_in
-from ..thin.visitor import Visitor
+from ..thin.visitor import Visitor, Wanted, Wish
 from .access import Pass
 from .failures import TooManyRequestsError
 from .guard import Guard, bearer_of
@@ -112,12 +112,13 @@ async def _one_picture(
     drawn_scene = await studio.scene(scene)
     before = drawn_scene.entered(before)
     visitor = Visitor(before, asked, drawn_scene.footing, scene.asset.manifest.eye_height_m, 0.0)
-    visitor.look(wished, math.inf)  # no speed: nobody knows when `before` was
-    wanted = visitor.wanted()
-    assert wanted is not None
+
+    def draw() -> tuple[bytes, tuple[float, float, float]]:
+        told = visitor.follow(Wish(wished, math.inf)).told  # no speed: nobody knows when `before` was
+        return Drawing(drawn_scene, asked).picture(told), told.position
+
     async with studio.turn():
-        data = await studio.work(lambda: Drawing(drawn_scene, asked).picture(wanted.told))
-    return data, wanted.told.position
+        return await studio.work(draw)
 
 
 async def _show(socket: WebSocket, services: Services) -> None:
@@ -220,12 +221,17 @@ async def _talk(
 
     clock, studio = asyncio.get_running_loop().time, services.studio
     drawing = Drawing(drawn_scene, visitor.asked)
+
+    def draw(wish: Wish) -> tuple[Wanted, bytes]:
+        wanted = visitor.follow(wish)
+        return wanted, drawing.picture(wanted.drawn)
+
     next_s = clock()
     while True:
         wake.clear()
         while (reply := visitor.reply()) is not None:
             await _send(socket, reply)
-        if visitor.wanted() is None:
+        if visitor.wish() is None:
             deadline = clock() + CREDIT_DEADLINE_S if visitor.is_waiting else None
             try:
                 async with asyncio.timeout_at(deadline):
@@ -235,11 +241,11 @@ async def _talk(
             continue
         await asyncio.sleep(max(0.0, next_s - clock()))
         async with studio.turn():
-            wanted = visitor.wanted()  # the newest, after the wait for a turn
-            if wanted is None:
+            wish = visitor.wish()  # the newest, after the wait for a turn
+            if wish is None:
                 continue
             next_s = clock() + 1 / _PICTURES_PER_SECOND
-            picture = await studio.work(lambda wanted=wanted: drawing.picture(wanted.drawn))  # type: ignore[misc]
+            wanted, picture = await studio.work(lambda wish=wish: draw(wish))  # type: ignore[misc]
         await _send(socket, visitor.shown(wanted, picture, clock()))
         shown[0] += 1
 

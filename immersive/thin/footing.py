@@ -19,11 +19,12 @@ _STEEPEST_Y = math.cos(math.radians(50))
 _STRIDE_M = 0.2
 # Visitors who see a picture or two a stride behind do not jump down walls.
 _DEEPEST_DROP_M = 0.6
-_LONGEST_MOVE_M = 3.0  # what is asked for at once beyond this comes later
+_LONGEST_MOVE_M = 1.5  # what is asked for at once beyond this comes later
 # Chest and knees, over what feet step over.
 _WALL_HEIGHTS_M = (0.55, 1.2)
 # Ways around what blocks the straight one.
 _DETOURS_DEG = (0.0, 40.0, -40.0, 75.0, -75.0)
+_ALL = slice(None)
 _DOWN = np.array([0.0, -1.0, 0.0])
 
 Point = tuple[float, float, float]
@@ -54,19 +55,19 @@ class Footing:
         """
         here = np.array(feet, np.float64)
         goal = np.array(towards, np.float64)
-        length = min(math.hypot(goal[0] - here[0], goal[2] - here[2]), _LONGEST_MOVE_M)
-        if length < 1e-6:
-            return feet
-        nearby = self._near(here, length + _RADIUS_M)
-        for _ in range(math.ceil(length / _STRIDE_M)):
+        to_go = min(math.hypot(goal[0] - here[0], goal[2] - here[2]), _LONGEST_MOVE_M)
+        nearby = self._near(here, to_go + 2 * _RADIUS_M)
+        while to_go > 1e-6:
             way = np.array([goal[0] - here[0], 0.0, goal[2] - here[2]])
             left = float(np.linalg.norm(way))
-            if left < 1e-6:
+            stride = min(left, to_go, _STRIDE_M)
+            if stride < 1e-6:
                 break
-            next_place = self._stride(nearby, here, way / left, min(left, _STRIDE_M))
+            around = self._near(here, _STRIDE_M + 2 * _RADIUS_M, nearby)
+            next_place = self._stride(around, here, way / left, stride)
             if next_place is None:
                 break
-            here = next_place
+            here, to_go = next_place, to_go - stride
         x, y, z = (float(value) for value in here)
         return x, y, z
 
@@ -76,12 +77,16 @@ class Footing:
         height = self._ground(self._near(place, _RADIUS_M), place)
         return None if height is None else (feet[0], height, feet[2])
 
-    def _near(self, place: NDArray, reach_m: float) -> NDArray[np.int64]:
-        """Return the triangles whose boxes lie within reach in plan."""
+    def _near(
+        self, place: NDArray, reach_m: float, among: NDArray[np.int64] | slice = _ALL
+    ) -> NDArray[np.int64]:
+        """Return the triangles, of some, whose boxes lie within reach in plan."""
         low, high = place - reach_m, place + reach_m
-        is_near = (self._low[:, 0] <= high[0]) & (self._high[:, 0] >= low[0])
-        is_near &= (self._low[:, 2] <= high[2]) & (self._high[:, 2] >= low[2])
-        return np.flatnonzero(is_near)
+        lowest, highest = self._low[among], self._high[among]
+        is_near = (lowest[:, 0] <= high[0]) & (highest[:, 0] >= low[0])
+        is_near &= (lowest[:, 2] <= high[2]) & (highest[:, 2] >= low[2])
+        found = np.flatnonzero(is_near)
+        return found if isinstance(among, slice) else among[found]
 
     def _stride(self, nearby: NDArray, here: NDArray, way: NDArray, length: float) -> NDArray | None:
         for detour_deg in _DETOURS_DEG:
@@ -102,7 +107,7 @@ class Footing:
     def _ground(self, nearby: NDArray, place: NDArray) -> float | None:
         """Return the height of the ground at a place, if a step from the height there reaches it."""
         above = place + (0.0, _STEP_M, 0.0)
-        distances = self._hits(nearby, above, _DOWN)
+        distances = self._hits(nearby, above[None], _DOWN)[0]
         nearest = int(distances.argmin()) if len(distances) else -1
         if nearest < 0 or distances[nearest] > _STEP_M + _DEEPEST_DROP_M:
             return None
@@ -112,25 +117,22 @@ class Footing:
 
     def _is_blocked(self, nearby: NDArray, here: NDArray, along: NDArray, stride: float) -> bool:
         side = np.array([-along[2], 0.0, along[0]]) * _RADIUS_M
-        for height in _WALL_HEIGHTS_M:
-            for shift in (0.0 * side, side, -side):
-                distances = self._hits(nearby, here + (0.0, height, 0.0) + shift, along)
-                if len(distances) and distances.min() < stride + _RADIUS_M:
-                    return True
-        return False
+        shifts = (0.0 * side, side, -side)
+        origins = [here + (0.0, height, 0.0) + shift for height in _WALL_HEIGHTS_M for shift in shifts]
+        return bool((self._hits(nearby, np.array(origins), along) < stride + _RADIUS_M).any())
 
-    def _hits(self, nearby: NDArray, origin: NDArray, direction: NDArray) -> NDArray[np.float64]:
-        """Return how far each triangle is along a ray, inf if it is missed. Source: Möller and Trumbore."""
+    def _hits(self, nearby: NDArray, origins: NDArray, direction: NDArray) -> NDArray[np.float64]:
+        """Return how far triangles are along rays [R, T], inf where missed. Source: Möller and Trumbore."""
         first = self._corners[nearby, 0]
         edge1, edge2 = self._corners[nearby, 1] - first, self._corners[nearby, 2] - first
         across = np.cross(direction, edge2)
         determinant = (edge1 * across).sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             inverse = 1.0 / determinant
-            to_origin = origin - first
-            u = (to_origin * across).sum(axis=1) * inverse
+            to_origin = origins[:, None] - first
+            u = (to_origin * across).sum(axis=2) * inverse
             turned = np.cross(to_origin, edge1)
             v = (turned @ direction) * inverse
-            distance = (edge2 * turned).sum(axis=1) * inverse
+            distance = (edge2 * turned).sum(axis=2) * inverse
             is_hit = (np.abs(determinant) > 1e-12) & (u >= 0) & (v >= 0) & (u + v <= 1) & (distance > 0)
         return np.where(is_hit, distance, np.inf)

@@ -27,6 +27,14 @@ _LONGEST_LATENCY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """Where a device says that it is."""
+
+    pose: Pose
+    arrived_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """A picture to draw."""
 
@@ -36,23 +44,26 @@ class Wanted:
 
 
 class Visitor:
-    """State of one device. `now_s` is a clock of any origin."""
+    """State of one device. `now_s` is a clock of any origin.
+
+    `follow` may run on another thread than the rest, once at a time: walking takes milliseconds.
+    """
 
     def __init__(
         self, start: Pose, asked: Asked, footing: Footing | None, eye_height_m: float, now_s: float
     ) -> None:
         self.asked = asked
-        self._footing, self._eye_height_m = footing, eye_height_m
-        self._feet = _feet(start.position, eye_height_m)
-        if footing is not None:
-            self._feet = footing.stand(self._feet) or self._feet
-        self._pose = self._standing(start)
-        self._arrived_s = now_s
-        self._speed: tuple[Point, float] = ((0.0, 0.0, 0.0), 0.0)  # m/s, degrees/s about +Y
-        self._latency_s = 0.0
+        self._wish = Wish(start, now_s)
         self._is_drawn = False
         self._on_the_way: deque[tuple[int, float]] = deque()  # bytes, when its pose had arrived
         self._replies: deque[bytes] = deque()
+        self._latency_s = 0.0
+        # From here on it is for `follow` alone.
+        self._footing, self._eye_height_m = footing, eye_height_m
+        self._feet = self._below(start)
+        if footing is not None:
+            self._feet = footing.stand(self._feet) or self._feet
+        self._before = Wish(self._standing(start), now_s)
 
     @property
     def is_waiting(self) -> bool:
@@ -66,8 +77,8 @@ class Visitor:
             ProtocolError: It breaks the protocol.
         """
         match decode_from_client(data):
-            case Pose() as pose if pose.epoch > self._pose.epoch:
-                self.look(pose, now_s)
+            case Pose() as pose if pose.epoch > self._wish.pose.epoch:
+                self._wish, self._is_drawn = Wish(pose, now_s), False
             case Credit(bytes=count) if count > 0 and self._on_the_way:
                 self._taken(now_s)
             case Ping(time_ms=time_ms):
@@ -77,15 +88,13 @@ class Visitor:
         """Return a message to send before any picture, or None."""
         return self._replies.popleft() if self._replies else None
 
-    def wanted(self) -> Wanted | None:
-        """Return what to draw now, or None until `receive` changes something."""
-        if self._is_drawn or len(self._on_the_way) >= MOST_ON_THE_WAY:
-            return None
-        return Wanted(self._pose, self._guess(), self._arrived_s)
+    def wish(self) -> Wish | None:
+        """Return what to follow and draw now, or None until `receive` changes something."""
+        return None if self._is_drawn or len(self._on_the_way) >= MOST_ON_THE_WAY else self._wish
 
     def shown(self, wanted: Wanted, picture: bytes, now_s: float) -> bytes:
         """Return the message of a drawn picture, which is sent now."""
-        if wanted.told.epoch == self._pose.epoch:
+        if wanted.told.epoch == self._wish.pose.epoch:
             self._is_drawn = True
         message = encode(
             Picture(
@@ -99,21 +108,19 @@ class Visitor:
         self._on_the_way.append((len(message), wanted.arrived_s))
         return message
 
-    def look(self, pose: Pose, now_s: float) -> None:
-        """Come to a pose, as far as walls and ground allow."""
-        before, elapsed_s = self._pose, now_s - self._arrived_s
-        wished = _feet(pose.position, self._eye_height_m)
+    def follow(self, wish: Wish) -> Wanted:
+        """Walk to a wish, as far as walls and ground allow, and return what to draw of it."""
+        goal = self._below(wish.pose)
         if self._footing is not None:
-            self._feet = self._footing.walk(self._feet, wished)
+            self._feet = self._footing.walk(self._feet, goal)
         else:
-            self._feet = (wished[0], self._feet[1], wished[2])  # no ground is known, so they stay level
-        self._pose = self._standing(pose)
-        self._speed = ((0.0, 0.0, 0.0), 0.0)
-        if 1e-3 < elapsed_s < _STEADY_S:
-            x, y, z = ((b - a) / elapsed_s for a, b in zip(before.position, self._pose.position, strict=True))
-            turn = (_yaw_deg(self._pose.forward) - _yaw_deg(before.forward) + 180) % 360 - 180
-            self._speed = ((x, y, z), turn / elapsed_s)
-        self._arrived_s, self._is_drawn = now_s, False
+            self._feet = (goal[0], self._feet[1], goal[2])  # no ground is known, so they stay level
+        told, before = self._standing(wish.pose), self._before
+        self._before = Wish(told, wish.arrived_s)
+        elapsed_s = wish.arrived_s - before.arrived_s
+        if not 1e-3 < elapsed_s < _STEADY_S:
+            return Wanted(told, told, wish.arrived_s)
+        return Wanted(told, _moved_on(before.pose, told, self._latency_s / elapsed_s), wish.arrived_s)
 
     def _taken(self, now_s: float) -> None:
         _, arrived_s = self._on_the_way.popleft()
@@ -121,23 +128,24 @@ class Visitor:
         share = _QUICKER if took_s < self._latency_s else _SLOWER
         self._latency_s += share * (took_s - self._latency_s)
 
+    def _below(self, pose: Pose) -> Point:
+        x, y, z = pose.position
+        return x, y - self._eye_height_m, z
+
     def _standing(self, pose: Pose) -> Pose:
         x, y, z = self._feet
         return Pose(pose.epoch, (x, y + self._eye_height_m, z), pose.forward, pose.fov_deg)
 
-    def _guess(self) -> Pose:
-        """Return the pose moved on by its speed for as long as pictures take to be seen."""
-        (x, y, z), turn = self._speed
-        pose, ahead_s = self._pose, self._latency_s
-        length = math.hypot(x, y, z) * ahead_s
-        share = ahead_s * min(1.0, _FURTHEST_GUESS_M / length) if length > 0 else 0.0
-        turn_deg = max(-_FURTHEST_GUESS_DEG, min(_FURTHEST_GUESS_DEG, turn * ahead_s))
-        position = tuple(a + share * v for a, v in zip(pose.position, (x, y, z), strict=True))
-        return Pose(pose.epoch, position, _turned(pose.forward, turn_deg), pose.fov_deg)  # type: ignore[arg-type]
 
-
-def _feet(eye: Point, eye_height_m: float) -> Point:
-    return eye[0], eye[1] - eye_height_m, eye[2]
+def _moved_on(before: Pose, now: Pose, share: float) -> Pose:
+    """Return `now` moved on by a share of the way that it came, within bounds."""
+    way = [b - a for a, b in zip(before.position, now.position, strict=True)]
+    length = math.hypot(*way) * share
+    ahead = share * min(1.0, _FURTHEST_GUESS_M / length) if length > 0 else 0.0
+    x, y, z = (a + ahead * step for a, step in zip(now.position, way, strict=True))
+    turn_deg = (_yaw_deg(now.forward) - _yaw_deg(before.forward) + 180) % 360 - 180
+    turn_deg = max(-_FURTHEST_GUESS_DEG, min(_FURTHEST_GUESS_DEG, turn_deg * share))
+    return Pose(now.epoch, (x, y, z), _turned(now.forward, turn_deg), now.fov_deg)
 
 
 def _yaw_deg(forward: Point) -> float:
