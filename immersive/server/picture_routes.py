@@ -13,7 +13,7 @@ import logging
 import math
 import secrets
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -26,7 +26,7 @@ from streaming.messages import BAD_MESSAGE, NOT_FOUND, SUBPROTOCOL, TOO_MANY, TO
 from streaming.session import StreamedScene
 
 from ..errors import UnknownSceneError
-from ..thin.asked import DEFAULT_FOV_DEG, MEDIA_TYPES, asked_in
+from ..thin.asked import DEFAULT_FOV_DEG, MEDIA_TYPES, Asked, asked_in
 from ..thin.visitor import Visitor, Wanted, Wish
 from .access import Pass
 from .failures import TooManyRequestsError
@@ -37,12 +37,16 @@ from .services import Services, address_of
 from .stream import Refused, admit, farewell
 from .viewers import Goodbye, Viewer
 
+if TYPE_CHECKING:
+    from ..thin.scene import DrawnScene
+
 _log = logging.getLogger(__name__)
 
 # More than a screen of glasses shows anew; without a limit one visitor alone keeps a core busy.
 _PICTURES_PER_SECOND = 30.0
-# A device without a socket that does not ask for so long has left its seat.
-_SEAT_S = 10.0
+# Who stands still for so long leaves a seat to others; without a socket nobody knows who is still there.
+_SEAT_S = 60.0
+_SEAT_BY_REQUESTS_S = 10.0
 _NO_SEAT = "too many visitors are drawn for here already; try again later, or open the link on another device"
 _NOT_KEPT = "private, no-store"
 
@@ -86,7 +90,7 @@ def picture_routes(services: Services) -> APIRouter:
         name, now = bearer_of(request), services.now()
         if name in busy:
             raise TooManyRequestsError("one picture at a time", hint="Ask for the next when it is there.")
-        if not studio.take_seat(name, now, now + _SEAT_S):
+        if not studio.take_seat(name, now, now + _SEAT_BY_REQUESTS_S):
             raise TooManyRequestsError(_NO_SEAT)
         busy.add(name)
         try:
@@ -104,7 +108,7 @@ def picture_routes(services: Services) -> APIRouter:
 
 
 async def _one_picture(
-    services: Services, scene: StreamedScene, asked: Any, before: Pose, wished: Pose
+    services: Services, scene: StreamedScene, asked: Asked, before: Pose, wished: Pose
 ) -> tuple[bytes, tuple[float, float, float]]:
     from ..thin.drawing import Drawing
 
@@ -132,11 +136,10 @@ async def _show(socket: WebSocket, services: Services) -> None:
     goodbye: Goodbye | None
     try:
         scene = (await admit(socket, services, viewer)).scene
-        if not services.studio.take_seat(seat, services.now(), math.inf):
-            raise Refused(TOO_MANY, _NO_SEAT)
+        _sit(services, seat)
         services.viewers.add(viewer)
         try:
-            goodbye, count = await _converse(socket, services, viewer, scene)
+            goodbye, count = await _converse(socket, services, viewer, scene, seat)
         finally:
             services.viewers.remove(viewer)
     except Refused as refusal:
@@ -149,7 +152,7 @@ async def _show(socket: WebSocket, services: Services) -> None:
 
 
 async def _converse(
-    socket: WebSocket, services: Services, viewer: Viewer, scene: StreamedScene
+    socket: WebSocket, services: Services, viewer: Viewer, scene: StreamedScene, seat: str
 ) -> tuple[Goodbye | None, int]:
     """Run both directions until one ends; return what to say, or None if the other side left, and a count."""
     clock = asyncio.get_running_loop().time
@@ -172,7 +175,7 @@ async def _converse(
     wake, shown = asyncio.Event(), [0]
     directions = (
         asyncio.create_task(_listen(socket, visitor, wake)),
-        asyncio.create_task(_talk(socket, services, drawn_scene, visitor, wake, shown)),
+        asyncio.create_task(_talk(socket, services, drawn_scene, visitor, wake, shown, seat)),
     )
     endings: list[asyncio.Future[Any]] = [*directions, viewer.goodbye]
     done, _ = await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
@@ -212,10 +215,11 @@ async def _listen(socket: WebSocket, visitor: Visitor, wake: asyncio.Event) -> N
 async def _talk(
     socket: WebSocket,
     services: Services,
-    drawn_scene: Any,
+    drawn_scene: DrawnScene,
     visitor: Visitor,
     wake: asyncio.Event,
     shown: list[int],
+    seat: str,
 ) -> None:
     from ..thin.drawing import Drawing
 
@@ -226,28 +230,37 @@ async def _talk(
         wanted = visitor.follow(wish)
         return wanted, drawing.picture(wanted.drawn)
 
-    next_s = clock()
+    next_s, taken_by = clock(), math.inf
     while True:
         wake.clear()
         while (reply := visitor.reply()) is not None:
             await _send(socket, reply)
         if visitor.wish() is None:
-            deadline = clock() + CREDIT_DEADLINE_S if visitor.is_waiting else None
+            # However often it says where it looks: what counts is whether it takes what it is shown.
+            taken_by = min(taken_by, clock() + CREDIT_DEADLINE_S) if visitor.is_waiting else math.inf
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(taken_by if taken_by < math.inf else None):
                     await wake.wait()
             except TimeoutError as error:
                 raise Refused(TOO_SLOW, "no picture was taken for too long") from error
             continue
+        taken_by = math.inf
         await asyncio.sleep(max(0.0, next_s - clock()))
         async with studio.turn():
             wish = visitor.wish()  # the newest, after the wait for a turn
             if wish is None:
                 continue
+            _sit(services, seat)
             next_s = clock() + 1 / _PICTURES_PER_SECOND
             wanted, picture = await studio.work(lambda wish=wish: draw(wish))  # type: ignore[misc]
         await _send(socket, visitor.shown(wanted, picture, clock()))
         shown[0] += 1
+
+
+def _sit(services: Services, seat: str) -> None:
+    now = services.now()
+    if not services.studio.take_seat(seat, now, now + _SEAT_S):
+        raise Refused(TOO_MANY, _NO_SEAT)
 
 
 async def _send(socket: WebSocket, data: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,8 +140,10 @@ def test_a_viewer_that_does_not_answer_gets_two_pictures_and_then_has_to_go(
 ) -> None:
     monkeypatch.setattr(picture_routes, "CREDIT_DEADLINE_S", 0.5)
     with place.socket(place.open().ticket, "&size=64x64") as socket:
-        for epoch in range(1, 9):
-            socket.send(encode(Pose(epoch, (0.0, 1.6, -0.1 * epoch), (0.0, 0.0, -1.0), 80.0)))
+        # It goes on saying where it looks, which is no answer.
+        for epoch in range(1, 30):
+            with suppress(ConnectionClosed):
+                socket.send(encode(Pose(epoch, (0.0, 1.6, -0.1 * epoch), (0.0, 0.0, -1.0), 80.0)))
             time.sleep(0.05)
         messages, code = _ending(socket)
     assert [type(message) for message in messages] == [Picture, Picture, Error]
@@ -265,6 +267,27 @@ def test_too_many_at_once_are_told_so_and_later_let_in(
                 break
             time.sleep(0.1)
         assert answer.status_code == 200
+    catalog.close()
+
+
+def test_who_stands_still_for_long_leaves_the_seat_to_who_walks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(studio, "VISITORS_PER_THREAD", 1)
+    monkeypatch.setattr(studio, "DRAWN_AT_ONCE", 1)
+    monkeypatch.setattr(picture_routes, "_SEAT_S", 0.3)
+    catalog = Catalog(tmp_path / "home")
+    scene = catalog.publish(read_asset(sample_folder()))
+    with start_in_thread(tmp_path / "home") as info:
+        place = Place(info.url, Links(catalog), scene, scene)
+        link = place.link()
+        with place.socket(place.open(link).ticket, "&size=64x64") as first:
+            _picture(first)
+            time.sleep(0.5)
+            with place.socket(place.open(link).ticket, "&size=64x64") as second:
+                _picture(second)
+                first.send(encode(Pose(1, (0.0, 0.0, -0.4), (1.0, 0.0, 0.0), 80.0)))
+                assert _ending(first)[1] == TOO_MANY
     catalog.close()
 
 
