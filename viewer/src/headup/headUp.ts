@@ -82,6 +82,7 @@ export class HeadUp {
       opened: (scene) => this.opened(scene),
       picture: (file, epoch, eye) => this.shown(file, epoch, eye),
       waiting: (seconds) => this.say(STRINGS.reconnecting(seconds), 0),
+      making: () => this.say(WORDS.making, 0),
       failed: (failure) => this.fail(failure),
     });
     this.pictures.start();

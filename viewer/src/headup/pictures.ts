@@ -16,6 +16,7 @@ export interface PictureEvents {
   /** Resolves when the picture is on the display: only then the next one is asked for. */
   picture(file: Blob, epoch: number, eye: Vec3): Promise<void>;
   waiting(seconds: number): void;
+  making(): void;
   failed(failure: Failure): void;
 }
 
@@ -26,6 +27,7 @@ const KINDS = ["image/jpeg", "image/webp"] as const;
 const FIRST_WAIT_S = 1.5;
 const MOST_TRIES = 6;
 const IDLE_MS = 50;
+const MAKING_MS = 2_000;
 /** A page without a socket asks for the same picture this often, so that the server keeps its seat. */
 const STAY_MS = 5_000;
 
@@ -64,6 +66,12 @@ export class Pictures {
     try {
       const { scene, ticket } = await openLink(this.link);
       if (this.ended) return;
+      if (!scene || !ticket) {
+        // Nothing of it is made yet.
+        this.events.making();
+        setTimeout(() => void this.open(), MAKING_MS);
+        return;
+      }
       this.scene = scene;
       this.events.opened(scene);
       if (this.usesRequests) void this.ask(scene);

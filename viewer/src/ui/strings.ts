@@ -146,6 +146,7 @@ export const STRINGS = {
     canvas: "The scene, drawn by the server. The arrow keys turn and walk, Enter opens the menu.",
     opening: "Opening the link…",
     firstPicture: "The first picture is on its way…",
+    making: "This place is still being made…",
     hint: "← → turn · ↑ ↓ walk · Enter: menu",
     menuName: "Menu",
     menu: { recentre: "Back to the start", help: "Help", leave: "Leave" },
