@@ -48,9 +48,13 @@ def share_scene(
         embed_origins=embed_origins,
     )
     if visibility != "private":
+        from .card_loop import ensure_loop
         from .poster import ensure_poster  # scenes from before posters were drawn have none
 
-        ensure_poster(catalog, catalog.get(link.scene_id))
+        record = catalog.get(link.scene_id)
+        ensure_poster(catalog, record)
+        if Links(catalog).shown_as(link) != "private":
+            ensure_loop(catalog, record)
     base = f"http://127.0.0.1:{port}"
     if as_json:
         sys.stdout.write(json.dumps({"link": base + link.path, **link.as_dict()}) + "\n")

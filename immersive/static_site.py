@@ -15,6 +15,7 @@ from streaming.messages import Scene, decode_from_server
 from streaming.pack import MANIFEST_NAME, PACK_NAME, asset_json
 from streaming.session import StreamedScene
 
+from .card_loop import LOOP_NAME, ensure_loop, loop_path
 from .catalog import Catalog
 from .errors import DiskFullError, StoreError, is_disk_full
 from .poster import POSTER_NAME, ensure_poster, poster_path
@@ -66,12 +67,14 @@ def publish_static(
         "scene": json.loads(message.json),
     }
     has_poster = ensure_poster(catalog, record)
+    has_loop = url is not None and ensure_loop(catalog, record)
     card = Card(
         "" if url is None else url.rstrip("/"),
         "/",
         title=record.title,
         is_generated=record.is_generated,
         poster=f"/{POSTER_NAME}" if has_poster and url is not None else None,
+        loop=f"/{LOOP_NAME}" if has_loop else None,
     )
     html = with_head(
         index.read_text("utf-8").replace('"/assets/', '"./assets/'),
@@ -85,6 +88,8 @@ def publish_static(
         shutil.copyfile(catalog.pack_folder(record) / PACK_NAME, folder / PACK_NAME)
         if has_poster:
             shutil.copyfile(poster_path(catalog, record), folder / POSTER_NAME)
+        if has_loop:
+            shutil.copyfile(loop_path(catalog, record), folder / LOOP_NAME)
         (folder / MANIFEST_NAME).write_text(asset_json(asset), "utf-8")
         (folder / TREE_NAME).write_bytes(streamed.tree_message)
         (folder / SCENE_NAME).write_text(json.dumps(about, ensure_ascii=False), "utf-8")

@@ -251,6 +251,10 @@ def _decode_case(message: Any) -> list[str]:
             getter, size = _DATA_VIEW[place]
             values.append(f"{name}: view.get{getter}({at}{', true' if size > 1 else ''})")
             at += size
+        elif place == "vec3":
+            axes = ", ".join(f"view.getFloat32({at + 4 * axis}, true)" for axis in range(3))
+            values.append(f"{name}: [{axes}]")
+            at += 12
         elif place == "bytes":
             values.append(f"{name}: new Uint8Array(data, {head})")
         elif place == "utf8":

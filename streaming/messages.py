@@ -25,6 +25,9 @@ PROTOCOL_VERSION: Final = 1
 # Chunk kinds as they travel; the index is the byte.
 CHUNK_KINDS: Final = ("splats", "sh", "collider", "sound")
 
+# Kinds of pictures as they travel; the index is the byte.
+PICTURE_KINDS: Final = ("jpeg", "webp")
+
 TREE_HASH_BYTES: Final = 16  # of sha256, in Tree: what a page checks arriving chunks against
 
 # WebSocket close codes and Error.code share one closed set.
@@ -206,6 +209,20 @@ class Error:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """S->C. What a pose sees, for devices that cannot draw; answered with Credit once it is shown."""
+
+    TYPE: ClassVar[int] = 0x17
+    epoch: int = field(metadata=wire("u32", "of the pose that it answers"))
+    position: tuple[float, float, float] = field(
+        metadata=wire("vec3", "eye, metres, world: where walls and ground let the visitor come")
+    )
+    took_ms: float = field(metadata=wire("f32", "from the pose's arrival to this message"))
+    kind: int = field(metadata=wire("u8", "index into PICTURE_KINDS"))
+    picture: bytes = field(metadata=wire("bytes", "the file"))
+
+
+@dataclass(frozen=True, slots=True)
 class Ping:
     """Both. Browsers hide WebSocket pings from scripts, so the round trip is measured with these."""
 
@@ -222,9 +239,9 @@ class Pong:
 
 
 ClientMessage = Hello | Pose | Credit | Budget | Evicted | Nack | Ping | Pong
-ServerMessage = Scene | Tree | Chunk | BatchDone | Redirect | Error | Ping | Pong
+ServerMessage = Scene | Tree | Chunk | BatchDone | Redirect | Error | Picture | Ping | Pong
 CLIENT_MESSAGES: Final = (Hello, Pose, Credit, Budget, Evicted, Nack, Ping, Pong)
-SERVER_MESSAGES: Final = (Scene, Tree, Chunk, BatchDone, Redirect, Error, Ping, Pong)
+SERVER_MESSAGES: Final = (Scene, Tree, Chunk, BatchDone, Redirect, Error, Picture, Ping, Pong)
 _FROM_CLIENT = {message.TYPE: message for message in CLIENT_MESSAGES}
 _FROM_SERVER = {message.TYPE: message for message in SERVER_MESSAGES}
 

@@ -19,6 +19,7 @@ from .headers import SecurityHeaders
 from .jobs_api import job_routes
 from .link_routes import link_routes
 from .page import page_files, page_routes
+from .picture_routes import picture_routes
 from .reports_api import report_routes
 from .services import Services
 from .stream import stream_scene
@@ -33,6 +34,8 @@ def build_app(services: Services) -> FastAPI:
         watch = asyncio.create_task(services.viewers.watch())
         with supervised(services.catalog.home):
             yield
+        services.studio.close()
+        await services.loops.close()
         watch.cancel()
         with suppress(asyncio.CancelledError):
             await watch
@@ -53,6 +56,7 @@ def build_app(services: Services) -> FastAPI:
     app.include_router(job_routes(services))
     app.include_router(report_routes(services))
     app.include_router(fallback_routes(services))
+    app.include_router(picture_routes(services))
     app.mount("/assets", page_files(services))
     app.include_router(page_routes(services))
 

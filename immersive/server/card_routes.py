@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 
+from ..card_loop import loop_path
+from ..catalog import Catalog, SceneRecord
 from ..errors import LinkError, UnknownLinkError
 from ..poster import poster_path
 from ..share import ShareLink
@@ -15,7 +19,7 @@ from .page_card import Card, link_id_of_url
 from .schemas import PairedLink, PairingCode, PairLinkRequest, PairRequest
 from .services import Services, address_of
 
-_POSTER_LIFETIME_S = 3600  # as long as crawlers may show what was edited or made private since
+_LIFETIME_S = 3600  # as long as crawlers may show what was edited or made private since
 
 
 def card_routes(services: Services) -> APIRouter:
@@ -25,12 +29,20 @@ def card_routes(services: Services) -> APIRouter:
     @router.get("/api/links/{link_id}/poster.jpg", response_class=FileResponse)
     async def poster(link_id: str) -> Response:
         """Send the picture of a link that is not private."""
+        return shown_file(link_id, poster_path, "image/jpeg")
+
+    @router.get("/api/links/{link_id}/loop.mp4", response_class=FileResponse)
+    async def loop(link_id: str) -> Response:
+        """Send the moving picture of a link that is not private, if it is made already."""
+        return shown_file(link_id, loop_path, "video/mp4")
+
+    def shown_file(link_id: str, path_of: Callable[[Catalog, SceneRecord], Path], kind: str) -> Response:
         link = shown_link(services, link_id)
-        path = poster_path(services.catalog, services.catalog.get(link.scene_id))
+        path = path_of(services.catalog, services.catalog.get(link.scene_id))
         if not path.is_file():
             raise UnknownLinkError(f"link {link_id[:40]!r} has no picture")
-        headers = {"Cache-Control": f"public, max-age={_POSTER_LIFETIME_S}"}
-        return FileResponse(path, media_type="image/jpeg", headers=headers)
+        headers = {"Cache-Control": f"public, max-age={_LIFETIME_S}"}
+        return FileResponse(path, media_type=kind, headers=headers)
 
     @router.get("/api/oembed")
     async def oembed(url: str, request: Request) -> dict[str, Any]:
@@ -95,10 +107,13 @@ def card_of(services: Services, request: Request, link_id: str, *, must_be_shown
         link = shown_link(services, link_id)
         record = services.catalog.get(link.scene_id)
         has_poster = poster_path(services.catalog, record).is_file()
+        has_loop = loop_path(services.catalog, record).is_file()
     except LinkError:
         if must_be_shown:
             raise
         return Card(base, "/")
+    if not has_loop:
+        services.loops.want(record)  # for who asks next
     path = f"/v/{link.id}"
     return Card(
         base,
@@ -106,5 +121,6 @@ def card_of(services: Services, request: Request, link_id: str, *, must_be_shown
         title=record.title,
         is_generated=record.is_generated,
         poster=f"/api/links/{link.id}/poster.jpg" if has_poster else None,
+        loop=f"/api/links/{link.id}/loop.mp4" if has_loop else None,
         oembed=f"/api/oembed?url={base}{path}",
     )

@@ -136,6 +136,8 @@ def link_routes(services: Services) -> APIRouter:
             password=body.password,
             embed_origins=body.embed_origins,
         )
+        if links.shown_as(link) != "private":
+            services.loops.want(catalog.get(link.scene_id))
         return CreatedLink(link=link.as_dict(), path=link.path)
 
     return router

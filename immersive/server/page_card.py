@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..card_loop import LOOP_HEIGHT, LOOP_WIDTH
 from ..poster import POSTER_HEIGHT, POSTER_WIDTH
 
 # Without `allow` a frame may not start a headset: by default xr-spatial-tracking is for the top page alone.
@@ -27,6 +28,7 @@ class Card:
     title: str = PRODUCT
     is_generated: bool = False
     poster: str | None = None  # path of the picture; None: there is none, or it is private
+    loop: str | None = None  # path of the moving one, likewise
     oembed: str | None = None  # path of the oEmbed document
 
     def head(self) -> str:
@@ -46,6 +48,13 @@ class Card:
                 "og:image:width": str(POSTER_WIDTH),
                 "og:image:height": str(POSTER_HEIGHT),
                 "og:image:alt": self.title,
+            }
+        if self.loop is not None:
+            tags |= {
+                "og:video": self.base + self.loop,
+                "og:video:type": "video/mp4",
+                "og:video:width": str(LOOP_WIDTH),
+                "og:video:height": str(LOOP_HEIGHT),
             }
         lines = [f'<meta property="{name}" content="{escape(value)}">' for name, value in tags.items()]
         kind = "summary" if self.poster is None else "summary_large_image"

@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 
 from ..catalog import Catalog
 from ..share import Links
+from ..thin.studio import Studio
 from .access import Grants
 from .limits import (
     ALL_PAIRINGS_PER_MINUTE,
@@ -23,6 +24,7 @@ from .limits import (
     PASSWORDS_PER_MINUTE,
     REMIXES_PER_HOUR,
 )
+from .loops import LoopMaker
 from .pairing import PairingCodes
 from .rates import BucketPerAddress, TokenBucket
 from .scenes import SceneCache
@@ -46,6 +48,8 @@ class Services:
     codes: PairingCodes
     pairings: BucketPerAddress
     all_pairings: TokenBucket
+    studio: Studio
+    loops: LoopMaker
     hashing: asyncio.Semaphore  # held while a password is compared
     allowed_hosts: frozenset[str] | None  # without port; None: any, for servers behind a proxy
     page_folder: Path = PAGE_FOLDER
@@ -76,6 +80,8 @@ class Services:
             codes=PairingCodes(now),
             pairings=BucketPerAddress(PAIRINGS_PER_MINUTE / 60, PAIRINGS_PER_MINUTE, MAX_ADDRESSES),
             all_pairings=TokenBucket(ALL_PAIRINGS_PER_MINUTE / 60, ALL_PAIRINGS_PER_MINUTE, now()),
+            studio=Studio(),
+            loops=LoopMaker(catalog),
             hashing=asyncio.Semaphore(PASSWORDS_AT_ONCE),
             allowed_hosts=allowed_hosts,
             page_folder=page_folder,

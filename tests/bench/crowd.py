@@ -55,17 +55,21 @@ class _Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class _Server:
+class Server:
+    """A server in a process of its own."""
+
     url: str
     pid: int
 
     @property
     def cpu_s(self) -> float:
+        """CPU-seconds it has used, all threads."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     @property
     def most_rss_mb(self) -> float:
+        """Megabytes that it held at most."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
 
@@ -80,13 +84,13 @@ def rows() -> list[Row]:
             catalog = Catalog(home)
             path = Links(catalog).create(catalog.publish(asset).id).path
             catalog.close()
-            with _served(home) as server:
+            with served(home) as server:
                 asyncio.run(_together(server.url + path, 1, 0.0))  # the scene is read once
                 found += _steady_rows(server, path, seconds) if seconds else _opening_rows(server, path)
     return found
 
 
-def _opening_rows(server: _Server, path: str) -> list[Row]:
+def _opening_rows(server: Server, path: str) -> list[Row]:
     seen = asyncio.run(_together(server.url + path, _VIEWERS, 0.0))
     first = np.array([one.first_s for one in seen])
     return [
@@ -96,7 +100,7 @@ def _opening_rows(server: _Server, path: str) -> list[Row]:
     ]
 
 
-def _steady_rows(server: _Server, path: str, seconds: float) -> list[Row]:
+def _steady_rows(server: Server, path: str, seconds: float) -> list[Row]:
     cpu = server.cpu_s
     asyncio.run(_together(server.url + path, _VIEWERS, 0.0))
     opening_cpu_s = server.cpu_s - cpu
@@ -149,13 +153,14 @@ async def _visit(client: httpx.AsyncClient, site: str, opening: tuple[str, str],
 
 
 @contextmanager
-def _served(home: Path) -> Iterator[_Server]:
+def served(home: Path) -> Iterator[Server]:
+    """Serve a data folder without limits per address."""
     process = subprocess.Popen(
         [sys.executable, "-c", _SERVE, str(home)], stdout=subprocess.PIPE, text=True, cwd=_ROOT
     )
     assert process.stdout is not None
     try:
-        yield _Server(process.stdout.readline().strip(), process.pid)
+        yield Server(process.stdout.readline().strip(), process.pid)
     finally:
         process.terminate()
         process.wait()

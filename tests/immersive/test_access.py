@@ -72,6 +72,11 @@ class World:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     # Jobs are only asked for here.
     monkeypatch.setattr("immersive.server.app.supervised", nullcontext)
+
+    async def drawn(*asked: Any) -> tuple[bytes, tuple[float, float, float]]:
+        return b"a picture", (0.0, 0.0, 0.0)  # chunks of `ASSET` are noise
+
+    monkeypatch.setattr("immersive.server.picture_routes._one_picture", drawn)
     page = tmp_path / "page"
     (page / "assets").mkdir(parents=True)
     (page / "index.html").write_text(PAGE)
@@ -90,6 +95,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         grant = services.grants.issue(link.id, link.scene_id)
         made.held[who], made.bearers[who], made.tickets[who] = link, grant.bearer, grant.ticket
     (catalog.pack_folder(scene) / "poster.jpg").write_bytes(b"a picture")
+    (catalog.pack_folder(scene) / "loop.mp4").write_bytes(b"a moving picture")
     links.revoke(made.held["revoked"].id)
     with catalog.database.transaction():
         catalog.database.write("UPDATE link SET expires_at = 5 WHERE id = ?", (made.held["expired"].id,))
@@ -124,6 +130,7 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("GET", "/pair"): Entry(EVERYONE),
     # Of links that are not private, as the one asked for here.
     ("GET", "/api/links/{link_id}/poster.jpg"): Entry(EVERYONE),
+    ("GET", "/api/links/{link_id}/loop.mp4"): Entry(EVERYONE),
     ("GET", "/api/oembed"): Entry(EVERYONE, lambda w: {"params": {"url": f"{HOST}/v/{w.target.id}"}}),
     # The secret is in the body, whoever asks.
     ("POST", "/api/links/{link_id}/pair"): Entry(EVERYONE, lambda w: {"json": {"secret": w.target.secret}}),
@@ -149,6 +156,7 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("GET", "/api/scenes/{scene_id}/pack"): Entry(
         LIVE | OWNER, lambda w: {"headers": {"Range": "bytes=0-9"}}
     ),
+    ("GET", "/api/scenes/{scene_id}/picture"): Entry(LIVE | OWNER),
     ("POST", "/api/jobs"): Entry(OWNER, lambda w: {"json": {"prompt": "a meadow"}}),
     ("GET", "/api/jobs"): Entry(OWNER),
     ("GET", "/api/jobs/{job_id}"): Entry(OWNER),
@@ -172,7 +180,7 @@ ENTRIES: dict[tuple[str, str], Entry] = {
     ("POST", "/api/stream"): Entry(set(), lambda w: {"params": {"ticket": "x" * 32}}, (401,)),
     ("POST", "/api/stream/{name}"): Entry(set(), refused=(404,)),
 }
-SOCKETS = {"/ws"}
+SOCKETS = {"/ws", "/ws/pictures"}
 
 
 def _routes(app: Any) -> tuple[set[tuple[str, str]], set[str]]:

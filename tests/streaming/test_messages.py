@@ -24,6 +24,7 @@ from streaming.messages import (
     Evicted,
     Hello,
     Nack,
+    Picture,
     Ping,
     Pong,
     Pose,
@@ -62,6 +63,10 @@ SERVER_BYTES = [
     ),
     (BatchDone(6, 11), b"\x14" + struct.pack("<II", 6, 11)),
     (Redirect(1500), b"\x15" + struct.pack("<I", 1500)),
+    (
+        Picture(9, (1.5, -2.0, 0.25), 40.0, 1, b"RIFF"),
+        b"\x17" + struct.pack("<I3ffB2x", 9, 1.5, -2.0, 0.25, 40.0, 1) + b"RIFF",
+    ),
     (Error(4403, "the link was revoked"), b"\x16" + struct.pack("<H", 4403) + b"the link was revoked"),
 ]
 

@@ -51,7 +51,10 @@ window.addEventListener("unhandledrejection", (event) => fail(event.reason));
 window.addEventListener("hashchange", () => location.reload());
 
 const link = parseLink(location);
-if (isStatic) begin(undefined).catch(fail);
+/** Glasses that can only show pictures; a plain host has nobody to draw them. */
+const isHeadUp = query.get("view") === "headup" && !isStatic;
+if (isHeadUp && link) import("./headup/headUp").then(({ HeadUp }) => new HeadUp(link, query)).catch(fail);
+else if (isStatic) begin(undefined).catch(fail);
 else if (link) begin(link).catch(fail);
 else if (location.pathname === "/pair") askForCode();
 else fail(new Failure("no_link"));

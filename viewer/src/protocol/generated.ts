@@ -165,9 +165,24 @@ export interface ErrorMessage {
   readonly text: string;
 }
 
+/** S->C. What a pose sees, for devices that cannot draw; answered with Credit once it is shown. */
+export interface PictureMessage {
+  readonly type: "picture";
+  /** of the pose that it answers */
+  readonly epoch: number;
+  /** eye, metres, world: where walls and ground let the visitor come */
+  readonly position: Vec3;
+  /** from the pose's arrival to this message */
+  readonly tookMs: number;
+  /** index into PICTURE_KINDS */
+  readonly kind: number;
+  /** the file */
+  readonly picture: Uint8Array;
+}
+
 export type ClientMessage = HelloMessage | PoseMessage | CreditMessage | BudgetMessage | EvictedMessage | NackMessage | PingMessage | PongMessage;
 
-export type ServerMessage = SceneMessage | TreeMessage | ChunkMessage | BatchDoneMessage | RedirectMessage | ErrorMessage | PingMessage | PongMessage;
+export type ServerMessage = SceneMessage | TreeMessage | ChunkMessage | BatchDoneMessage | RedirectMessage | ErrorMessage | PictureMessage | PingMessage | PongMessage;
 
 const text = new TextDecoder("utf-8", { fatal: true });
 
@@ -313,6 +328,17 @@ export function decodeServerMessage(data: ArrayBuffer): ServerMessage | undefine
         type: "error",
         code: view.getUint16(1, true),
         text: text.decode(new Uint8Array(data, 3)),
+      };
+    }
+    case 0x17: {
+      check("Picture", data.byteLength, 24, true);
+      return {
+        type: "picture",
+        epoch: view.getUint32(1, true),
+        position: [view.getFloat32(5, true), view.getFloat32(9, true), view.getFloat32(13, true)],
+        tookMs: view.getFloat32(17, true),
+        kind: view.getUint8(21),
+        picture: new Uint8Array(data, 24),
       };
     }
     case 0x30: {
