@@ -20,6 +20,7 @@ NOT_SENT_S = 0.01
 NOT_SENT_LEAST_BYTES = 16 * 1024
 NOT_SENT_MOST_BYTES = 128 * 1024
 WRITE_HIGH_WATER_BYTES = 16 * 1024  # the same for what asyncio holds
+AT_ONCE_BYTES = 16 * 1024  # small messages go together until there are so many bytes of them
 
 HELLO_DEADLINE_S = 5.0  # from the upgrade to the first credit
 CREDIT_DEADLINE_S = 30.0  # without credit while chunks wait, or without reading what is sent

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import HTTPConnection
@@ -35,10 +35,12 @@ from streaming.session import DEFAULT_FOV_DEG, DEFAULT_MAX_SPLATS, StreamedScene
 
 from ..errors import LinkError
 from .access import Pass
-from .limits import CLOSE_DEADLINE_S, CREDIT_DEADLINE_S, HELLO_DEADLINE_S, RETRY_MS
+from .deadline import Deadline
+from .http_protocol import DIRECT, Pieces
+from .limits import AT_ONCE_BYTES, CLOSE_DEADLINE_S, CREDIT_DEADLINE_S, HELLO_DEADLINE_S, RETRY_MS
 from .rates import TokenBucket
 from .services import Services, address_of
-from .viewers import GOING_AWAY, Goodbye, Viewer
+from .viewers import FAILED, GOING_AWAY, Goodbye, Viewer
 
 _log = logging.getLogger(__name__)
 
@@ -146,76 +148,111 @@ async def _converse(socket: WebSocket, session: ViewerSession, viewer: Viewer) -
     wake = asyncio.Event()
     now = asyncio.get_running_loop().time()
     bucket = TokenBucket(CLIENT_MESSAGES_PER_SECOND, CLIENT_MESSAGE_BURST, now)
+    deadline = Deadline(lambda reason: viewer.end(TOO_SLOW, reason))
     directions = (
-        asyncio.create_task(_listen(socket, session, wake, bucket)),
-        asyncio.create_task(_talk(socket, session, wake, bucket)),
+        asyncio.create_task(_listen(socket, _ear(session, viewer, wake, bucket))),
+        asyncio.create_task(_talk(socket, session, wake, bucket, deadline)),
     )
     endings: list[asyncio.Future[Any]] = [*directions, viewer.goodbye]
     done, _ = await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
     for task in directions:
         task.cancel()
+    deadline.close()
     results = await asyncio.gather(*directions, return_exceptions=True)
     for result in results:
-        if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect | Refused):
+        if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect):
             # One viewer's failure is ours to explain, and nobody else's to suffer.
             _log.error("a viewer's connection failed", exc_info=result)
-    if viewer.goodbye in done:
-        return viewer.goodbye.result()
-    for result in results:
-        if isinstance(result, Refused):
-            return result.goodbye
-    return None
+    return viewer.goodbye.result() if viewer.goodbye in done else None
 
 
-async def _listen(
-    socket: WebSocket, session: ViewerSession, wake: asyncio.Event, bucket: TokenBucket
-) -> None:
+def _ear(
+    session: ViewerSession, viewer: Viewer, wake: asyncio.Event, bucket: TokenBucket
+) -> Callable[[bytes | None], None]:
+    """Return what takes in one message of a viewer (None: of text); what breaks a rule ends the stream."""
     clock = asyncio.get_running_loop().time
+
+    def hear(data: bytes | None) -> None:
+        if viewer.goodbye.done():
+            return
+        if not bucket.take(clock()):
+            viewer.end(TOO_MANY, f"at most {CLIENT_MESSAGES_PER_SECOND} messages a second")
+            return
+        try:
+            if data is None:
+                raise ProtocolError("messages must be binary, got text")
+            session.receive(data)
+        except ProtocolError as error:
+            viewer.end(BAD_MESSAGE, str(error))
+        except Exception:  # noqa: BLE001, as in `_converse`: it is called by the connection, not by a task
+            _log.exception("a viewer's message failed")
+            viewer.end(FAILED, "the server failed at a message")
+        wake.set()
+
+    return hear
+
+
+async def _listen(socket: WebSocket, hear: Callable[[bytes | None], None]) -> None:
+    direct = _direct(socket)
+    if direct is not None:
+        direct.listen(hear)
     while True:
         message = await socket.receive()
         if message["type"] != "websocket.receive":
             raise WebSocketDisconnect(message.get("code", 1006))
-        if not bucket.take(clock()):
-            raise Refused(TOO_MANY, f"at most {CLIENT_MESSAGES_PER_SECOND} messages a second")
-        data = message.get("bytes")
-        if data is None:
-            raise Refused(BAD_MESSAGE, "messages must be binary, got text")
-        try:
-            session.receive(data)
-        except ProtocolError as error:
-            raise Refused(BAD_MESSAGE, str(error)) from error
-        wake.set()
+        hear(message.get("bytes"))
 
 
-async def _talk(socket: WebSocket, session: ViewerSession, wake: asyncio.Event, bucket: TokenBucket) -> None:
+async def _talk(
+    socket: WebSocket, session: ViewerSession, wake: asyncio.Event, bucket: TokenBucket, deadline: Deadline
+) -> None:
     clock = asyncio.get_running_loop().time
     hello_by = clock() + HELLO_DEADLINE_S
-    credit_by = math.inf
+    direct = _direct(socket)
+    is_starved = False
     while True:
         wake.clear()
-        bytes_before = session.sent_chunk_bytes
-        data = session.next_to_send()
-        if session.sent_chunk_bytes > bytes_before:
-            bucket.give()  # for the CREDIT that answers a chunk: a fast line brings hundreds a second
-        if data is not None:
-            credit_by = math.inf
-            try:
-                async with asyncio.timeout(CREDIT_DEADLINE_S):
-                    await socket.send_bytes(data)
-            except TimeoutError as error:
-                raise Refused(TOO_SLOW, "nothing was read for too long") from error
-            # `send_bytes` does not pause while the buffer has room, and others have viewers too.
-            await asyncio.sleep(0)
+        messages = _next_messages(session, bucket)
+        if messages:
+            is_starved = False
+            deadline.set(clock() + CREDIT_DEADLINE_S, "nothing was read for too long")
+            if direct is not None:
+                await direct.send_messages(messages)
+            else:
+                for pieces in messages:
+                    await socket.send_bytes(b"".join(pieces))
+            deadline.clear()
+            if session.credit > 0:
+                # Sending does not pause while the buffer has room, and others have viewers too.
+                await asyncio.sleep(0)
             continue
-        if session.is_starved:
-            credit_by = min(credit_by, clock() + CREDIT_DEADLINE_S)
-        deadline = hello_by if not session.has_begun else credit_by
-        try:
-            async with asyncio.timeout_at(deadline if deadline < math.inf else None):
-                await wake.wait()
-        except TimeoutError as error:
-            what = "no HELLO came" if not session.has_begun else "no credit came"
-            raise Refused(TOO_SLOW, what) from error
+        if not session.has_begun:
+            deadline.set(hello_by, "no HELLO came")
+        elif session.is_starved:
+            if not is_starved:
+                is_starved = True
+                deadline.set(clock() + CREDIT_DEADLINE_S, "no credit came")
+        else:
+            is_starved = False
+            deadline.clear()
+        await wake.wait()
+
+
+def _next_messages(session: ViewerSession, bucket: TokenBucket) -> list[Pieces]:
+    """Return what to send in one go: little enough that a newer pose is not late for it."""
+    messages: list[Pieces] = []
+    gathered = 0
+    while gathered < AT_ONCE_BYTES and (pieces := session.next_parts()) is not None:
+        messages.append(pieces)
+        gathered += sum(map(len, pieces))
+        if len(pieces) > 1:
+            bucket.give()  # for the CREDIT that answers a chunk: a fast line brings hundreds a second
+    return messages
+
+
+def _direct(socket: WebSocket) -> Any:
+    """Return the connection itself where the server is ours, else None."""
+    return (socket.scope.get("extensions") or {}).get(DIRECT)
 
 
 def farewell(goodbye: Goodbye) -> bytes:

@@ -17,6 +17,7 @@ from .limits import DRAIN_DEADLINE_S, MAX_SOCKETS, MAX_SOCKETS_PER_ADDRESS, REVO
 _log = logging.getLogger(__name__)
 
 GOING_AWAY = 1001  # RFC 6455: the server is going down
+FAILED = 1011  # RFC 6455: the server met something that it did not expect
 
 
 @dataclass(frozen=True, slots=True)
