@@ -7,11 +7,12 @@ import asyncio
 from fastapi import APIRouter, Request
 
 from ..errors import UnknownLinkError
-from ..share import ShareLink
+from ..share import Opening, ShareLink
 from .failures import TooManyRequestsError
 from .guard import Guard, visitor_of
 from .limits import BEARER_LIFETIME_S, TICKET_LIFETIME_S
 from .opened_scene import describe_scene
+from .openings import Openings
 from .schemas import (
     CreatedLink,
     CreateLinkRequest,
@@ -29,6 +30,7 @@ def link_routes(services: Services) -> APIRouter:
     """Return the routes below `/api/links`, and those that make and list a scene's links."""
     router = APIRouter()
     catalog, links, guard = services.catalog, services.links, Guard(services)
+    openings = Openings(links)
 
     @router.post("/api/links/{link_id}/open")
     async def open_link(link_id: str, body: OpenLinkRequest, request: Request) -> OpenLinkResponse:
@@ -56,9 +58,9 @@ def link_routes(services: Services) -> APIRouter:
     async def opened(link_id: str, body: OpenLinkRequest, request: Request) -> ShareLink:
         visitor = visitor_of(request)
         if guard.returning(request, link_id):
-            return links.reopen(link_id, visitor=visitor)
+            return await openings.open(Opening(link_id, None, visitor))
         if not needs_password(link_id, body.secret):
-            return links.open(link_id, body.secret, visitor=visitor)
+            return await openings.open(Opening(link_id, body.secret, visitor))
         # Asked only of who has the secret, so that nobody else can use up the tries.
         if not services.passwords.take(link_id, services.now()):
             raise TooManyRequestsError("passwords were tried too often", hint="Wait a minute.")
