@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -45,7 +45,7 @@ from streaming.messages import (
 )
 from streaming.wire import HASH_PREFIX_BYTES
 
-from .credit_window import FIRST_WINDOW_BYTES, CreditWindow
+from .credit_window import FIRST_WINDOW_BYTES, HOLD_S, CreditWindow
 from .errors import ConnectionRefusedByServerError
 from .http_stream import HttpStream
 
@@ -187,6 +187,7 @@ async def stream(
         query["pose"] = ",".join(f"{number:.6g}" for number in pose)
     began = time.perf_counter()
     socket, trips = await _open_transport(opened.server_url, urlencode(query), tls, sockets=sockets)
+    connection: SceneConnection | None = None
     try:
         fitting = CreditWindow() if window is None else None
         if fitting is not None:
@@ -197,6 +198,8 @@ async def stream(
             await connection.send(Hello(PROTOCOL_VERSION, max_splats, first_window, prefixes))
         yield connection
     finally:
+        if connection is not None:
+            connection.let_go()
         await socket.close()
 
 
@@ -244,12 +247,18 @@ class SceneConnection:
         self._socket = socket
         self._window = window  # None: it stays as it began
         self._pinged_at = 0.0
+        self._holding: asyncio.Task[None] | None = None  # credit, for a moment
         self.opened = opened
         self.received = ReceivedScene()
 
     async def send(self, message: ClientMessage) -> None:
         """Send one message."""
         await self._socket.send(encode(message))
+
+    def let_go(self) -> None:
+        """Leave nothing behind that would still send."""
+        if self._holding is not None:
+            self._holding.cancel()
 
     def cut(self) -> None:
         """Lose the connection without a word, as when a lid is closed."""
@@ -320,8 +329,17 @@ class SceneConnection:
                 await self.send(Ping(now * 1000))
             self._window.arrive(count, now)
             count = self._window.release(count)
+            if count == 0 and self._holding is None:
+                self._holding = asyncio.create_task(self._give_back_later(self._window))
         if count > 0:
             await self.send(Credit(count))
+
+    async def _give_back_later(self, window: CreditWindow) -> None:
+        await asyncio.sleep(HOLD_S)
+        self._holding = None
+        if (count := window.flush()) > 0:
+            with suppress(ConnectionClosed, ConnectionRefusedByServerError):  # `receive` says so
+                await self.send(Credit(count))
 
     def _check(self, index: int) -> None:
         tree = self.received.tree

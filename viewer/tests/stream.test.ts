@@ -178,10 +178,28 @@ describe("a stream", () => {
     stream.release(0);
     stream.release(0);
     stream.refuse(1, 2);
+    expect(socket().typed(CREDIT)).toHaveLength(0);
+    await vi.advanceTimersByTimeAsync(50);
 
-    expect(socket().typed(CREDIT).map((view) => view.getUint32(1, true))).toEqual([1_016, 516]);
+    expect(socket().typed(CREDIT).map((view) => view.getUint32(1, true))).toEqual([1_016 + 516]);
     expect(socket().typed(NACK).map((view) => [view.getUint32(1, true), view.getUint8(5)])).toEqual([[1, 2]]);
     expect(stream.bytesReceived).toBe(1_532);
+  });
+
+  it("holds credit for a moment only while it is little, and none for a connection that is gone", async () => {
+    const { stream } = await visit();
+    socket().accept();
+    socket().say(chunkBytes(0, 40_000));
+    socket().say(chunkBytes(1, 1_000));
+    stream.release(0);
+    expect(socket().typed(CREDIT).map((view) => view.getUint32(1, true))).toEqual([40_016]);
+    stream.release(1);
+    socket().drop(1006);
+    await vi.advanceTimersByTimeAsync(2_000);
+    socket().accept();
+    await vi.advanceTimersByTimeAsync(2_000);
+
+    expect(socket().typed(CREDIT)).toHaveLength(0);
   });
 
   it("takes a chunk again that was dropped for want of room", async () => {
@@ -226,6 +244,7 @@ describe("a stream", () => {
     const [hello] = socket().typed(HELLO);
     stream.release(3);
     socket().say(chunkBytes(2, 100));
+    await vi.advanceTimersByTimeAsync(50);
 
     expect(waits).toHaveLength(1);
     expect(opens).toHaveBeenCalledTimes(2);
@@ -380,11 +399,12 @@ describe("the credit window", () => {
 
   it("stays as it is until something is known, and within its limits", () => {
     const window = new CreditWindow();
-    expect(window.release(5_000)).toBe(5_000);
+    expect(window.release(50_000)).toBe(50_000);
     window.measureRoundTrip(500);
     window.arrive(1, 0);
     window.arrive(50_000_000, 1_000);
     window.release(100);
+    window.flush();
 
     expect(window.bytes).toBe(1024 * 1024);
   });
@@ -396,6 +416,7 @@ describe("the credit window", () => {
     window.arrive(1_000, 1_000);
 
     expect(window.release(1_000)).toBe(0);
+    expect(window.flush()).toBe(0);
     expect(window.bytes).toBe(FIRST_WINDOW_BYTES - 1_000);
   });
 });

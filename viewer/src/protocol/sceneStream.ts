@@ -6,7 +6,7 @@
  */
 
 import { sharedChunkCache, type ChunkCache, type Entry } from "./chunkCache";
-import { CreditWindow, FIRST_WINDOW_BYTES } from "./creditWindow";
+import { CreditWindow, FIRST_WINDOW_BYTES, HOLD_MS } from "./creditWindow";
 import {
   CHUNK_HEADER_BYTES,
   ChunkKind,
@@ -111,6 +111,7 @@ export class SceneStream implements ChunkStream {
   private sentPose: ViewPose | undefined;
   private poseTimer: ReturnType<typeof setInterval> | undefined;
   private pingTimer: ReturnType<typeof setInterval> | undefined;
+  private holdTimer: ReturnType<typeof setTimeout> | undefined;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private retries = 0;
   private retryAfterMs = 0;
@@ -394,6 +395,13 @@ export class SceneStream implements ChunkStream {
     this.owed.delete(chunk);
     const bytes = this.window.release(owed);
     if (bytes > 0) this.send({ type: "credit", bytes });
+    else this.holdTimer ??= setTimeout(() => this.giveHeld(), HOLD_MS);
+  }
+
+  private giveHeld(): void {
+    this.holdTimer = undefined;
+    const bytes = this.window.flush();
+    if (bytes > 0) this.send({ type: "credit", bytes });
   }
 
   private sendPose(): void {
@@ -453,6 +461,8 @@ export class SceneStream implements ChunkStream {
   }
 
   private stopTimers(): void {
+    clearTimeout(this.holdTimer);
+    this.holdTimer = undefined;
     clearInterval(this.poseTimer);
     clearInterval(this.pingTimer);
   }
