@@ -22,6 +22,12 @@ NOT_SENT_MOST_BYTES = 128 * 1024
 WRITE_HIGH_WATER_BYTES = 16 * 1024  # the same for what asyncio holds
 AT_ONCE_BYTES = 16 * 1024  # small messages go together until there are so many bytes of them
 
+# WebSocket frames of any kind from one viewer. A CREDIT for each 8 KB of 100 Mbit/s makes 1,500 a second.
+FRAMES_PER_SECOND = 2_000
+FRAME_BURST = 4_000
+MAX_FRAGMENTS = 64  # of one message; browsers send none, proxies a few
+PARSED_AT_ONCE_BYTES = 4 * 1024
+
 HELLO_DEADLINE_S = 5.0  # from the upgrade to the first credit
 CREDIT_DEADLINE_S = 30.0  # without credit while chunks wait, or without reading what is sent
 POLL_S = 20.0  # an answer of the stream without sockets that has nothing to say; proxies give up after 30 s
