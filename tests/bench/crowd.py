@@ -57,10 +57,18 @@ class Server:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     @property
+    def rss_mb(self) -> float:
+        """The memory that it holds."""
+        return self._kilobytes("VmRSS") / 1000
+
+    @property
     def most_rss_mb(self) -> float:
         """The most memory it has held."""
+        return self._kilobytes("VmHWM") / 1000
+
+    def _kilobytes(self, name: str) -> int:
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
+        return next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def rows() -> list[Row]:
