@@ -53,6 +53,9 @@ _log = logging.getLogger(__name__)
 
 _HTTP_DEADLINE_S = 10.0
 _SOCKET_DEADLINE_S = 5.0
+# A machine that slept, or left its network, has a socket that is dead and does not say so.
+_ALIVE_INTERVAL_S = 5.0
+_ALIVE_DEADLINE_S = 10.0  # a megabyte at 1 Mbit/s may stand before the answer
 _PING_INTERVAL_S = 0.25  # an opening that a busy machine drew out is a round trip only until a shorter one
 
 
@@ -224,6 +227,8 @@ async def _open_transport(
                 max_queue=None,
                 proxy=None,
                 open_timeout=_SOCKET_DEADLINE_S,
+                ping_interval=_ALIVE_INTERVAL_S,
+                ping_timeout=_ALIVE_DEADLINE_S,
             )
         except (InvalidHandshake, TimeoutError, OSError) as error:
             _log.info("no WebSocket to %s (%s); requests instead", parts.netloc, error)

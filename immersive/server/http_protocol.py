@@ -150,6 +150,7 @@ class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
 
     _abort_timer: asyncio.TimerHandle | None = None
     _hear: Callable[[bytes | None], None] | None = None
+    _late_pong = b""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -181,6 +182,8 @@ class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
         # RFC 6455 asks for an answer to the latest only: who does not read shall not fill our memory.
         if self.writable.is_set():
             self.transport.write(pong)
+        elif pong:  # the first of several that came together has the answers to all
+            self._late_pong = pong
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
@@ -230,6 +233,9 @@ class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        if self._late_pong and not self.transport.is_closing():
+            self.transport.write(self._late_pong)
+            self._late_pong = b""
         rate = _delivery_bytes_s(self._socket)
         if rate is not None:
             unsent = min(max(int(rate * NOT_SENT_S), NOT_SENT_LEAST_BYTES), NOT_SENT_MOST_BYTES)

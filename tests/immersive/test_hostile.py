@@ -167,3 +167,15 @@ def test_other_visitors_are_served_while_fragments_rain(site: Site) -> None:
     finally:
         stop.set()
         flooding.join()
+
+
+def test_the_latest_ping_is_answered_once_there_is_room_again(site: Site) -> None:
+    heavy = site.links.create(site.catalog.publish(heavy_asset()).id)
+    with raw_socket(site, ticket_of(site, heavy), "&credit=4000000") as connection:
+        time.sleep(0.3)  # until the server can write no more
+        for name in (b"first", b"other", b"later"):
+            connection.sendall(bytes([0x89, 0x80 | 5]) + bytes(4) + name)
+        time.sleep(0.2)
+        came = b""
+        while b"\x8a\x05later" not in came:
+            came += connection.recv(1 << 20)

@@ -255,6 +255,31 @@ describe("a stream", () => {
     expect(chunks.map(({ chunk }) => chunk)).toEqual([0, 2, 3]);
   });
 
+  it("notices a socket that died without a word, keeps its picture and asks for nothing twice", async () => {
+    const { stream, chunks, waits, failures } = await visit();
+    const first = socket();
+    first.accept();
+    first.say(treeBytes(4));
+    for (const index of [0, 1]) first.say(chunkBytes(index, 100));
+    stream.release(0);
+    stream.release(1);
+    await vi.advanceTimersByTimeAsync(9_000);
+    expect(waits).toHaveLength(0);
+    first.say(Uint8Array.of(0x31, 0, 0, 0, 0, 0, 0, 0, 0)); // a PONG after nine seconds: it lives
+    await vi.advanceTimersByTimeAsync(9_000);
+    expect(waits).toHaveLength(0);
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(waits).toHaveLength(1);
+    expect(socket()).not.toBe(first);
+    socket().accept();
+    first.say(chunkBytes(3, 100)); // what a dead socket still had is nothing to us
+    const [hello] = socket().typed(HELLO);
+
+    expect([...new Uint8Array(hello?.buffer ?? new ArrayBuffer(0)).slice(10)]).toEqual([...Array(8).fill(1), ...Array(8).fill(2)]);
+    expect(chunks.map(({ chunk }) => chunk)).toEqual([0, 1]);
+    expect(failures).toEqual([]);
+  });
+
   it("waits longer each time and gives up after eight tries", async () => {
     const { waits, failures, opens } = await visit();
     opens.mockRejectedValue(new Failure("unreachable"));

@@ -59,6 +59,10 @@ export interface StreamOptions {
 
 const POSE_INTERVAL_MS = 100;
 const PING_INTERVAL_MS = 500;
+/** After so many pings without a word the socket is dead, as after a sleep, whatever it says. Counted, since the
+ * clock goes on in a sleep and pings do not: a socket that lived through it has its chance to answer. */
+const MOST_SILENT_PINGS = 20;
+const LOST = 1006;
 /** A storage that takes longer is not worth the wait. */
 const CACHE_DEADLINE_MS = 500;
 /** A proxy that swallows the upgrade answers nothing at all. */
@@ -113,6 +117,7 @@ export class SceneStream implements ChunkStream {
   private pingTimer: ReturnType<typeof setInterval> | undefined;
   private holdTimer: ReturnType<typeof setTimeout> | undefined;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private silentPings = 0;
   private retries = 0;
   private retryAfterMs = 0;
   private epoch = 0;
@@ -208,7 +213,9 @@ export class SceneStream implements ChunkStream {
       this.window.measureRoundTrip((performance.now() - began) / trips);
       this.begin(hasChunks);
     });
-    socket.addEventListener("message", (event: MessageEvent<unknown>) => this.receive(event.data));
+    socket.addEventListener("message", (event: MessageEvent<unknown>) => {
+      if (this.socket === socket) this.receive(event.data); // not of one that was given up
+    });
     socket.addEventListener("close", (event) => {
       clearTimeout(this.deadline);
       if (this.socket !== socket) return;
@@ -312,9 +319,21 @@ export class SceneStream implements ChunkStream {
     }
     this.sentPose = undefined;
     this.poseTimer = setInterval(() => this.sendPose(), POSE_INTERVAL_MS);
-    this.pingTimer = setInterval(() => this.send({ type: "ping", timeMs: performance.now() }), PING_INTERVAL_MS);
-    this.send({ type: "ping", timeMs: performance.now() });
+    this.silentPings = 0;
+    this.pingTimer = setInterval(() => this.ping(), PING_INTERVAL_MS);
+    this.ping();
     this.events.connected();
+  }
+
+  private ping(): void {
+    const { socket } = this;
+    if (socket && ++this.silentPings > MOST_SILENT_PINGS) {
+      // It may take minutes until a browser calls it closed.
+      this.closed(LOST);
+      socket.close();
+      return;
+    }
+    this.send({ type: "ping", timeMs: performance.now() });
   }
 
   private hashes(): Uint8Array {
@@ -331,6 +350,7 @@ export class SceneStream implements ChunkStream {
   }
 
   private receive(data: unknown): void {
+    this.silentPings = 0;
     if (!(data instanceof ArrayBuffer)) return;
     try {
       this.take(data);
