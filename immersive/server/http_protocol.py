@@ -18,6 +18,7 @@ from .limits import (
     CLOSE_DEADLINE_S,
     FRAME_BURST,
     FRAMES_PER_SECOND,
+    MAX_CONNECTIONS_PER_ADDRESS,
     MAX_FRAGMENTS,
     MAX_REQUEST_BYTES,
     NOT_SENT_LEAST_BYTES,
@@ -55,12 +56,23 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        # Behind a proxy all come from one address, and it has limits of its own.
+        if not self.config.proxy_headers and self._is_crowded():
+            transport.abort()
+            return
         connection = transport.get_extra_info("socket")
         if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             _hold_back(connection, NOT_SENT_MOST_BYTES)
         self._expect_request()
+
+    def _is_crowded(self) -> bool:
+        if self.client is None or len(self.connections) <= MAX_CONNECTIONS_PER_ADDRESS:
+            return False
+        address = self.client[0]
+        same = sum(other.client is not None and other.client[0] == address for other in self.connections)
+        return same > MAX_CONNECTIONS_PER_ADDRESS
 
     def data_received(self, data: bytes) -> None:
         self._received_bytes += len(data)

@@ -52,6 +52,9 @@ ALL_PAIRINGS_PER_MINUTE = 60  # tries of all addresses: codes are short
 MAX_PAIRING_CODES = 1_000
 MAX_ADDRESSES = 10_000  # remembered for rate limits
 MAX_CONNECTIONS = 1_500  # of any kind; beyond, uvicorn answers 503
+# So that no single address can have all of them: a page uses a dozen, and sockets are limited already.
+MAX_CONNECTIONS_PER_ADDRESS = 200
+MAX_OPEN_FILES = 4_096  # connections, packs and the catalog
 
 SCENES_IN_MEMORY = 8  # packs of 10 to 50 MB
 RETRY_MS = 1_500  # told to viewers of a server that goes down

@@ -17,6 +17,11 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
+try:
+    import resource
+except ModuleNotFoundError:  # on Windows
+    resource = None  # type: ignore[assignment]
+
 from streaming.limits import MAX_CLIENT_MESSAGE_BYTES
 
 from ..catalog import Catalog
@@ -24,7 +29,7 @@ from ..errors import ServerError
 from ..lan_tls import LanCertificate, ensure_certificate, lan_address, names_in_certificate
 from .app import build_app
 from .http_protocol import AbortingWebSocketProtocol, DeadlineHttpProtocol
-from .limits import MAX_CONNECTIONS
+from .limits import MAX_CONNECTIONS, MAX_OPEN_FILES
 from .owner import ensure_owner_token
 from .services import PAGE_FOLDER, Services
 
@@ -211,6 +216,7 @@ def _prepare(
         for listener in sockets:
             listener.close()
         raise
+    _allow_files(MAX_OPEN_FILES)
     public_url = None if public_url is None else public_url.rstrip("/")
     services = Services.build(catalog, allowed, page_folder=page_folder, public_url=public_url)
     config = uvicorn_config(build_app(services), cert=cert, key=key, is_proxied=public_url is not None)
@@ -225,6 +231,17 @@ def _prepare(
         owner_token=ensure_owner_token(home),
     )
     return _Prepared(_Server(config, services), sockets, info, catalog)
+
+
+def _allow_files(most: int) -> None:
+    """Have this process open so many files, as far as it may: the usual 1024 are too few for connections."""
+    if resource is None:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # then fewer connections are accepted at once
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def uvicorn_config(

@@ -37,8 +37,9 @@ _WINDOW = 128 * 1024
 _SERVE = """
 import sys
 from pathlib import Path
-from immersive.server import run, services, viewers
+from immersive.server import http_protocol, run, services, viewers
 viewers.MAX_SOCKETS_PER_ADDRESS = services.OPENS_PER_MINUTE = 10_000
+http_protocol.MAX_CONNECTIONS_PER_ADDRESS = 10_000
 run.serve(Path(sys.argv[1]), port=0, on_ready=lambda info: print(info.url, flush=True))
 """
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ import pytest
 from immersive.server import http_protocol
 from streaming.messages import SUBPROTOCOL, Chunk, Credit, decode_from_server, encode
 from tests.fuzz import messages
-from tests.immersive.served_site import Site, drain, heavy_asset, ticket_of
+from tests.immersive.served_site import ROOT, Site, drain, heavy_asset, ticket_of
 
 EMPTY = struct.pack("!BBI", 0x00, 0x80, 0)  # a fragment that is neither first nor last, and holds nothing
 
@@ -179,3 +181,43 @@ def test_the_latest_ping_is_answered_once_there_is_room_again(site: Site) -> Non
         came = b""
         while b"\x8a\x05later" not in came:
             came += connection.recv(1 << 20)
+
+
+def test_one_address_does_not_get_all_connections(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "MAX_CONNECTIONS_PER_ADDRESS", 12)
+    with ExitStack() as stack:
+        taken = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", site.info.port))) for _ in range(30)
+        ]
+        time.sleep(0.3)
+        refused = 0
+        for connection in taken:
+            connection.settimeout(0.05)
+            try:
+                refused += connection.recv(1) == b""
+            except TimeoutError:
+                continue
+            except OSError:
+                refused += 1
+        assert refused >= 30 - 12
+        # Another address of this machine is another visitor.
+        with socket.create_connection(
+            ("127.0.0.1", site.info.port), source_address=("127.0.0.9", 0)
+        ) as other:
+            other.settimeout(10)
+            other.sendall(f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{site.info.port}\r\n\r\n".encode())
+            assert other.recv(100).startswith(b"HTTP/1.1 200")
+    assert_served(site)
+
+
+def test_a_server_may_open_more_files_than_it_has_connections() -> None:
+    code = (
+        "import resource\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, 3_000))\n"
+        "from immersive.server import run\n"
+        "run._allow_files(2_000); print(resource.getrlimit(resource.RLIMIT_NOFILE))\n"
+        "run._allow_files(100); print(resource.getrlimit(resource.RLIMIT_NOFILE))\n"
+        "run._allow_files(9_000); print(resource.getrlimit(resource.RLIMIT_NOFILE))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split("\n")[:3] == ["(2000, 3000)", "(2000, 3000)", "(3000, 3000)"]
