@@ -5,11 +5,10 @@
  * gives the server its credit back, so a busy renderer slows the server down by itself.
  */
 
-import { sharedChunkCache, type ChunkCache, type Entry } from "./chunkCache";
+import { sharedChunkCache, type ChunkCache } from "./chunkCache";
 import { CreditWindow, FIRST_WINDOW_BYTES, HOLD_MS } from "./creditWindow";
 import {
   CHUNK_HEADER_BYTES,
-  ChunkKind,
   CloseCode,
   HASH_PREFIX_BYTES,
   MAX_CLIENT_MESSAGE_BYTES,
@@ -24,6 +23,7 @@ import {
   type SceneJson,
   type TreeMessage,
 } from "./generated";
+import { KeptChunks } from "./keptChunks";
 import { ReadyState, RequestSocket, type MessageSocket } from "./requestSocket";
 import { Failure, openLink, type Link, type OpenedLink, type SceneSummary } from "./link";
 
@@ -63,8 +63,6 @@ const PING_INTERVAL_MS = 500;
  * clock goes on in a sleep and pings do not: a socket that lived through it has its chance to answer. */
 const MOST_SILENT_PINGS = 20;
 const LOST = 1006;
-/** A storage that takes longer is not worth the wait. */
-const CACHE_DEADLINE_MS = 500;
 /** A proxy that swallows the upgrade answers nothing at all. */
 const SOCKET_DEADLINE_MS = 5_000;
 const FIRST_RETRY_MS = 500;
@@ -73,8 +71,6 @@ const LONGEST_RETRY_MS = 15_000;
 const MAX_RETRIES = 8;
 /** Hashes that fit one HELLO. */
 const MAX_HAVE = Math.floor((MAX_CLIENT_MESSAGE_BYTES - 16) / HASH_PREFIX_BYTES);
-
-type Copy = Omit<ChunkMessage, "glb"> & { readonly glb: Uint8Array<ArrayBuffer> };
 
 /** Where the chunks of a visit come from. */
 export interface ChunkStream {
@@ -98,13 +94,7 @@ export class SceneStream implements ChunkStream {
   private readonly held = new Set<number>();
   /** Bytes of chunks that this connection brought and that still wait to be taken in. */
   private readonly owed = new Map<number, number>();
-  private readonly cache: ChunkCache | undefined;
-  /** Chunks of an earlier visit that are not read yet, with their hashes. */
-  private readonly stored = new Map<number, Entry>();
-  /** Chunks that came before the table that names their hashes. */
-  private early: Copy[] = [];
-  private tellTree: () => void = () => undefined;
-  private readonly hasTree = new Promise<void>((resolve) => (this.tellTree = resolve));
+  private readonly kept: KeptChunks;
   private socket: MessageSocket | undefined;
   /** The last socket never opened though the link did: something between here and there blocks sockets. */
   private areSocketsBlocked = false;
@@ -129,7 +119,7 @@ export class SceneStream implements ChunkStream {
     private readonly events: StreamEvents,
     private readonly options: StreamOptions,
   ) {
-    this.cache = options.cache === undefined ? sharedChunkCache() : (options.cache ?? undefined);
+    this.kept = new KeptChunks(options.cache === undefined ? sharedChunkCache() : (options.cache ?? undefined));
   }
 
   /** Bytes of chunks received in this visit, over all connections. */
@@ -154,7 +144,7 @@ export class SceneStream implements ChunkStream {
 
   /** A chunk cannot be drawn: ask for it once more. */
   refuse(chunk: number, reason: number): void {
-    this.forget([chunk]);
+    this.kept.forget([chunk]);
     this.send({ type: "nack", chunk, reason });
     this.credit(chunk);
   }
@@ -162,7 +152,7 @@ export class SceneStream implements ChunkStream {
   /** Chunks were dropped for want of room; the server may send them again when they come into view. */
   drop(chunks: readonly number[]): void {
     for (const chunk of chunks) this.held.delete(chunk);
-    this.forget(chunks);
+    this.kept.forget(chunks);
     this.send({ type: "evicted", chunks: Uint32Array.from(chunks) });
   }
 
@@ -195,7 +185,7 @@ export class SceneStream implements ChunkStream {
       await this.recall();
       if (this.ended) return;
     }
-    const hasChunks = isReturning || this.stored.size > 0;
+    const hasChunks = isReturning || this.kept.count > 0;
     const byRequests = this.areSocketsBlocked;
     const query = this.query(opened.ticket, hasChunks);
     const socket = byRequests ? this.openRequests(query) : this.openSocket(query);
@@ -230,48 +220,13 @@ export class SceneStream implements ChunkStream {
 
   /** Look up what an earlier visit left here, and begin to show it. */
   private async recall(): Promise<void> {
-    if (!this.cache) return;
-    const late = new Promise<Entry[]>((resolve) => setTimeout(() => resolve([]), CACHE_DEADLINE_MS));
-    const entries = await Promise.race([this.cache.of(this.cacheKey()), late]);
-    for (const entry of entries.slice(0, MAX_HAVE)) this.stored.set(entry.chunk, entry);
-    void this.replay([...this.stored.values()]);
-  }
-
-  private async replay(entries: readonly Entry[]): Promise<void> {
-    for (const entry of entries) {
-      // Only roots can be shown, and only roots go unchecked, before the table says what belongs where.
-      if (entry.level > 0 || entry.kind !== ChunkKind.splats) await this.hasTree;
-      const bytes = await this.cache?.read(entry);
-      if (this.ended) return;
-      if (!this.stored.has(entry.chunk) || this.held.has(entry.chunk)) continue; // it came by the line after all
-      if (bytes === undefined) {
-        this.drop([entry.chunk]);
-        continue;
-      }
-      const { chunk, kind, level } = entry;
-      this.events.chunk({ type: "chunk", kind, level, chunk, epoch: 0, seq: 0, glb: new Uint8Array(bytes) });
-    }
-  }
-
-  /** Another budget or degree of colour holds other chunks of the same version. */
-  private cacheKey(): string {
-    return `${this.version}/${this.options.maxSplats}/${this.options.maxShDegree}`;
-  }
-
-  private remember(message: ChunkMessage): void {
-    const copy = { ...message, glb: message.glb.slice() }; // the renderer gives the bytes away
-    if (this.tree) this.keep(this.tree, copy);
-    else this.early.push(copy);
-  }
-
-  private keep(tree: TreeMessage, message: Copy): void {
-    const from = message.chunk * TREE_HASH_BYTES;
-    void this.cache?.keep(this.cacheKey(), message, tree.hash.slice(from, from + TREE_HASH_BYTES));
-  }
-
-  private forget(chunks: readonly number[]): void {
-    for (const chunk of chunks) this.stored.delete(chunk);
-    void this.cache?.drop(this.cacheKey(), chunks);
+    // Another budget or degree of colour holds other chunks of the same version.
+    await this.kept.recall(`${this.version}/${this.options.maxSplats}/${this.options.maxShDegree}`, MAX_HAVE);
+    void this.kept.replay(
+      (chunk) => !this.ended && !this.held.has(chunk), // else it came by the line after all
+      (chunk) => this.events.chunk(chunk),
+      (chunk) => this.drop([chunk]),
+    );
   }
 
   private openSocket(query: string): MessageSocket | undefined {
@@ -337,10 +292,10 @@ export class SceneStream implements ChunkStream {
   }
 
   private hashes(): Uint8Array {
-    const found: Uint8Array[] = [...this.stored.values()].map(({ hash }) => hash.subarray(0, HASH_PREFIX_BYTES));
+    const found = this.kept.prefixes();
     for (const chunk of this.tree ? this.held : []) {
       const from = chunk * TREE_HASH_BYTES;
-      if (this.tree && !this.stored.has(chunk)) found.push(this.tree.hash.subarray(from, from + HASH_PREFIX_BYTES));
+      if (this.tree && !this.kept.has(chunk)) found.push(this.tree.hash.subarray(from, from + HASH_PREFIX_BYTES));
     }
     // A request may be as long as a message, headers and all.
     const most = this.areSocketsBlocked ? MAX_HAVE / 2 : MAX_HAVE;
@@ -374,7 +329,7 @@ export class SceneStream implements ChunkStream {
           this.credit(message.chunk);
           return;
         }
-        if (this.cache) this.remember(message);
+        this.kept.remember(message);
         this.events.chunk(message);
         return;
       case "scene":
@@ -382,10 +337,8 @@ export class SceneStream implements ChunkStream {
         return;
       case "tree":
         this.tree = message;
-        for (const early of this.early) this.keep(message, early);
-        this.early = [];
         this.events.tree(message);
-        this.tellTree();
+        this.kept.setTree(message);
         return;
       case "batchDone":
         this.retries = 0;
@@ -475,8 +428,7 @@ export class SceneStream implements ChunkStream {
   private finish(failure: Failure): void {
     if (this.ended) return;
     this.dispose();
-    // What may no longer be seen is not kept either.
-    if (failure.code === "link_revoked" || failure.code === "scene_gone") void this.cache?.drop(this.cacheKey());
+    if (failure.code === "link_revoked" || failure.code === "scene_gone") this.kept.forgetAll();
     this.events.failed(failure);
   }
 
