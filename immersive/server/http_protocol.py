@@ -126,7 +126,7 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
         self._request_timer = self._stall_timer = None
 
 
-def _frame_head(length: int) -> bytes:
+def frame_head(length: int) -> bytes:
     """Return what stands before an unmasked binary message of one frame (RFC 6455, 5.2)."""
     if length < 126:
         return struct.pack("!BB", 0x82, length)
@@ -239,7 +239,7 @@ class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
             raise WebSocketDisconnect(1006)
         framed: list[bytes | memoryview] = []
         for pieces in messages:
-            framed.append(_frame_head(sum(map(len, pieces))))
+            framed.append(frame_head(sum(map(len, pieces))))
             framed += pieces
         self.transport.write(b"".join(framed))
 

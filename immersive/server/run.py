@@ -216,7 +216,7 @@ def _prepare(
         for listener in sockets:
             listener.close()
         raise
-    _allow_files(MAX_OPEN_FILES)
+    allow_files(MAX_OPEN_FILES)
     public_url = None if public_url is None else public_url.rstrip("/")
     services = Services.build(catalog, allowed, page_folder=page_folder, public_url=public_url)
     config = uvicorn_config(build_app(services), cert=cert, key=key, is_proxied=public_url is not None)
@@ -233,7 +233,7 @@ def _prepare(
     return _Prepared(_Server(config, services), sockets, info, catalog)
 
 
-def _allow_files(most: int) -> None:
+def allow_files(most: int) -> None:
     """Have this process open so many files, as far as it may: the usual 1024 are too few for connections."""
     if resource is None:
         return

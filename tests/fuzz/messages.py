@@ -14,14 +14,13 @@ import resource
 import struct
 import sys
 import time
-from contextlib import suppress
 from random import Random
 from typing import Any
 
 import numpy as np
 
 from immersive.server.access import Pass
-from immersive.server.fallback import _LENGTH, _Stream
+from immersive.server.fallback import FRAME_LENGTH, RequestStream
 from immersive.server.viewers import Viewer
 from streaming.errors import ProtocolError
 from streaming.limits import MAX_CLIENT_MESSAGE_BYTES, MAX_CREDIT_BYTES
@@ -187,10 +186,10 @@ async def bodies(scene: StreamedScene, seed: int, index: int) -> None:
     """The same in bodies of requests, whose frames are damaged as well."""
     rng = Random(f"{seed} fallback {index}")
     viewer = Viewer(Pass("", ""), address="fuzz")
-    stream = _Stream(ViewerSession(scene, credit=10_000), viewer, on_end=lambda: None)
+    stream = RequestStream(ViewerSession(scene, credit=10_000), viewer, on_end=lambda: None)
     for _ in range(6):
         said = [message(rng, CLIENT_MESSAGES, len(scene.parent)) for _ in range(rng.randrange(8))]
-        body = b"".join(_LENGTH.pack(len(data)) + data for data in said)
+        body = b"".join(FRAME_LENGTH.pack(len(data)) + data for data in said)
         if rng.random() < 0.4:
             body = _damaged(rng, body)
         stream.take(body)
@@ -199,12 +198,11 @@ async def bodies(scene: StreamedScene, seed: int, index: int) -> None:
             _check_words(ProtocolError(viewer.goodbye.result().text))
         said_back = stream.answer(wait_s=0.0)
         async for frame in said_back:
-            (length,) = _LENGTH.unpack_from(frame)
-            assert length == len(frame) - _LENGTH.size
-        if stream._has_ended:
+            (length,) = FRAME_LENGTH.unpack_from(frame)
+            assert length == len(frame) - FRAME_LENGTH.size
+        if stream.has_ended:
             break
-    with suppress(AttributeError):
-        stream._gap.cancel()  # type: ignore[union-attr]
+    stream.end()
 
 
 def main(arguments: list[str]) -> int:

@@ -14,13 +14,13 @@ from tests.immersive.served_site import Site, ticket_of
 
 
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65_535, 65_536, 70_001])
-def test_a_frame_head_is_what_a_reader_of_websockets_expects(length: int) -> None:
+def test_aframe_head_is_what_a_reader_of_websockets_expects(length: int) -> None:
     from websockets.frames import Frame
     from websockets.streams import StreamReader
 
     body = bytes(i % 251 for i in range(length))
     reader = StreamReader()
-    reader.feed_data(http_protocol._frame_head(length) + body)
+    reader.feed_data(http_protocol.frame_head(length) + body)
     parsing = Frame.parse(reader.read_exact, mask=False, max_size=None)
 
     with pytest.raises(StopIteration) as done:

@@ -215,9 +215,9 @@ def test_a_server_may_open_more_files_than_it_has_connections() -> None:
         "import resource\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (256, 3_000))\n"
         "from immersive.server import run\n"
-        "run._allow_files(2_000); print(resource.getrlimit(resource.RLIMIT_NOFILE))\n"
-        "run._allow_files(100); print(resource.getrlimit(resource.RLIMIT_NOFILE))\n"
-        "run._allow_files(9_000); print(resource.getrlimit(resource.RLIMIT_NOFILE))\n"
+        "run.allow_files(2_000); print(resource.getrlimit(resource.RLIMIT_NOFILE))\n"
+        "run.allow_files(100); print(resource.getrlimit(resource.RLIMIT_NOFILE))\n"
+        "run.allow_files(9_000); print(resource.getrlimit(resource.RLIMIT_NOFILE))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split("\n")[:3] == ["(2000, 3000)", "(2000, 3000)", "(3000, 3000)"]

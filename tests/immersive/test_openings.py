@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,21 +24,25 @@ from tests.streaming.opaque_asset import opaque_asset
 
 
 @pytest.fixture
-def links(tmp_path: Path) -> Iterator[Links]:
-    catalog = Catalog(tmp_path)
-    catalog.publish(opaque_asset())
-    yield Links(catalog)
-    catalog.close()
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    made = Catalog(tmp_path)
+    made.publish(opaque_asset())
+    yield made
+    made.close()
 
 
-def made(links: Links, **terms: object) -> ShareLink:
-    scene = links._catalog.list()[0]
-    return links.create(scene.id, **terms)  # type: ignore[arg-type]
+@pytest.fixture
+def links(catalog: Catalog) -> Links:
+    return Links(catalog)
 
 
-def transactions_of(links: Links, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def made(links: Links, catalog: Catalog, **terms: Any) -> ShareLink:
+    return links.create(catalog.list()[0].id, **terms)
+
+
+def transactions_of(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counted: list[int] = []
-    database = links._catalog.database
+    database = catalog.database
     plain = type(database).transaction
 
     @contextmanager
@@ -56,11 +61,15 @@ async def gathered(links: Links, wanted: list[Opening]) -> list[object]:
 
 
 def test_each_of_many_gets_what_is_its_own_with_one_flush(
-    links: Links, monkeypatch: pytest.MonkeyPatch
+    links: Links, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    thrice, revoked, locked = made(links, max_opens=3), made(links), made(links, password="sesame")
+    thrice, revoked, locked = (
+        made(links, catalog, max_opens=3),
+        made(links, catalog),
+        made(links, catalog, password="sesame"),
+    )
     links.revoke(revoked.id)
-    counted = transactions_of(links, monkeypatch)
+    counted = transactions_of(catalog, monkeypatch)
     wanted = [
         Opening(thrice.id, thrice.secret),
         Opening(thrice.id, "wrong"),
@@ -86,8 +95,8 @@ def test_each_of_many_gets_what_is_its_own_with_one_flush(
     assert [entry.result for entry in links.opens(locked.id)] == ["wrong_password"]
 
 
-def test_opens_are_on_the_disk_before_anyone_is_told(links: Links, tmp_path: Path) -> None:
-    link = made(links)
+def test_opens_are_on_the_disk_before_anyone_is_told(links: Links, catalog: Catalog, tmp_path: Path) -> None:
+    link = made(links, catalog)
     seen: list[int] = []
 
     async def one(openings: Openings) -> None:
@@ -105,8 +114,10 @@ def test_opens_are_on_the_disk_before_anyone_is_told(links: Links, tmp_path: Pat
     assert seen == [5] * 5
 
 
-def test_a_disk_that_refuses_opens_nothing_for_anyone(links: Links, monkeypatch: pytest.MonkeyPatch) -> None:
-    link = made(links)
+def test_a_disk_that_refuses_opens_nothing_for_anyone(
+    links: Links, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = made(links, catalog)
 
     @contextmanager
     def full() -> Iterator[None]:
@@ -114,15 +125,15 @@ def test_a_disk_that_refuses_opens_nothing_for_anyone(links: Links, monkeypatch:
         yield
 
     with monkeypatch.context() as patched:
-        patched.setattr(links._catalog.database, "transaction", full)
+        patched.setattr(catalog.database, "transaction", full)
         found = asyncio.run(gathered(links, [Opening(link.id, link.secret)] * 3))
 
     assert [type(one) for one in found] == [DiskFullError] * 3
     assert (links.get(link.id).open_count, links.opens(link.id)) == (0, [])
 
 
-def test_who_leaves_while_the_disk_is_written_keeps_nobody_waiting(links: Links) -> None:
-    link = made(links)
+def test_who_leaves_while_the_disk_is_written_keeps_nobody_waiting(links: Links, catalog: Catalog) -> None:
+    link = made(links, catalog)
 
     async def story() -> list[ShareLink | BaseException]:
         openings = Openings(links)
