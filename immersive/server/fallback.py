@@ -36,6 +36,7 @@ from streaming.session import ViewerSession
 from .access import Pass
 from .failures import failure
 from .limits import CREDIT_DEADLINE_S, HELLO_DEADLINE_S, POLL_GAP_S, POLL_S
+from .pose_pace import PosePace
 from .rates import TokenBucket
 from .services import Services, address_of
 from .stream import Refused, admit, farewell
@@ -116,6 +117,7 @@ class RequestStream:
         self._bucket = TokenBucket(CLIENT_MESSAGES_PER_SECOND, CLIENT_MESSAGE_BURST, self._loop.time())
         self._hello_by = self._loop.time() + HELLO_DEADLINE_S
         self._credit_by = math.inf
+        self._pace = PosePace(session.receive, self._obeyed)
         self._turn = 0
         self._answering = 0
         self.has_ended = False
@@ -131,11 +133,16 @@ class RequestStream:
             for number, message in enumerate(_messages(body)):
                 if number and not self._bucket.take(self._loop.time()):
                     raise Refused(TOO_MANY, f"at most {CLIENT_MESSAGES_PER_SECOND} messages a second")
-                self.session.receive(message)
+                self._pace.take(message)
         except ProtocolError as error:
-            self.viewer.end(BAD_MESSAGE, str(error))
+            self._obeyed(error)
         except Refused as refused:
             self.viewer.end(refused.goodbye.code, refused.goodbye.text)
+
+    def _obeyed(self, error: ProtocolError | None) -> None:
+        if error is not None:
+            self.viewer.end(BAD_MESSAGE, str(error))
+        self._wake.set()
 
     async def answer(self, *, wait_s: float) -> AsyncIterator[bytes]:
         """Yield frames until there is nothing to say, waiting up to `wait_s` for something to say at all."""
@@ -204,6 +211,7 @@ class RequestStream:
         """Be over, without a word. Safe to call twice."""
         if not self.has_ended:
             self.has_ended = True
+            self._pace.close()
             if self._gap is not None:
                 self._gap.cancel()
             self._on_end()

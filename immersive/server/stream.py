@@ -38,6 +38,7 @@ from .access import Pass
 from .deadline import Deadline
 from .http_protocol import DIRECT, Pieces
 from .limits import AT_ONCE_BYTES, CLOSE_DEADLINE_S, CREDIT_DEADLINE_S, HELLO_DEADLINE_S, RETRY_MS
+from .pose_pace import PosePace
 from .rates import TokenBucket
 from .services import Services, address_of
 from .viewers import FAILED, GOING_AWAY, Goodbye, Viewer
@@ -149,8 +150,9 @@ async def _converse(socket: WebSocket, session: ViewerSession, viewer: Viewer) -
     now = asyncio.get_running_loop().time()
     bucket = TokenBucket(CLIENT_MESSAGES_PER_SECOND, CLIENT_MESSAGE_BURST, now)
     deadline = Deadline(lambda reason: viewer.end(TOO_SLOW, reason))
+    pace = PosePace(session.receive, lambda error: _obeyed(error, viewer, wake))
     directions = (
-        asyncio.create_task(_listen(socket, _ear(session, viewer, wake, bucket))),
+        asyncio.create_task(_listen(socket, _ear(pace, viewer, wake, bucket))),
         asyncio.create_task(_talk(socket, session, wake, bucket, deadline)),
     )
     endings: list[asyncio.Future[Any]] = [*directions, viewer.goodbye]
@@ -158,6 +160,7 @@ async def _converse(socket: WebSocket, session: ViewerSession, viewer: Viewer) -
     for task in directions:
         task.cancel()
     deadline.close()
+    pace.close()
     results = await asyncio.gather(*directions, return_exceptions=True)
     for result in results:
         if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect):
@@ -167,7 +170,7 @@ async def _converse(socket: WebSocket, session: ViewerSession, viewer: Viewer) -
 
 
 def _ear(
-    session: ViewerSession, viewer: Viewer, wake: asyncio.Event, bucket: TokenBucket
+    pace: PosePace, viewer: Viewer, wake: asyncio.Event, bucket: TokenBucket
 ) -> Callable[[bytes | None], None]:
     """Return what takes in one message of a viewer (None: of text); what breaks a rule ends the stream."""
     clock = asyncio.get_running_loop().time
@@ -181,15 +184,21 @@ def _ear(
         try:
             if data is None:
                 raise ProtocolError("messages must be binary, got text")
-            session.receive(data)
+            pace.take(data)
         except ProtocolError as error:
-            viewer.end(BAD_MESSAGE, str(error))
+            _obeyed(error, viewer, wake)
         except Exception:  # noqa: BLE001, as in `_converse`: it is called by the connection, not by a task
             _log.exception("a viewer's message failed")
             viewer.end(FAILED, "the server failed at a message")
         wake.set()
 
     return hear
+
+
+def _obeyed(error: ProtocolError | None, viewer: Viewer, wake: asyncio.Event) -> None:
+    if error is not None:
+        viewer.end(BAD_MESSAGE, str(error))
+    wake.set()
 
 
 async def _listen(socket: WebSocket, hear: Callable[[bytes | None], None]) -> None:
