@@ -55,7 +55,7 @@ _HTTP_DEADLINE_S = 10.0
 _SOCKET_DEADLINE_S = 5.0
 # A machine that slept, or left its network, has a socket that is dead and does not say so.
 _ALIVE_INTERVAL_S = 5.0
-_ALIVE_DEADLINE_S = 10.0  # a megabyte at 1 Mbit/s may stand before the answer
+_ALIVE_DEADLINE_S = 20.0  # the first window, 256 KB at 128 kbit/s, may stand before the answer
 _PING_INTERVAL_S = 0.25  # an opening that a busy machine drew out is a round trip only until a shorter one
 
 

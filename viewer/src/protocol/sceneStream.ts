@@ -59,9 +59,10 @@ export interface StreamOptions {
 
 const POSE_INTERVAL_MS = 100;
 const PING_INTERVAL_MS = 500;
-/** After so many pings without a word the socket is dead, as after a sleep, whatever it says. Counted, since the
- * clock goes on in a sleep and pings do not: a socket that lived through it has its chance to answer. */
-const MOST_SILENT_PINGS = 20;
+/** After so many pings without a word (20 s: a chunk may take that long at 25 kbit/s) the socket is dead, as after a
+ * sleep, whatever it says. Counted, since the clock goes on in a sleep and pings do not: a socket that lived
+ * through it has its chance to answer. */
+const MOST_SILENT_PINGS = 40;
 const LOST = 1006;
 /** A proxy that swallows the upgrade answers nothing at all. */
 const SOCKET_DEADLINE_MS = 5_000;
