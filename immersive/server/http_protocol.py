@@ -228,13 +228,22 @@ class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
         if not self.close_sent:
             self._hear(data if self.curr_msg_data_type == "bytes" else None)
 
+    @property
+    def can_send(self) -> bool:
+        """Whether what is sent now goes out soon."""
+        return self.writable.is_set()
+
     async def send_messages(self, messages: Sequence[Pieces]) -> None:
-        """Send binary messages in one go, once there is room for the first; their bytes are copied once.
+        """Wait until there is room for the first, then do as `send_now`."""
+        await self.writable.wait()
+        self.send_now(messages)
+
+    def send_now(self, messages: Sequence[Pieces]) -> None:
+        """Send binary messages in one go; their bytes are copied once.
 
         Raises:
             WebSocketDisconnect: The other side is gone, or a close is on its way.
         """
-        await self.writable.wait()
         if self.disconnected or self.close_sent or self.transport.is_closing():
             raise WebSocketDisconnect(1006)
         framed: list[bytes | memoryview] = []

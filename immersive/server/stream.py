@@ -146,59 +146,19 @@ def _numbers(
 
 async def _converse(socket: WebSocket, session: ViewerSession, viewer: Viewer) -> Goodbye | None:
     """Run both directions until one ends; return what to say, or None if the other side left."""
-    wake = asyncio.Event()
-    now = asyncio.get_running_loop().time()
-    bucket = TokenBucket(CLIENT_MESSAGES_PER_SECOND, CLIENT_MESSAGE_BURST, now)
-    deadline = Deadline(lambda reason: viewer.end(TOO_SLOW, reason))
-    pace = PosePace(session.receive, lambda error: _obeyed(error, viewer, wake))
-    directions = (
-        asyncio.create_task(_listen(socket, _ear(pace, viewer, wake, bucket))),
-        asyncio.create_task(_talk(socket, session, wake, bucket, deadline)),
-    )
+    talk = _Talk(socket, session, viewer)
+    directions = (asyncio.create_task(_listen(socket, talk.hear)), asyncio.create_task(talk.run()))
     endings: list[asyncio.Future[Any]] = [*directions, viewer.goodbye]
     done, _ = await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
     for task in directions:
         task.cancel()
-    deadline.close()
-    pace.close()
+    talk.close()
     results = await asyncio.gather(*directions, return_exceptions=True)
     for result in results:
         if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect):
             # One viewer's failure is ours to explain, and nobody else's to suffer.
             _log.error("a viewer's connection failed", exc_info=result)
     return viewer.goodbye.result() if viewer.goodbye in done else None
-
-
-def _ear(
-    pace: PosePace, viewer: Viewer, wake: asyncio.Event, bucket: TokenBucket
-) -> Callable[[bytes | None], None]:
-    """Return what takes in one message of a viewer (None: of text); what breaks a rule ends the stream."""
-    clock = asyncio.get_running_loop().time
-
-    def hear(data: bytes | None) -> None:
-        if viewer.goodbye.done():
-            return
-        if not bucket.take(clock()):
-            viewer.end(TOO_MANY, f"at most {CLIENT_MESSAGES_PER_SECOND} messages a second")
-            return
-        try:
-            if data is None:
-                raise ProtocolError("messages must be binary, got text")
-            pace.take(data)
-        except ProtocolError as error:
-            _obeyed(error, viewer, wake)
-        except Exception:  # noqa: BLE001, as in `_converse`: it is called by the connection, not by a task
-            _log.exception("a viewer's message failed")
-            viewer.end(FAILED, "the server failed at a message")
-        wake.set()
-
-    return hear
-
-
-def _obeyed(error: ProtocolError | None, viewer: Viewer, wake: asyncio.Event) -> None:
-    if error is not None:
-        viewer.end(BAD_MESSAGE, str(error))
-    wake.set()
 
 
 async def _listen(socket: WebSocket, hear: Callable[[bytes | None], None]) -> None:
@@ -212,39 +172,101 @@ async def _listen(socket: WebSocket, hear: Callable[[bytes | None], None]) -> No
         hear(message.get("bytes"))
 
 
-async def _talk(
-    socket: WebSocket, session: ViewerSession, wake: asyncio.Event, bucket: TokenBucket, deadline: Deadline
-) -> None:
-    clock = asyncio.get_running_loop().time
-    hello_by = clock() + HELLO_DEADLINE_S
-    direct = _direct(socket)
-    is_starved = False
-    while True:
-        wake.clear()
-        messages = _next_messages(session, bucket)
+class _Talk:
+    """What one viewer says and is told, and when it is given up."""
+
+    def __init__(self, socket: WebSocket, session: ViewerSession, viewer: Viewer) -> None:
+        self._socket, self._session, self._viewer = socket, session, viewer
+        self._direct = _direct(socket)
+        self._clock = asyncio.get_running_loop().time
+        self._bucket = TokenBucket(CLIENT_MESSAGES_PER_SECOND, CLIENT_MESSAGE_BURST, self._clock())
+        self._deadline = Deadline(lambda reason: viewer.end(TOO_SLOW, reason))
+        self._pace = PosePace(session.receive, self._obeyed)
+        self._hello_by = self._clock() + HELLO_DEADLINE_S
+        self._is_starved = False
+        self._is_idle = False  # nothing is being sent, and there was nothing left to send
+        self._wake = asyncio.Event()
+
+    def close(self) -> None:
+        """Leave no timers behind."""
+        self._deadline.close()
+        self._pace.close()
+
+    def hear(self, data: bytes | None) -> None:
+        """Take in one message (None: one of text); what breaks a rule ends the stream."""
+        viewer = self._viewer
+        if viewer.goodbye.done():
+            return
+        if not self._bucket.take(self._clock()):
+            viewer.end(TOO_MANY, f"at most {CLIENT_MESSAGES_PER_SECOND} messages a second")
+            return
+        try:
+            if data is None:
+                raise ProtocolError("messages must be binary, got text")
+            self._pace.take(data)
+            self._answer()
+        except ProtocolError as error:
+            self._obeyed(error)
+        except WebSocketDisconnect:
+            pass  # which `receive` tells as well
+        except Exception:  # noqa: BLE001, as in `_converse`: it is called by the connection, not by a task
+            _log.exception("a viewer's message failed")
+            viewer.end(FAILED, "the server failed at a message")
+
+    def _obeyed(self, error: ProtocolError | None) -> None:
+        if error is not None:
+            self._viewer.end(BAD_MESSAGE, str(error))
+        self._wake.set()
+
+    def _answer(self) -> None:
+        """Send what a message made possible: at once where the line takes it, which spares waking a task."""
+        if not self._is_idle or self._direct is None or not self._direct.can_send:
+            self._wake.set()
+            return
+        messages = _next_messages(self._session, self._bucket)
         if messages:
-            is_starved = False
-            deadline.set(clock() + CREDIT_DEADLINE_S, "nothing was read for too long")
-            if direct is not None:
-                await direct.send_messages(messages)
-            else:
-                for pieces in messages:
-                    await socket.send_bytes(b"".join(pieces))
-            deadline.clear()
-            if session.credit > 0:
-                # Sending does not pause while the buffer has room, and others have viewers too.
+            self._is_starved = False
+            self._direct.send_now(messages)
+            if self._session.credit > 0:
+                self._wake.set()  # others have viewers too
+                return
+        self._wait_how_long()
+
+    async def run(self) -> None:
+        """Send for as long as there is something, then wait for more to be."""
+        while True:
+            self._wake.clear()
+            messages = _next_messages(self._session, self._bucket)
+            if not messages:
+                self._wait_how_long()
+                self._is_idle = True
+                await self._wake.wait()
+                self._is_idle = False
+                continue
+            self._is_starved = False
+            self._deadline.set(self._clock() + CREDIT_DEADLINE_S, "nothing was read for too long")
+            await self._send(messages)
+            self._deadline.clear()
+            if self._session.credit > 0:
+                # Sending does not pause while the buffer has room.
                 await asyncio.sleep(0)
-            continue
-        if not session.has_begun:
-            deadline.set(hello_by, "no HELLO came")
-        elif session.is_starved:
-            if not is_starved:
-                is_starved = True
-                deadline.set(clock() + CREDIT_DEADLINE_S, "no credit came")
-        else:
-            is_starved = False
-            deadline.clear()
-        await wake.wait()
+
+    async def _send(self, messages: list[Pieces]) -> None:
+        if self._direct is not None:
+            await self._direct.send_messages(messages)
+            return
+        for pieces in messages:
+            await self._socket.send_bytes(b"".join(pieces))
+
+    def _wait_how_long(self) -> None:
+        if not self._session.has_begun:
+            self._deadline.set(self._hello_by, "no HELLO came")
+        elif not self._session.is_starved:
+            self._is_starved = False
+            self._deadline.clear()
+        elif not self._is_starved:
+            self._is_starved = True
+            self._deadline.set(self._clock() + CREDIT_DEADLINE_S, "no credit came")
 
 
 def _next_messages(session: ViewerSession, bucket: TokenBucket) -> list[Pieces]:
