@@ -30,7 +30,7 @@ from .messages import (
 POSE_HEAD_BYTES = 12  # of a PeerPose message before its hands
 _STEPS_PER_M = 1024
 _LARGEST = 32_767
-_TURN_STEPS = 1023
+_TURN_STEPS = 1022  # even, so that zero is one of them and a level head stays level
 _HALF_SQRT2 = math.sqrt(0.5)
 _HAND = struct.Struct("<3hI")
 _PEER = struct.Struct("<H")

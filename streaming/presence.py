@@ -59,6 +59,11 @@ class Room:
         self._told = np.pad(self._told, (0, pad))
         self._is_near = np.pad(self._is_near, (0, pad))
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is left to be told anything: at most one person, who knows of it."""
+        return len(self._slots) < 2 and not any(self._gone.values())
+
     def join(self, name: str = "", colour: int = 0) -> int | None:
         """Let somebody in who sees the others from now on; return their number, None if the room is full.
 

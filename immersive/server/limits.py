@@ -21,6 +21,10 @@ NOT_SENT_LEAST_BYTES = 16 * 1024
 NOT_SENT_MOST_BYTES = 128 * 1024
 WRITE_HIGH_WATER_BYTES = 16 * 1024  # the same for what asyncio holds
 
+# Presence is written beside the stream while no more than this waits; beyond, it would come too late.
+ASIDE_ALLOWANCE_BYTES = 16 * 1024
+PRESENCE_MESSAGE_BURST = 120  # poses that a line held back for some seconds come all at once
+
 HELLO_DEADLINE_S = 5.0  # from the upgrade to the first credit
 CREDIT_DEADLINE_S = 30.0  # without credit while chunks wait, or without reading what is sent
 POLL_S = 20.0  # an answer of the stream without sockets that has nothing to say; proxies give up after 30 s

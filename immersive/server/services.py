@@ -24,6 +24,7 @@ from .limits import (
     REMIXES_PER_HOUR,
 )
 from .pairing import PairingCodes
+from .presence import Presence
 from .rates import BucketPerAddress, TokenBucket
 from .scenes import SceneCache
 from .viewers import Viewers
@@ -40,6 +41,7 @@ class Services:
     grants: Grants
     scenes: SceneCache
     viewers: Viewers
+    presence: Presence
     opens: BucketPerAddress
     passwords: BucketPerAddress  # by link, not by address
     remixes: BucketPerAddress  # by link
@@ -70,6 +72,7 @@ class Services:
             grants=Grants(now),
             scenes=SceneCache(catalog),
             viewers=Viewers(links),
+            presence=Presence(),
             opens=BucketPerAddress(OPENS_PER_MINUTE / 60, OPENS_PER_MINUTE, MAX_ADDRESSES),
             passwords=BucketPerAddress(PASSWORDS_PER_MINUTE / 60, PASSWORDS_PER_MINUTE, MAX_ADDRESSES),
             remixes=BucketPerAddress(REMIXES_PER_HOUR / 3600, REMIXES_PER_HOUR, MAX_ADDRESSES),

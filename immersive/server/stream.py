@@ -19,6 +19,7 @@ from streaming.messages import (
     BAD_MESSAGE,
     LINK_REVOKED,
     NOT_FOUND,
+    PRESENCE_TYPES,
     PROTOCOL_VERSION,
     SUBPROTOCOL,
     TICKET_EXPIRED,
@@ -36,6 +37,7 @@ from streaming.session import DEFAULT_FOV_DEG, DEFAULT_MAX_SPLATS, StreamedScene
 from ..errors import LinkError
 from .access import Pass
 from .limits import CLOSE_DEADLINE_S, CREDIT_DEADLINE_S, HELLO_DEADLINE_S, RETRY_MS
+from .presence import Visitor
 from .rates import TokenBucket
 from .services import Services, address_of
 from .viewers import GOING_AWAY, Goodbye, Viewer
@@ -54,10 +56,13 @@ async def stream_scene(socket: WebSocket, services: Services) -> None:
     try:
         session = await admit(socket, services, viewer)
         services.viewers.add(viewer)
+        visitor = services.presence.visitor(viewer, socket)
         try:
-            goodbye = await _converse(socket, session, viewer)
+            goodbye = await _converse(socket, session, viewer, visitor)
         finally:
             services.viewers.remove(viewer)
+            if visitor is not None:
+                visitor.leave()
         sent = session.sent_chunk_bytes
     except Refused as refusal:
         goodbye, sent = refusal.goodbye, 0
@@ -141,13 +146,15 @@ def _numbers(
     return numbers
 
 
-async def _converse(socket: WebSocket, session: ViewerSession, viewer: Viewer) -> Goodbye | None:
+async def _converse(
+    socket: WebSocket, session: ViewerSession, viewer: Viewer, visitor: Visitor | None
+) -> Goodbye | None:
     """Run both directions until one ends; return what to say, or None if the other side left."""
     wake = asyncio.Event()
     now = asyncio.get_running_loop().time()
     bucket = TokenBucket(CLIENT_MESSAGES_PER_SECOND, CLIENT_MESSAGE_BURST, now)
     directions = (
-        asyncio.create_task(_listen(socket, session, wake, bucket)),
+        asyncio.create_task(_listen(socket, session, wake, bucket, visitor)),
         asyncio.create_task(_talk(socket, session, wake, bucket)),
     )
     endings: list[asyncio.Future[Any]] = [*directions, viewer.goodbye]
@@ -168,16 +175,23 @@ async def _converse(socket: WebSocket, session: ViewerSession, viewer: Viewer) -
 
 
 async def _listen(
-    socket: WebSocket, session: ViewerSession, wake: asyncio.Event, bucket: TokenBucket
+    socket: WebSocket,
+    session: ViewerSession,
+    wake: asyncio.Event,
+    bucket: TokenBucket,
+    visitor: Visitor | None,
 ) -> None:
     clock = asyncio.get_running_loop().time
     while True:
         message = await socket.receive()
         if message["type"] != "websocket.receive":
             raise WebSocketDisconnect(message.get("code", 1006))
+        data = message.get("bytes")
+        if visitor is not None and data and data[0] in PRESENCE_TYPES:
+            visitor.receive(data)  # it came before they were diverted
+            continue
         if not bucket.take(clock()):
             raise Refused(TOO_MANY, f"at most {CLIENT_MESSAGES_PER_SECOND} messages a second")
-        data = message.get("bytes")
         if data is None:
             raise Refused(BAD_MESSAGE, "messages must be binary, got text")
         try:

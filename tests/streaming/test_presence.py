@@ -56,8 +56,8 @@ def test_a_pose_has_the_bytes_that_another_program_would_write() -> None:
     left = Hand((-0.25, -0.5, 0.125), (0.0, 1.0, 0.0, 0.0))
     message = pose_message(PersonPose((1.5, -2.0, 40.0), (half, 0.0, half, 0.0), left=left))
 
-    # 40 m need two steps of the exponent... one: 32767 / 512 = 63.9 m.
-    middle, top = 512, 1023
+    # 40 m need an exponent of one: 32767 / 512 = 63.9 m.
+    middle, top = 511, 1022
     turn = 0 << 30 | middle << 20 | top << 10 | middle
     hand_turn = 1 << 30 | middle << 20 | middle << 10 | middle
     expected = struct.pack("<BB3hI", 0x20, 1 | 1 << 4, 768, -1024, 20_480, turn)
