@@ -59,8 +59,8 @@ bench: setup ## the table of speeds, bytes and PSNR; rows also go to build/bench
 bench-inputs: setup ## the real clips and photos of the shared test data
 	$(BIN)/python -m tests.bench.real_inputs
 
-bench-delivery: setup ## first pictures, turns, goodput over slow lines (needs root), 200 viewers: six minutes
-	$(BIN)/python -m tests.bench delivery over_a_line crowd
+bench-delivery: setup ## first pictures, turns, goodput over slow lines (needs root), 200 viewers, 200 people: seven minutes
+	$(BIN)/python -m tests.bench delivery over_a_line crowd presence
 
 bench-fitting: setup ## held-out PSNR by CPU-seconds, beside the spike and OpenSplat; two hours
 	$(BIN)/python -m tests.bench.fitting

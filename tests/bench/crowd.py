@@ -80,7 +80,7 @@ def rows() -> list[Row]:
             catalog = Catalog(home)
             path = Links(catalog).create(catalog.publish(asset).id).path
             catalog.close()
-            with _served(home) as server:
+            with served(home) as server:
                 asyncio.run(_together(server.url + path, 1, 0.0))  # the scene is read once
                 found += _steady_rows(server, path, seconds) if seconds else _opening_rows(server, path)
     return found
@@ -149,7 +149,7 @@ async def _visit(client: httpx.AsyncClient, site: str, opening: tuple[str, str],
 
 
 @contextmanager
-def _served(home: Path) -> Iterator[_Server]:
+def served(home: Path) -> Iterator[_Server]:
     process = subprocess.Popen(
         [sys.executable, "-c", _SERVE, str(home)], stdout=subprocess.PIPE, text=True, cwd=_ROOT
     )
