@@ -10,7 +10,7 @@ from __future__ import annotations
 import colorsys
 import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,10 +40,10 @@ class Room:
         self._records: list[bytes] = []  # as they stand in PEERS, by slot; empty before the first pose
         self._gone: dict[int, list[int]] = {}  # who left, by slot of a viewer that knew them
         self._next_person = 0
-        self._guests = 0
         self._moved: NDArray[np.int32] = np.zeros(0, np.int32)  # tick of the last move, by slot
         self._told: NDArray[np.int32] = np.zeros((0, 0), np.int32)  # [viewer, person] tick; 0: not yet
         self._is_near: NDArray[np.bool_] = np.zeros((0, 0), bool)  # [viewer, person]
+        self._reported: list[int] = []  # tick of the last report, by slot; -1: none
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -53,6 +53,7 @@ class Room:
         self._people += [-1] * (size - old)
         self._who += [(0, "")] * (size - old)
         self._records += [b""] * (size - old)
+        self._reported += [-1] * (size - old)
         self._free += range(size - 1, old - 1, -1)
         pad = size - old
         self._moved = np.pad(self._moved, (0, pad))
@@ -81,11 +82,16 @@ class Room:
         self._next_person = (person + 1) % _PEER_IDS
         shown = shown_name(name)
         if not shown:
-            self._guests += 1
-            shown = f"Guest {self._guests}"
+            taken = {self._who[other][1] for other in self._slots.values()}
+            shown = next(
+                name
+                for number in range(1, MAX_PEOPLE_IN_ROOM + 1)
+                if (name := f"Guest {number}") not in taken
+            )
         self._slots[person], self._people[slot] = slot, person
         self._who[slot] = (colour or _colour_of(person), shown)
         self._records[slot] = b""
+        self._reported[slot] = -1
         self._moved[slot] = 0
         self._told[slot], self._told[:, slot] = 0, 0
         self._told[slot, slot] = _NEVER  # nobody is told of themselves
@@ -135,6 +141,24 @@ class Room:
         for _, messages in self._messages([self._slots[person]]):
             return messages
         return []
+
+    def report(self, people: Iterable[int], *, everything: bool) -> list[bytes]:
+        """Return what another room needs to show `people` too: who is new, and where those are that moved.
+
+        Args:
+            people: Some of those here who have a place.
+            everything: Say it all again, for rooms that have missed something.
+        """
+        slots = [slot for person in people if self._records[slot := self._slots[person]]]
+        named = [slot for slot in slots if everything or self._reported[slot] < 0]
+        moved = [slot for slot in slots if everything or self._moved[slot] > self._reported[slot]]
+        for slot in moved:
+            self._reported[slot] = self._tick
+        messages = [self._names(named)] if named else []
+        if moved:
+            records = b"".join([self._records[slot] for slot in moved])
+            messages.append(encode(Peers(self._tick % 2**16, records)))
+        return messages
 
     def _find_nearest(self) -> None:
         slots = [slot for slot in self._slots.values() if self._records[slot]]

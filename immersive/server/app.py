@@ -30,7 +30,10 @@ def build_app(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.catalog.sweep()
-        tasks = [asyncio.create_task(work()) for work in (services.viewers.watch, services.presence.run)]
+        works = [services.viewers.watch, services.presence.run]
+        if services.bus is not None:
+            works.append(services.bus.run)
+        tasks = [asyncio.create_task(work()) for work in works]
         with supervised(services.catalog.home):
             yield
         for task in tasks:

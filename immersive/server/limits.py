@@ -25,6 +25,10 @@ WRITE_HIGH_WATER_BYTES = 16 * 1024  # the same for what asyncio holds
 ASIDE_ALLOWANCE_BYTES = 16 * 1024
 PRESENCE_MESSAGE_BURST = 120  # poses that a line held back for some seconds come all at once
 
+SERVER_SILENCE_S = 3.0  # after which the people of another server are gone; it speaks every second
+BUS_DEADLINE_S = 2.0  # for Redis to take what is said
+BUS_RETRY_S = 1.0
+
 HELLO_DEADLINE_S = 5.0  # from the upgrade to the first credit
 CREDIT_DEADLINE_S = 30.0  # without credit while chunks wait, or without reading what is sent
 POLL_S = 20.0  # an answer of the stream without sockets that has nothing to say; proxies give up after 30 s

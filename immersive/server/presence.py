@@ -13,10 +13,18 @@ from starlette.websockets import WebSocket
 
 from streaming.errors import ProtocolError
 from streaming.limits import PRESENCE_TICKS_PER_SECOND
-from streaming.messages import BAD_MESSAGE, PRESENCE_TYPES, TOO_MANY, PeerJoin, decode_from_client
+from streaming.messages import (
+    BAD_MESSAGE,
+    PRESENCE_TYPES,
+    TOO_MANY,
+    PeerJoin,
+    decode_from_client,
+)
 from streaming.presence import Room
 
 from .access import Pass
+from .bus import Bus
+from .elsewhere import Elsewhere, wrap
 from .http_protocol import ASIDE, Aside
 from .limits import PRESENCE_MESSAGE_BURST
 from .rates import TokenBucket
@@ -76,9 +84,8 @@ class Visitor:
         """The socket is gone."""
         self._aside.stop()
         if self._gathering is not None and self._person is not None:
-            del self._gathering.visitors[self._person]
-            self._gathering.room.leave(self._person)
-            self._presence.sweep(self._viewer.admitted)
+            self._gathering.leave(self._person)
+            self._presence.left(self._viewer.admitted)
 
     @property
     def is_ready(self) -> bool:
@@ -99,11 +106,17 @@ class Visitor:
 
 
 class Gathering:
-    """The people of one link in one scene."""
+    """The people of one link in one scene, those of other servers with them."""
 
     def __init__(self) -> None:
         self.room = Room()
         self.visitors: dict[int, Visitor] = {}
+        self.elsewhere = Elsewhere(self.room)
+
+    def leave(self, person: int) -> None:
+        """One of our visitors is gone."""
+        del self.visitors[person]
+        self.room.leave(person)
 
     def tick(self) -> None:
         """Tell everybody who can listen what is new."""
@@ -111,13 +124,21 @@ class Gathering:
         for person, messages in self.room.tick(ready):
             self.visitors[person].send(messages)
 
+    def report(self, *, everything: bool) -> bytes | None:
+        """Return what other servers should know of our visitors, None if there is nothing new."""
+        messages = self.room.report(self.visitors, everything=everything)
+        return wrap(messages, everything=everything) if messages or everything else None
+
 
 class Presence:
-    """All gatherings of a server."""
+    """All gatherings of a server; `bus` leads to those of others."""
 
-    def __init__(self) -> None:
+    def __init__(self, bus: Bus | None = None) -> None:
         self._gatherings: dict[Pass, Gathering] = {}
         self._stirred = asyncio.Event()
+        self._bus = bus
+        if bus is not None:
+            bus.on_people = self._hear
 
     def visitor(self, viewer: Viewer, socket: WebSocket) -> Visitor | None:
         """Return the person that a viewer may become; None where messages cannot go around the stream."""
@@ -130,32 +151,64 @@ class Presence:
 
     def gathering(self, place: Pass) -> Gathering:
         """Return who is at a place, or an empty gathering that is theirs from now on."""
-        return self._gatherings.setdefault(place, Gathering())
+        if place not in self._gatherings:
+            self._gatherings[place] = Gathering()
+            if self._bus is not None:
+                self._bus.watch(place)
+        return self._gatherings[place]
 
     def stir(self) -> None:
         """Somebody came."""
         self._stirred.set()
 
-    def sweep(self, place: Pass) -> None:
-        """Forget a place that nobody is left at."""
-        if not self._gatherings[place].visitors:
+    def left(self, place: Pass) -> None:
+        """One of our visitors is gone; if it was the last at a place, forget that."""
+        gathering = self._gatherings[place]
+        self._tell(place, gathering, everything=True)
+        if not gathering.visitors:
             del self._gatherings[place]
+            if self._bus is not None:
+                self._bus.unwatch(place)
+
+    def _tell(self, place: Pass, gathering: Gathering, *, everything: bool) -> None:
+        if self._bus is not None and self._bus.is_free:
+            said = gathering.report(everything=everything)
+            if said is not None:
+                self._bus.say(place, said)
+
+    def _hear(self, place: Pass, server: bytes, said: bytes) -> None:
+        gathering = self._gatherings.get(place)
+        if gathering is None:
+            return
+        try:
+            gathering.elsewhere.take_in(server, said, asyncio.get_running_loop().time())
+        except (ProtocolError, ValueError) as error:
+            _log.warning("another server said something strange of people: %s", error)
+        self._stirred.set()
 
     async def run(self) -> None:
-        """Tick, for as long as anybody has company."""
+        """Tick, for as long as anybody has company, here or perhaps on another server."""
         clock = asyncio.get_running_loop().time
-        due = clock()
+        due, ticks = clock(), 0
         while True:
-            company = [place for place in self._gatherings.values() if not place.room.is_idle]
-            if not company:
-                self._stirred.clear()
-                await self._stirred.wait()
-                continue
-            for gathering in company:
+            may_sleep = True
+            ticks += 1
+            for number, (place, gathering) in enumerate(list(self._gatherings.items())):
+                # All is said again once a second, not for all rooms at the same moment.
+                has_beat = self._bus is not None and (ticks + number) % PRESENCE_TICKS_PER_SECOND == 0
+                if has_beat:
+                    gathering.elsewhere.forget_silent(clock())
+                may_sleep &= gathering.room.is_idle and self._bus is None
+                if gathering.room.is_idle and not has_beat:
+                    continue
                 try:
                     gathering.tick()
+                    self._tell(place, gathering, everything=has_beat)
                 except Exception:  # noqa: BLE001 - one room's failure is ours to explain, and nobody else's to suffer
                     _log.exception("a room of presence failed")
                 await asyncio.sleep(0)
+            if may_sleep:
+                self._stirred.clear()
+                await self._stirred.wait()
             due = max(due + _TICK_S, clock())  # a late tick is not made up for
             await asyncio.sleep(due - clock())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import logging
+import os
 import socket
 import ssl
 import threading
@@ -211,7 +212,19 @@ def _prepare(
             listener.close()
         raise
     public_url = None if public_url is None else public_url.rstrip("/")
-    services = Services.build(catalog, allowed, page_folder=page_folder, public_url=public_url)
+    try:
+        services = Services.build(
+            catalog,
+            allowed,
+            page_folder=page_folder,
+            public_url=public_url,
+            redis_url=os.environ.get("IMMERSIVE_REDIS"),
+        )
+    except BaseException:
+        catalog.close()
+        for listener in sockets:
+            listener.close()
+        raise
     config = uvicorn.Config(
         build_app(services),
         http=DeadlineHttpProtocol,
