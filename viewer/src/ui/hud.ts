@@ -13,6 +13,7 @@ import { FAILURES, STRINGS } from "./strings";
 export interface HudActions {
   recentre(): void;
   toggleSound(): void;
+  togglePeople(): void;
   toggleMovement(): void;
   enterXr(mode: XRSessionMode): void;
   retry(): void;
@@ -43,6 +44,8 @@ export class Hud implements StickView {
   private readonly curtain = element("div", { class: "curtain" }, mark(), this.curtainTitle, this.curtainText);
   private readonly movement: HTMLButtonElement;
   private readonly sound: HTMLButtonElement;
+  private readonly people: HTMLButtonElement;
+  private readonly peopleCount = element("span");
   private readonly xrButtons = element("div", { class: "corner bottom-right" });
   private readonly knob = element("span");
   private readonly stick = element("div", { class: "stick", hidden: "" }, this.knob);
@@ -67,6 +70,8 @@ export class Hud implements StickView {
       button({ label, icon: name, press, className });
     this.sound = onlyIcon(STRINGS.mute, "sound", () => this.actions.toggleSound());
     this.sound.hidden = true;
+    this.people = onlyIcon(STRINGS.hideOthers, "people", () => this.actions.togglePeople());
+    this.people.hidden = true;
     this.movement = onlyIcon(STRINGS.fly, "fly", () => this.actions.toggleMovement());
     this.remixButton = onlyIcon(STRINGS.remix, "copy", () => this.actions.remix());
     this.editButton = onlyIcon(STRINGS.edit, "edit", () => this.edit.toggle());
@@ -78,6 +83,7 @@ export class Hud implements StickView {
       this.pairButton,
       this.remixButton,
       this.editButton,
+      this.people,
       this.sound,
       onlyIcon(STRINGS.info, "info", () => this.info.toggle()),
       onlyIcon(STRINGS.help, "help", () => this.help.toggle()),
@@ -171,6 +177,17 @@ export class Hud implements StickView {
     this.sound.setAttribute("aria-label", label);
     this.sound.setAttribute("aria-pressed", String(isMuted));
     this.sound.title = label;
+  }
+
+  /** Say how many others are here and offer not to see them; nothing is offered while there is nobody. */
+  showPeople(count: number, areHidden: boolean): void {
+    this.people.hidden = count === 0;
+    const label = `${STRINGS.othersHere(count)}. ${areHidden ? STRINGS.showOthers : STRINGS.hideOthers}`;
+    this.peopleCount.textContent = String(count);
+    this.people.replaceChildren(icon(areHidden ? "peopleHidden" : "people"), this.peopleCount);
+    this.people.setAttribute("aria-label", label);
+    this.people.setAttribute("aria-pressed", String(areHidden));
+    this.people.title = label;
   }
 
   showMovement(mode: Movement): void {
