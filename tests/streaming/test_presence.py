@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streaming.errors import ProtocolError
 from streaming.limits import MAX_PEOPLE_IN_ROOM
@@ -122,6 +124,16 @@ def test_any_turn_of_foreign_bytes_is_a_unit_quaternion() -> None:
     for turn in (0, 2**32 - 1, 0x3FFFFFFF, 0x55555555):
         quat = read_pose(PeerPose(0, (0, 0, 0), turn, b"")).quat
         assert math.isclose(sum(number**2 for number in quat), 1.0, rel_tol=1e-9)
+
+
+@given(st.binary(max_size=80))
+def test_foreign_records_are_poses_or_a_protocol_error(records: bytes) -> None:
+    try:
+        poses = poses_in(Peers(0, records))
+    except ProtocolError:
+        return
+    numbers = [number for pose in poses.values() for number in (*pose.position, *pose.quat)]
+    assert np.isfinite(numbers).all()
 
 
 def test_two_people_see_each_other_and_not_themselves() -> None:

@@ -15,10 +15,12 @@ const FAR_DELAY_MS = 600;
 const STILL_MS = 700;
 const KEPT = 16;
 const TICKS = 65_536;
-/** A clock that is believed to run slow is brought forward by so much with every message. */
-const DRIFT_MS = 0.2;
+/** Share of a message's lateness that is laid to a clock that runs slow: a busy server's ticks are late too. */
+const DRIFT = 0.02;
+/** Later than this is no lateness: nobody was here meanwhile, and the ticks stood still. */
+const PAUSE_MS = 300;
 
-/** When a tick of the server was, on this clock, as if every message had travelled as fast as the fastest. */
+/** When a tick of the server was, on this clock, as if every message had travelled as fast as the fast ones. */
 export class TickClock {
   private last: number | undefined;
   private ticks = 0;
@@ -28,7 +30,8 @@ export class TickClock {
     if (this.last === undefined) this.base = now;
     else this.ticks += (tick - this.last + TICKS) % TICKS;
     this.last = tick;
-    this.base = Math.min(this.base + DRIFT_MS, now - this.ticks * TICK_MS);
+    const late = now - this.ticks * TICK_MS - this.base;
+    this.base += late < 0 || late > PAUSE_MS ? late : DRIFT * late;
     return this.base + this.ticks * TICK_MS;
   }
 }
