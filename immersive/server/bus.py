@@ -48,16 +48,17 @@ class Bus:
         self._url = url
         self._own = secrets.token_bytes(8)  # by which a server knows its own words
         self._places: dict[str, Pass] = {}
-        self._outbox: list[tuple[str, bytes]] = []
+        self._outbox: dict[str, bytes] = {}  # by channel
+        self._sending: dict[str, bytes] = {}
         self._wake = asyncio.Event()
         self._is_up = self._has_told = False
         self.on_people: Callable[[Pass, bytes, bytes], None] = lambda place, origin, said: None
         self.on_change: Callable[[], None] = lambda: None
 
-    @property
-    def is_free(self) -> bool:
-        """Whether what is said now goes out at once; else it would be old news."""
-        return self._is_up and not self._outbox
+    def is_free(self, place: Pass) -> bool:
+        """Whether what is said of a place goes out at once; behind older words it would be old news."""
+        channel = _channel(place)
+        return self._is_up and channel not in self._outbox and channel not in self._sending
 
     def watch(self, place: Pass) -> None:
         """Listen to what is said of a place."""
@@ -79,7 +80,7 @@ class Bus:
 
     def _send(self, channel: str, said: bytes) -> None:
         if self._is_up:
-            self._outbox.append((channel, self._own + said))
+            self._outbox[channel] = self._own + said
             self._wake.set()
 
     async def run(self) -> None:
@@ -95,7 +96,7 @@ class Bus:
                 self._has_told = True
             finally:
                 self._is_up = False
-                self._outbox.clear()
+                self._outbox, self._sending = {}, {}
             await asyncio.sleep(BUS_RETRY_S)
 
     async def _talk(self) -> None:
@@ -141,11 +142,12 @@ class Bus:
                     await ear.unsubscribe(*(heard - wanted))
                 heard = wanted
                 if self._outbox:
-                    sending, pipeline = self._outbox.copy(), client.pipeline(transaction=False)
-                    for channel, said in sending:
+                    self._sending, self._outbox = self._outbox, {}
+                    pipeline = client.pipeline(transaction=False)
+                    for channel, said in self._sending.items():
                         pipeline.publish(channel, said)
                     await pipeline.execute()
-                    del self._outbox[: len(sending)]
+                    self._sending = {}
                 else:
                     await client.ping()
             if not self._is_up:

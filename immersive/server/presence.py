@@ -171,7 +171,7 @@ class Presence:
                 self._bus.unwatch(place)
 
     def _tell(self, place: Pass, gathering: Gathering, *, everything: bool) -> None:
-        if self._bus is not None and self._bus.is_free:
+        if self._bus is not None and self._bus.is_free(place):
             said = gathering.report(everything=everything)
             if said is not None:
                 self._bus.say(place, said)
