@@ -41,6 +41,7 @@ from streaming.messages import (
     Peers,
     Ping,
     Pong,
+    Say,
     Scene,
     ServerMessage,
     Tree,
@@ -277,6 +278,10 @@ class SceneConnection:
             ProtocolError: A number is not finite or too large, or a quaternion is zero.
         """
         await self.send(pose_message(pose))
+
+    async def say(self, text: str) -> None:
+        """Say something to those who are near, one line of 200 characters, one in two seconds."""
+        await self.send(Say(text))
 
     def cut(self) -> None:
         """Lose the connection without a word, as when a lid is closed."""

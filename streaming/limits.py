@@ -42,6 +42,8 @@ MAX_PEOPLE_IN_ROOM = 256
 MAX_PERSON_NAME_CHARACTERS = 24  # a line over a head
 MAX_PERSON_NAME_BYTES = 256  # on the wire, before it is made fit to be shown
 PRESENCE_TICKS_PER_SECOND = 20
+MAX_SAID_CHARACTERS = 200  # a note, read while one stands there
+MAX_SAID_BYTES = 1600  # on the wire
 
 # --- Files ------------------------------------------------------------------------------------------
 

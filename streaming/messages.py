@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 from .asset import SplatAsset
 from .errors import ProtocolError
-from .limits import MAX_BUDGET_SPLATS, MAX_CREDIT_BYTES, MAX_PERSON_NAME_BYTES, MAX_POSE_METRES
+from .limits import (
+    MAX_BUDGET_SPLATS,
+    MAX_CREDIT_BYTES,
+    MAX_PERSON_NAME_BYTES,
+    MAX_POSE_METRES,
+    MAX_SAID_BYTES,
+)
 from .wire import HASH_PREFIX_BYTES, decode_message, encode_message, layout_of, wire
 
 SUBPROTOCOL: Final = "splat.v1"
@@ -288,16 +294,47 @@ class PeerNames:
     json: str = field(metadata=wire("utf8", "[[peer, colour 0xRRGGBB, name], ...]"))
 
 
-PRESENCE_TYPES: Final = frozenset((PeerPose.TYPE, PeerJoin.TYPE))
+@dataclass(frozen=True, slots=True)
+class Say:
+    """C->S. A short note to those who are near; kept nowhere."""
+
+    TYPE: ClassVar[int] = 0x23
+    text: str = field(metadata=wire("utf8", "one line"))
+
+    def __post_init__(self) -> None:
+        _within("the text's length", len(self.text.encode()), 1, MAX_SAID_BYTES)
 
 
-ClientMessage = Hello | Pose | Credit | Budget | Evicted | Nack | Ping | Pong | PeerPose | PeerJoin
+@dataclass(frozen=True, slots=True)
+class PeerSay:
+    """S->C. What one of the others said, just now."""
+
+    TYPE: ClassVar[int] = 0x26
+    peer: int = field(metadata=wire("u16", "as in Peers"))
+    text: str = field(metadata=wire("utf8", "one line, 200 characters at most"))
+
+
+PRESENCE_TYPES: Final = frozenset((PeerPose.TYPE, PeerJoin.TYPE, Say.TYPE))
+
+
+ClientMessage = Hello | Pose | Credit | Budget | Evicted | Nack | Ping | Pong | PeerPose | PeerJoin | Say
 ServerMessage = (
-    Scene | Tree | Chunk | BatchDone | Redirect | Error | Ping | Pong | Peers | PeerLeave | PeerNames
+    Scene
+    | Tree
+    | Chunk
+    | BatchDone
+    | Redirect
+    | Error
+    | Ping
+    | Pong
+    | Peers
+    | PeerLeave
+    | PeerNames
+    | PeerSay
 )
-CLIENT_MESSAGES: Final = (Hello, Pose, Credit, Budget, Evicted, Nack, Ping, Pong, PeerPose, PeerJoin)
+CLIENT_MESSAGES: Final = (Hello, Pose, Credit, Budget, Evicted, Nack, Ping, Pong, PeerPose, PeerJoin, Say)
 SERVER_MESSAGES: Final = (
-    Scene, Tree, Chunk, BatchDone, Redirect, Error, Ping, Pong, Peers, PeerLeave, PeerNames,
+    Scene, Tree, Chunk, BatchDone, Redirect, Error, Ping, Pong, Peers, PeerLeave, PeerNames, PeerSay,
 )  # fmt: skip
 _FROM_CLIENT = {message.TYPE: message for message in CLIENT_MESSAGES}
 _FROM_SERVER = {message.TYPE: message for message in SERVER_MESSAGES}

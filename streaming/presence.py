@@ -10,13 +10,14 @@ from __future__ import annotations
 import colorsys
 import json
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .limits import MAX_PEOPLE_IN_ROOM, MAX_PERSON_NAME_CHARACTERS
-from .messages import PeerLeave, PeerNames, Peers, encode
+from .limits import MAX_PEOPLE_IN_ROOM, MAX_PERSON_NAME_CHARACTERS, MAX_SAID_CHARACTERS
+from .messages import PeerLeave, PeerNames, Peers, PeerSay, encode
 from .peer_pose import check_pose, positions_of
 
 NEAREST = 24  # a group stands around one; beyond it nobody sees 20 Hz from 2
@@ -26,6 +27,8 @@ _NEVER = np.iinfo(np.int32).max
 _FIRST_SLOTS = 8
 _MOST_MARKS = 2  # accents on one letter; more of them climb over other people's names
 _PEER_IDS = 2**16
+_REPORTED_TICKS = 20  # reports come once a second at least, where anybody wants them
+_NOTES_KEPT = 8  # for one who takes nothing just now; the oldest go first
 
 
 class Room:
@@ -39,6 +42,10 @@ class Room:
         self._who: list[tuple[int, str]] = []  # colour and name, by slot
         self._records: list[bytes] = []  # as they stand in PEERS, by slot; empty before the first pose
         self._gone: dict[int, list[int]] = {}  # who left, by slot of a viewer that knew them
+        self._heard: dict[int, deque[bytes]] = {}  # said near a viewer and not yet told, by slot
+        self._said: deque[tuple[int, int, bytes]] = deque(
+            maxlen=_NOTES_KEPT
+        )  # tick, person; not yet reported
         self._next_person = 0
         self._moved: NDArray[np.int32] = np.zeros(0, np.int32)  # tick of the last move, by slot
         self._told: NDArray[np.int32] = np.zeros((0, 0), np.int32)  # [viewer, person] tick; 0: not yet
@@ -97,6 +104,7 @@ class Room:
         self._told[slot, slot] = _NEVER  # nobody is told of themselves
         self._is_near[slot], self._is_near[:, slot] = True, True
         self._gone[slot] = []
+        self._heard[slot] = deque(maxlen=_NOTES_KEPT)
         return person
 
     def leave(self, person: int) -> None:
@@ -105,7 +113,7 @@ class Room:
         for viewer in self._slots.values():
             if self._told[viewer, slot]:
                 self._gone[viewer].append(person)
-        del self._gone[slot]
+        del self._gone[slot], self._heard[slot]
         self._moved[slot] = 0
         self._free.append(slot)
 
@@ -122,6 +130,18 @@ class Room:
             self._records[slot] = record
             self._moved[slot] = self._tick + 1
 
+    def say(self, person: int, text: str) -> None:
+        """Let those who have somebody among their nearest hear what they say. It is gone a second later."""
+        line = one_line(text, MAX_SAID_CHARACTERS)
+        if not line:
+            return
+        message = encode(PeerSay(person, line))
+        slot = self._slots[person]
+        for viewer in self._slots.values():
+            if viewer != slot and self._told[viewer, slot] and self._is_near[viewer, slot]:
+                self._heard[viewer].append(message)
+        self._said.append((self._tick, person, message))
+
     def tick(self, ready: Sequence[int]) -> list[tuple[int, list[bytes]]]:
         """Begin the next twentieth of a second.
 
@@ -132,6 +152,8 @@ class Room:
             Whom to send what, for those for whom there is something.
         """
         self._tick += 1
+        while self._said and self._said[0][0] < self._tick - _REPORTED_TICKS:
+            self._said.popleft()
         if self._tick % _NEARNESS_TICKS == 1:
             self._find_nearest()
         return self._messages([self._slots[person] for person in ready])
@@ -142,7 +164,7 @@ class Room:
             return messages
         return []
 
-    def report(self, people: Iterable[int], *, everything: bool) -> list[bytes]:
+    def report(self, people: Collection[int], *, everything: bool) -> list[bytes]:
         """Return what another room needs to show `people` too: who is new, and where those are that moved.
 
         Args:
@@ -158,6 +180,9 @@ class Room:
         if moved:
             records = b"".join([self._records[slot] for slot in moved])
             messages.append(encode(Peers(self._tick % 2**16, records)))
+        speakers = set(people)
+        messages += [message for _, person, message in self._said if person in speakers]
+        self._said.clear()
         return messages
 
     def _find_nearest(self) -> None:
@@ -198,6 +223,9 @@ class Room:
                 self._gone[viewer] = []
             if row in met:
                 messages.append(self._names(met[row]))
+            if self._heard[viewer]:
+                messages += self._heard[viewer]
+                self._heard[viewer].clear()
             if stop > start:
                 messages.append(head + b"".join([records[slot] for slot in people[start:stop]]))
             start = stop
@@ -211,10 +239,15 @@ class Room:
 
 
 def shown_name(name: str) -> str:
-    """Return a name as others may see it: one line of letters that neither hide nor turn the text around."""
+    """Return a name as others may see it."""
+    return one_line(name, MAX_PERSON_NAME_CHARACTERS)
+
+
+def one_line(text: str, most_characters: int) -> str:
+    """Return one line of what others may see: no letters that hide, turn the text around or pile up."""
     letters: list[str] = []
     marks = 0
-    for letter in unicodedata.normalize("NFC", name):
+    for letter in unicodedata.normalize("NFC", text):
         kind = unicodedata.category(letter)
         if kind[0] == "Z" or letter in "\t\n\r":
             letter = " "
@@ -223,7 +256,7 @@ def shown_name(name: str) -> str:
         marks = marks + 1 if kind[0] == "M" else 0
         if marks <= _MOST_MARKS and not (letter == " " and letters[-1:] == [" "]):
             letters.append(letter)
-    return "".join(letters).strip()[:MAX_PERSON_NAME_CHARACTERS].rstrip()
+    return "".join(letters).strip()[:most_characters].rstrip()
 
 
 def _colour_of(person: int) -> int:

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from streaming.errors import ProtocolError
-from streaming.messages import PeerNames, PeerPose, Peers, decode_from_server
+from streaming.messages import PeerNames, PeerPose, Peers, PeerSay, decode_from_server
 from streaming.peer_pose import records_in
 from streaming.presence import Room
 
@@ -48,6 +48,8 @@ class Elsewhere:
                     for peer, colour, name in json.loads(text):
                         if peer not in known and (person := self._room.join(name, colour)) is not None:
                             known[peer] = person
+                case PeerSay(peer=peer, text=text) if peer in known:
+                    self._room.say(known[peer], text)
                 case Peers(records=records):
                     for peer, record in records_in(records):
                         present.add(peer)

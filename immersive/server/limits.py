@@ -23,6 +23,8 @@ WRITE_HIGH_WATER_BYTES = 16 * 1024  # the same for what asyncio holds
 
 # Presence is written beside the stream while no more than this waits; beyond, it would come too late.
 ASIDE_ALLOWANCE_BYTES = 16 * 1024
+NOTES_PER_SECOND = 0.5  # that one person may say to the others
+NOTE_BURST = 4
 PRESENCE_MESSAGE_BURST = 120  # poses that a line held back for some seconds come all at once
 
 SERVER_SILENCE_S = 3.0  # after which the people of another server are gone; it speaks every second

@@ -18,6 +18,7 @@ from streaming.messages import (
     PRESENCE_TYPES,
     TOO_MANY,
     PeerJoin,
+    Say,
     decode_from_client,
 )
 from streaming.presence import Room
@@ -26,7 +27,7 @@ from .access import Pass
 from .bus import Bus
 from .elsewhere import Elsewhere, wrap
 from .http_protocol import ASIDE, Aside
-from .limits import PRESENCE_MESSAGE_BURST
+from .limits import NOTE_BURST, NOTES_PER_SECOND, PRESENCE_MESSAGE_BURST
 from .rates import TokenBucket
 from .viewers import Viewer
 
@@ -40,9 +41,9 @@ class Visitor:
 
     def __init__(self, presence: Presence, viewer: Viewer, aside: Aside) -> None:
         self._presence, self._viewer, self._aside = presence, viewer, aside
-        self._bucket = TokenBucket(
-            PRESENCE_TICKS_PER_SECOND, PRESENCE_MESSAGE_BURST, asyncio.get_running_loop().time()
-        )
+        now = asyncio.get_running_loop().time()
+        self._bucket = TokenBucket(PRESENCE_TICKS_PER_SECOND, PRESENCE_MESSAGE_BURST, now)
+        self._notes = TokenBucket(NOTES_PER_SECOND, NOTE_BURST, now)
         self._gathering: Gathering | None = None
         self._person: int | None = None
         self._is_behind = False
@@ -57,6 +58,8 @@ class Visitor:
         try:
             if data[0] == PeerJoin.TYPE:
                 self._greet(data)
+            elif data[0] == Say.TYPE:
+                self._say(data)
             elif self._person is not None or self._join("", 0):
                 assert self._gathering is not None and self._person is not None
                 self._gathering.room.move(self._person, data)
@@ -69,6 +72,14 @@ class Visitor:
         if self._person is not None:
             raise ProtocolError("PEER_JOIN must come once and first")
         self._join(message.name, message.colour)
+
+    def _say(self, data: bytes) -> None:
+        message = decode_from_client(data)
+        assert isinstance(message, Say)
+        # Too many are lost and not punished: who types fast has done nothing wrong.
+        may_speak = self._notes.take(asyncio.get_running_loop().time())
+        if may_speak and self._gathering is not None and self._person is not None:
+            self._gathering.room.say(self._person, message.text)
 
     def _join(self, name: str, colour: int) -> bool:
         gathering = self._presence.gathering(self._viewer.admitted)

@@ -23,6 +23,7 @@ from streaming.messages import (
     PeerJoin,
     PeerNames,
     Peers,
+    PeerSay,
     Ping,
     Pong,
     decode_from_server,
@@ -78,6 +79,27 @@ def test_two_people_with_one_link_see_each_other_move_and_leave(site: Site) -> N
             await until([two], lambda: anna.pose == at(2.0))
             one.cut()
             await until([two], lambda: not two.people)
+
+    asyncio.run(scenario())
+
+
+def test_a_note_is_heard_and_too_many_are_lost(site: Site) -> None:
+    async def scenario() -> None:
+        async with connect(site.url) as one, connect(site.url) as two:
+            await one.join("Anna")
+            await one.pose(at(1.0))
+            await two.pose(at(2.0))
+            await until([one, two], lambda: bool(one.people and two.people))
+            for number in range(20):
+                await one.say(f"note {number}")
+            await one.pose(at(3.0))  # told at the same time as the last notes, or later
+            [anna] = two.people.values()
+            heard = []
+            while anna.pose != at(3.0):
+                message = await two.receive()
+                if isinstance(message, PeerSay):
+                    heard.append(message.text)
+            assert heard == [f"note {number}" for number in range(4)]
 
     asyncio.run(scenario())
 

@@ -23,7 +23,7 @@ from immersive.server.bus import Bus
 from immersive.server.elsewhere import Elsewhere, wrap
 from immersive.share import Links, ShareLink
 from streaming.errors import ProtocolError
-from streaming.messages import LINK_REVOKED, PeerLeave, PeerNames, decode_from_server
+from streaming.messages import LINK_REVOKED, PeerLeave, PeerNames, PeerSay, decode_from_server
 from streaming.presence import Room
 from tests.immersive import cluster
 from tests.immersive.served_site import ASSET, ROOT
@@ -105,6 +105,11 @@ def test_two_servers_share_their_visitors_and_go_on_alone_without_redis(tmp_path
                 await ben.pose(at(2.5))
                 await until(everybody, lambda: places(cleo) == {"Anna": 1.5, "Ben": 2.5})
                 await until(everybody, lambda: places(anna) == {"Ben": 2.5, "Cleo": 3.0})
+                await anna.say("Hello over there")
+                async with asyncio.timeout(10):
+                    while not isinstance(said := await ben.receive(), PeerSay):
+                        pass
+                assert said.text == "Hello over there" and ben.people[said.peer].name == "Anna"
             await until([anna, ben], lambda: places(anna) == {"Ben": 2.5})
 
             redis.close()

@@ -29,10 +29,12 @@ from streaming.messages import (
     PeerNames,
     PeerPose,
     Peers,
+    PeerSay,
     Ping,
     Pong,
     Pose,
     Redirect,
+    Say,
     Scene,
     Tree,
     decode_from_client,
@@ -63,6 +65,7 @@ CLIENT_BYTES = [
         b"\x20\x31" + struct.pack("<3hI", -700, 1638, 32_767, 0x9ABCDEF0) + b"0123456789",
     ),
     (PeerJoin(0x3366FF, "Zoë"), b"\x24" + struct.pack("<I", 0x3366FF) + "Zoë".encode()),
+    (Say("Schön hier"), b"\x23" + "Schön hier".encode()),
 ]
 SERVER_BYTES = [
     (Scene('{"title":"Wald – früh"}'), b"\x11" + '{"title":"Wald – früh"}'.encode()),
@@ -73,6 +76,7 @@ SERVER_BYTES = [
     (BatchDone(6, 11), b"\x14" + struct.pack("<II", 6, 11)),
     (Redirect(1500), b"\x15" + struct.pack("<I", 1500)),
     (Peers(65_535, b"\x07\x00record"), b"\x21\xff\xff\x00\x07\x00record"),
+    (PeerSay(513, "Schön hier"), b"\x26\x01\x02" + "Schön hier".encode()),
     (PeerNames('[[7,255,"Zoë"]]'), b"\x25" + '[[7,255,"Zoë"]]'.encode()),
     (Error(4403, "the link was revoked"), b"\x16" + struct.pack("<H", 4403) + b"the link was revoked"),
 ]
@@ -161,6 +165,8 @@ def test_a_message_of_unknown_type_is_not_an_error() -> None:
         b"\x24" + struct.pack("<I", 2**24) + b"too colourful",
         b"\x24" + struct.pack("<I", 0) + bytes(257),
         b"\x24" + struct.pack("<I", 0) + b"\xff",
+        b"\x23",
+        b"\x23" + bytes(1601),
     ],
 )
 def test_broken_client_bytes_are_refused(data: bytes) -> None:

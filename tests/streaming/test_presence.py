@@ -19,6 +19,7 @@ from streaming.messages import (
     PeerNames,
     PeerPose,
     Peers,
+    PeerSay,
     decode_from_client,
     decode_from_server,
     encode,
@@ -259,6 +260,46 @@ def test_two_hundred_people_fit_the_allowance() -> None:
 
     assert sum(sizes[20:]) / 20 * 20 / 200 <= 12_000  # bytes a second for each
     assert max(sizes) / 200 < 16_384  # everybody's name and place at once
+
+
+def test_a_note_is_heard_by_those_who_are_near_and_know_the_speaker() -> None:
+    room = Room()
+    people = [room.join() for _ in range(40)]
+    for index, person in enumerate(people):
+        place(room, person, index * 3.0)
+    blind = room.join()  # has been told of nobody yet
+    told(room, people)
+    assert people[0] is not None
+    room.say(people[0], "  Look\nat\u202e this " + "o" * 300)
+    room.say(people[0], "\u200b")
+    place(room, people[0], 0.5)
+
+    heard = told(room, people)
+
+    notes = {person: [m for m in messages if isinstance(m, PeerSay)] for person, messages in heard.items()}
+    [note] = notes[people[1]]
+    assert (note.peer, note.text) == (people[0], "Look at this " + "o" * 187)
+    # Half of somebody's 24 nearest stand on either side of them: the twelfth still has the speaker among theirs.
+    assert {person for person, said in notes.items() if said} == set(people[1 : NEAREST // 2 + 1])
+    assert not [m for m in map(decode_from_server, room.take(blind or 40)) if isinstance(m, PeerSay)]
+    assert told(room, people) == {}
+
+
+def test_who_takes_nothing_for_a_while_hears_the_last_notes_and_no_more() -> None:
+    room = Room()
+    slow, loud = room.join(), room.join()
+    place(room, slow, 0.0)
+    place(room, loud, 1.0)
+    told(room, [slow, loud])
+    assert slow is not None and loud is not None
+    for number in range(50):
+        room.say(loud, f"note {number}")
+        room.tick([loud])
+
+    late = [decode_from_server(message) for message in room.take(slow)]
+
+    assert [note.text for note in late if isinstance(note, PeerSay)] == [f"note {n}" for n in range(42, 50)]
+    assert len(room.report([loud], everything=False)) <= 2 + 8
 
 
 def test_a_full_room_lets_nobody_in_until_somebody_leaves() -> None:

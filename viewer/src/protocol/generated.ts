@@ -116,6 +116,13 @@ export interface PeerJoinMessage {
   readonly name: string;
 }
 
+/** C->S. A short note to those who are near; kept nowhere. */
+export interface SayMessage {
+  readonly type: "say";
+  /** one line */
+  readonly text: string;
+}
+
 /** S->C. The manifest. Comes after the root chunks: the first picture does not wait for it. */
 export interface SceneMessage {
   readonly type: "scene";
@@ -217,9 +224,18 @@ export interface PeerNamesMessage {
   readonly json: string;
 }
 
-export type ClientMessage = HelloMessage | PoseMessage | CreditMessage | BudgetMessage | EvictedMessage | NackMessage | PingMessage | PongMessage | PeerPoseMessage | PeerJoinMessage;
+/** S->C. What one of the others said, just now. */
+export interface PeerSayMessage {
+  readonly type: "peerSay";
+  /** as in Peers */
+  readonly peer: number;
+  /** one line, 200 characters at most */
+  readonly text: string;
+}
 
-export type ServerMessage = SceneMessage | TreeMessage | ChunkMessage | BatchDoneMessage | RedirectMessage | ErrorMessage | PingMessage | PongMessage | PeersMessage | PeerLeaveMessage | PeerNamesMessage;
+export type ClientMessage = HelloMessage | PoseMessage | CreditMessage | BudgetMessage | EvictedMessage | NackMessage | PingMessage | PongMessage | PeerPoseMessage | PeerJoinMessage | SayMessage;
+
+export type ServerMessage = SceneMessage | TreeMessage | ChunkMessage | BatchDoneMessage | RedirectMessage | ErrorMessage | PingMessage | PongMessage | PeersMessage | PeerLeaveMessage | PeerNamesMessage | PeerSayMessage;
 
 const text = new TextDecoder("utf-8", { fatal: true });
 
@@ -305,6 +321,12 @@ export function encodeClientMessage(message: ClientMessage): Uint8Array<ArrayBuf
       const [bytes, view] = start(0x24, 5, nameBytes.length);
       view.setUint32(1, message.colour, true);
       bytes.set(nameBytes, 5);
+      return bytes;
+    }
+    case "say": {
+      const textBytes = new TextEncoder().encode(message.text);
+      const [bytes] = start(0x23, 1, textBytes.length);
+      bytes.set(textBytes, 1);
       return bytes;
     }
   }
@@ -423,6 +445,14 @@ export function decodeServerMessage(data: ArrayBuffer): ServerMessage | undefine
       return {
         type: "peerNames",
         json: text.decode(new Uint8Array(data, 1)),
+      };
+    }
+    case 0x26: {
+      check("PeerSay", data.byteLength, 3, true);
+      return {
+        type: "peerSay",
+        peer: view.getUint16(1, true),
+        text: text.decode(new Uint8Array(data, 3)),
       };
     }
     default:
