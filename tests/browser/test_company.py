@@ -54,6 +54,14 @@ def test_a_visitor_is_seen_where_they_stand(company: dict[str, Any]) -> None:
 
 
 @pytest.mark.browser
+def test_what_one_says_the_other_reads(company: dict[str, Any]) -> None:
+    assert company["said"] == f"{company['seen'][0]['name']}: What a view from up here, over the whole lake!"
+    together, saying = (picture(company[f"picture{name}"]) for name in ("Together", "Saying"))
+    rows = np.flatnonzero((np.abs(saying - together).max(axis=2) > 0.1).sum(axis=1) > 20)
+    assert rows.size > 10 and rows.max() < saying.shape[0] / 2  # a plate over the head
+
+
+@pytest.mark.browser
 def test_a_figure_stands_in_the_middle_of_the_picture_and_can_be_hidden(company: dict[str, Any]) -> None:
     alone, together, hidden, after = (
         picture(company[f"picture{name}"]) for name in ("Alone", "Together", "Hidden", "After")

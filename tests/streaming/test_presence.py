@@ -279,7 +279,7 @@ def test_a_note_is_heard_by_those_who_are_near_and_know_the_speaker() -> None:
     notes = {person: [m for m in messages if isinstance(m, PeerSay)] for person, messages in heard.items()}
     [note] = notes[people[1]]
     assert (note.peer, note.text) == (people[0], "Look at this " + "o" * 187)
-    # Half of somebody's 24 nearest stand on either side of them: the twelfth still has the speaker among theirs.
+    # Of 24 nearest half stand on either side: the twelfth still has the speaker among theirs.
     assert {person for person, said in notes.items() if said} == set(people[1 : NEAREST // 2 + 1])
     assert not [m for m in map(decode_from_server, room.take(blind or 40)) if isinstance(m, PeerSay)]
     assert told(room, people) == {}

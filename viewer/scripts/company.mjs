@@ -24,7 +24,7 @@ const capture = (page) => page.evaluate(() => window.__immersive.capture());
 try {
   await one.goto(withDebug(link));
   const alone = await until(one, "the whole scene", (now) => now.isSettled && now.hasCollider && now.isGrounded);
-  report.alone = { others: alone.others, isOffered: await one.getByRole("button", { name: /Hide others/ }).isVisible() };
+  report.alone = { others: alone.others, isOffered: await one.getByRole("button", { name: /other visitor/ }).isVisible() };
   report.pictureAlone = await capture(one);
 
   // A window of its own: in the same one, a page behind the other would stand still.
@@ -46,21 +46,32 @@ try {
     const saw = await until(one, "the second to be seen there", ({ others }) => others.some(({ position }) => near(position, there, 0.02, 0.02)));
     report.seen.push({ name: saw.others[0].name, position: saw.others[0].position, eye: there });
   }
+  await one.waitForTimeout(1_000); // figures come to rest a little later than people
+  await frames(one);
   report.pictureTogether = await capture(one);
+  await two.keyboard.press("t");
+  await two.locator("#say-text").fill("What a view from up here, over the whole lake!");
+  await two.keyboard.press("Enter");
+  const said = one.locator(".status", { hasText: "What a view" });
+  await said.waitFor();
+  report.said = await said.textContent();
+  await frames(one);
+  report.pictureSaying = await capture(one);
   if (screens) {
     await one.screenshot({ path: join(screens, "company.png") });
     await two.screenshot({ path: join(screens, "company-second.png") });
   }
-
-  await one.getByRole("button", { name: /Hide others/ }).click();
+  await one.getByRole("button", { name: "1 other visitor" }).click();
+  await one.getByRole("button", { name: "Hide others" }).click();
   await until(one, "others hidden", (now) => now.areOthersHidden);
   report.pictureHidden = await capture(one);
-  await one.getByRole("button", { name: /Show others/ }).click();
+  await one.getByRole("button", { name: "Show others" }).click();
   await until(one, "others shown", (now) => !now.areOthersHidden);
 
   await two.close();
   const after = await until(one, "the second to be gone", (now) => now.others.length === 0);
-  report.after = { others: after.others, isOffered: await one.getByRole("button", { name: /Hide others/ }).isVisible() };
+  await one.keyboard.press("Escape");
+  report.after = { others: after.others, isOffered: await one.getByRole("button", { name: /other visitor/ }).isVisible() };
   report.pictureAfter = await capture(one);
   report.complaints = complaints;
   writeFileSync(out, JSON.stringify(report));
@@ -75,11 +86,17 @@ function near(a, b, across, up) {
   return Math.hypot(a[0] - b[0], a[2] - b[2]) < across && Math.abs(a[1] - b[1]) < up;
 }
 
+/** Wait for some turns of a page's frame loop. */
+async function frames(page) {
+  const { ticks: before } = await state(page);
+  return until(page, "further frames", ({ ticks }) => ticks > before + 2);
+}
+
 /** The state once the visitor has stopped moving; a frame may take a second. */
 async function settled(page, first) {
   let before = first;
   for (;;) {
-    const now = await until(page, "further frames", ({ ticks }) => ticks > before.ticks + 2);
+    const now = await frames(page);
     if (near(eye(now), eye(before), 1e-4, 1e-4)) return now;
     before = now;
   }

@@ -48,6 +48,9 @@ export interface VisitParts {
 const MAKE_ROOM_M = 2;
 const MAKE_ROOM_COS = Math.cos((40 * Math.PI) / 180);
 
+/** How long a note stands on the screen. */
+const SAID_MS = 7_000;
+
 /** Both eyes of a wide headset, together. */
 const XR_FOV_DEG = 110;
 
@@ -118,6 +121,7 @@ export class Visit implements StreamEvents {
       memory: safeStorage(),
       tell: (message) => this.stream.tell(message),
       changed: () => this.showPeople(),
+      said: (name, text) => this.parts.hud.say(STRINGS.saidBy(name, text), SAID_MS),
       invalidate: () => this.stage.invalidate(),
     });
     for (const press of ["pointerdown", "keydown", "touchend"] as const) {
@@ -163,6 +167,11 @@ export class Visit implements StreamEvents {
   togglePeople(): void {
     this.others.toggle();
     this.parts.hud.say(this.others.areHidden ? STRINGS.othersHidden : STRINGS.othersShown);
+  }
+
+  saySomething(text: string): void {
+    this.others.say(text);
+    this.parts.hud.say(STRINGS.saidByYou(text), SAID_MS);
   }
 
   toggleMovement(): void {

@@ -143,6 +143,7 @@ describe("the visitor", () => {
       memory: undefined,
       tell: (message) => told.push(message),
       changed: () => undefined,
+      said: () => undefined,
       invalidate: () => undefined,
     });
     const own = { position: new THREE.Vector3(1, 2, 3), turn: new THREE.Quaternion() };

@@ -1,6 +1,7 @@
 /** How another person looks: a head of light that shows where it looks, a body that fades out below, a name. */
 
 import * as THREE from "three";
+import { plate, scrap, size, type Plate } from "./plate";
 import type { Track } from "./track";
 
 const HEAD_M = 0.115;
@@ -12,7 +13,8 @@ const NAME_ABOVE_M = 0.3;
 const NAME_LEAST_M = 0.1;
 const NAME_PER_M = 0.035;
 const NAME_MOST_M = 0.5;
-const NAME_FONT_PX = 44;
+/** What somebody said stands over them for so long. */
+const NOTE_MS = 8_000;
 
 // Splats have no depth for glass to be sorted into, so light is opaque and fades by leaving pixels out.
 const VERTEX = /* glsl */ `
@@ -70,12 +72,17 @@ export class Figure {
   private readonly body: THREE.Mesh;
   private readonly left: THREE.Mesh;
   private readonly right: THREE.Mesh;
-  private readonly name: THREE.Sprite;
-  private readonly aspect: number;
+  private readonly name: Plate;
+  private note: Plate | undefined;
+  private noteUntil = 0;
   private readonly materials: THREE.Material[];
   private readonly euler = new THREE.Euler(0, 0, 0, "YXZ");
 
-  constructor(shapes: FigureShapes, name: string, colour: number) {
+  constructor(
+    shapes: FigureShapes,
+    name: string,
+    private readonly colour: number,
+  ) {
     const light = paint(colour, -10, 1);
     const cloth = paint(colour, -0.95 * BODY_M, 0.5 * BODY_M);
     const dark = new THREE.MeshBasicMaterial({ color: new THREE.Color(colour).multiplyScalar(0.12), toneMapped: false });
@@ -83,17 +90,21 @@ export class Figure {
     this.body = new THREE.Mesh(shapes.body, cloth);
     this.body.position.y = -HEAD_M * 1.22;
     [this.left, this.right] = [new THREE.Mesh(shapes.hand, light), new THREE.Mesh(shapes.hand, light)];
-    const { map, aspect } = nameplate(name, colour);
-    const plate = new THREE.SpriteMaterial({ map, transparent: false, alphaTest: 0.5, toneMapped: false });
-    this.name = new THREE.Sprite(plate);
-    this.name.position.y = NAME_ABOVE_M;
-    this.aspect = aspect;
-    this.materials = [light, cloth, dark, plate];
-    this.group.add(this.head, this.body, this.left, this.right, this.name);
+    this.name = plate(name, colour);
+    this.materials = [light, cloth, dark];
+    this.group.add(this.head, this.body, this.left, this.right, this.name.sprite);
   }
 
-  /** Stand where the track is, seen from `eye`. */
-  place(track: Track, eye: THREE.Vector3): void {
+  /** Have something said stand over the name for a while. */
+  say(text: string, now: number): void {
+    this.forget();
+    this.note = plate(text, this.colour);
+    this.noteUntil = now + NOTE_MS;
+    this.group.add(this.note.sprite);
+  }
+
+  /** Stand where the track is, seen from `eye`; true when what was said has just been taken away. */
+  place(track: Track, eye: THREE.Vector3, now: number): boolean {
     this.group.position.copy(track.position);
     this.head.quaternion.copy(track.turn);
     this.euler.setFromQuaternion(track.turn);
@@ -106,13 +117,25 @@ export class Figure {
       mesh.quaternion.fromArray(hand.turn);
     }
     const height = Math.min(NAME_MOST_M, Math.max(NAME_LEAST_M, NAME_PER_M * eye.distanceTo(track.position)));
-    this.name.scale.set(height * this.aspect, height, 1);
-    this.name.position.y = NAME_ABOVE_M + height / 2 - NAME_LEAST_M / 2;
+    size(this.name, height);
+    this.name.sprite.position.y = NAME_ABOVE_M + height / 2 - NAME_LEAST_M / 2;
+    if (!this.note) return false;
+    size(this.note, height);
+    this.note.sprite.position.y = this.name.sprite.position.y + height * (0.6 + this.note.rows / 2);
+    if (now <= this.noteUntil) return false;
+    this.forget();
+    return true;
+  }
+
+  private forget(): void {
+    if (this.note) scrap(this.note);
+    this.note = undefined;
   }
 
   dispose(): void {
     this.group.removeFromParent();
-    (this.name.material as THREE.SpriteMaterial).map?.dispose();
+    this.forget();
+    scrap(this.name);
     for (const material of this.materials) material.dispose();
   }
 }
@@ -126,26 +149,4 @@ function paint(colour: number, fadeFrom: number, fadeOver: number): THREE.Shader
     vertexShader: VERTEX,
     fragmentShader: FRAGMENT,
   });
-}
-
-function nameplate(name: string, colour: number): { readonly map: THREE.CanvasTexture; readonly aspect: number } {
-  const source = document.createElement("canvas");
-  const context = source.getContext("2d");
-  if (!context) throw new Error("this browser has no 2D canvas");
-  const font = `600 ${NAME_FONT_PX}px system-ui, sans-serif`;
-  context.font = font;
-  source.width = Math.ceil(context.measureText(name).width) + NAME_FONT_PX;
-  source.height = Math.round(NAME_FONT_PX * 1.6);
-  context.fillStyle = "#15181d";
-  context.beginPath();
-  context.roundRect(0, 0, source.width, source.height, source.height / 2);
-  context.fill();
-  context.font = font; // a new size of the canvas forgets it
-  context.fillStyle = `#${new THREE.Color(colour).lerp(new THREE.Color(0xffffff), 0.6).getHexString()}`;
-  context.textBaseline = "middle";
-  context.textAlign = "center";
-  context.fillText(name, source.width / 2, source.height / 2);
-  const map = new THREE.CanvasTexture(source);
-  map.colorSpace = THREE.SRGBColorSpace;
-  return { map, aspect: source.width / source.height };
 }

@@ -6,8 +6,8 @@
  */
 
 import * as THREE from "three";
-import { PRESENCE_TICKS_PER_SECOND, type PeerJoinMessage, type PeerPoseMessage } from "../protocol/generated";
-import type { PeopleMessage } from "../protocol/sceneStream";
+import { PRESENCE_TICKS_PER_SECOND } from "../protocol/generated";
+import type { OwnMessage, PeopleMessage } from "../protocol/sceneStream";
 import type { Memory } from "../sound/soundscape";
 import { Figure, FigureShapes } from "./figure";
 import { posesIn, poseMessage, type Hand, type PersonPose } from "./peerPose";
@@ -22,9 +22,11 @@ const HIDDEN_KEY = "immersive.hideOthers";
 export interface PeopleParts {
   readonly scene: THREE.Scene;
   readonly memory: Memory | undefined;
-  readonly tell: (message: PeerPoseMessage | PeerJoinMessage) => void;
+  readonly tell: (message: OwnMessage) => void;
   /** Somebody came or went, or is hidden now. */
   readonly changed: () => void;
+  /** One of the others said something; not told while they are hidden. */
+  readonly said: (name: string, text: string) => void;
   readonly invalidate: () => void;
 }
 
@@ -99,6 +101,10 @@ export class People {
     this.changed();
   }
 
+  say(text: string): void {
+    if (this.hasJoined) this.parts.tell({ type: "say", text });
+  }
+
   take(message: PeopleMessage): void {
     switch (message.type) {
       case "peerNames":
@@ -110,6 +116,13 @@ export class People {
       case "peerLeave":
         for (const peer of message.peer) this.leave(peer);
         return this.changed();
+      case "peerSay": {
+        const speaker = this.others.get(message.peer);
+        if (!speaker || this.areHidden) return;
+        speaker.figure.say(message.text, performance.now());
+        this.parts.said(speaker.name, message.text);
+        return this.parts.invalidate();
+      }
       case "peers": {
         const at = this.clock.at(message.tick, performance.now());
         for (const [peer, pose] of posesIn(message.records)) this.others.get(peer)?.track.add(at, pose);
@@ -125,7 +138,7 @@ export class People {
     for (const { track, figure } of this.others.values()) {
       isMoving = track.show(now) || isMoving;
       if (!track.hasPlace) continue;
-      figure.place(track, own.position);
+      isMoving = figure.place(track, own.position, now) || isMoving;
       if (!figure.group.parent) this.group.add(figure.group);
     }
     if (isMoving && this.group.visible) this.parts.invalidate();

@@ -25,7 +25,9 @@ import {
   type PeerLeaveMessage,
   type PeerNamesMessage,
   type PeerPoseMessage,
+  type PeerSayMessage,
   type PeersMessage,
+  type SayMessage,
   type SceneJson,
   type TreeMessage,
 } from "./generated";
@@ -38,7 +40,9 @@ export interface ViewPose {
   readonly fovDeg: number;
 }
 
-export type PeopleMessage = PeersMessage | PeerLeaveMessage | PeerNamesMessage;
+/** What the others do, and what this visitor tells them. */
+export type PeopleMessage = PeersMessage | PeerLeaveMessage | PeerNamesMessage | PeerSayMessage;
+export type OwnMessage = PeerPoseMessage | PeerJoinMessage | SayMessage;
 
 export interface StreamEvents {
   opened(scene: SceneSummary): void;
@@ -95,7 +99,7 @@ export interface ChunkStream {
   /** Chunks were dropped for want of room; they may come again when they are in view. */
   drop(chunks: readonly number[]): void;
   /** Tell the others in the scene; not where there is no way to, and nothing is kept for later. */
-  tell(message: PeerPoseMessage | PeerJoinMessage): void;
+  tell(message: OwnMessage): void;
   /** Close for good. Safe to call twice. */
   dispose(): void;
 }
@@ -171,7 +175,7 @@ export class SceneStream implements ChunkStream {
     this.send({ type: "evicted", chunks: Uint32Array.from(chunks) });
   }
 
-  tell(message: PeerPoseMessage | PeerJoinMessage): void {
+  tell(message: OwnMessage): void {
     // Twenty requests a second are too many, and their answers come too late.
     if (!this.areSocketsBlocked) this.send(message);
   }
@@ -389,6 +393,7 @@ export class SceneStream implements ChunkStream {
       case "peers":
       case "peerLeave":
       case "peerNames":
+      case "peerSay":
         this.events.people(message);
         return;
       case "redirect":
