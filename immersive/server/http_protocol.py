@@ -168,7 +168,6 @@ class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
     _abort_timer: asyncio.TimerHandle | None = None
 
     def handle_connect(self, event: Any) -> None:
-        self._aside = Aside(self)
         super().handle_connect(event)
         if self.response.status_code == 101:  # its task has not begun yet
             self.scope["extensions"][ASIDE] = self._aside  # type: ignore[index]
@@ -180,6 +179,7 @@ class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
             super().handle_bytes(event)
 
     def connection_made(self, transport: Any) -> None:
+        self._aside = Aside(self)
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=WRITE_HIGH_WATER_BYTES)
         self._socket = transport.get_extra_info("socket")

@@ -25,6 +25,7 @@ WRITE_HIGH_WATER_BYTES = 16 * 1024  # the same for what asyncio holds
 ASIDE_ALLOWANCE_BYTES = 16 * 1024
 NOTES_PER_SECOND = 0.5  # that one person may say to the others
 NOTE_BURST = 4
+PRESENCE_MESSAGES_PER_SECOND = 25  # 20 poses by a clock that is not ours, and a note now and then
 PRESENCE_MESSAGE_BURST = 120  # poses that a line held back for some seconds come all at once
 
 SERVER_SILENCE_S = 3.0  # after which the people of another server are gone; it speaks every second

@@ -27,7 +27,7 @@ from .access import Pass
 from .bus import Bus
 from .elsewhere import Elsewhere, wrap
 from .http_protocol import ASIDE, Aside
-from .limits import NOTE_BURST, NOTES_PER_SECOND, PRESENCE_MESSAGE_BURST
+from .limits import NOTE_BURST, NOTES_PER_SECOND, PRESENCE_MESSAGE_BURST, PRESENCE_MESSAGES_PER_SECOND
 from .rates import TokenBucket
 from .viewers import Viewer
 
@@ -42,7 +42,7 @@ class Visitor:
     def __init__(self, presence: Presence, viewer: Viewer, aside: Aside) -> None:
         self._presence, self._viewer, self._aside = presence, viewer, aside
         now = asyncio.get_running_loop().time()
-        self._bucket = TokenBucket(PRESENCE_TICKS_PER_SECOND, PRESENCE_MESSAGE_BURST, now)
+        self._bucket = TokenBucket(PRESENCE_MESSAGES_PER_SECOND, PRESENCE_MESSAGE_BURST, now)
         self._notes = TokenBucket(NOTES_PER_SECOND, NOTE_BURST, now)
         self._gathering: Gathering | None = None
         self._person: int | None = None
@@ -111,7 +111,9 @@ class Visitor:
 
     def catch_up(self) -> None:
         """There is room again, and the next chunk is not written yet."""
-        if self._is_behind and self._gathering is not None and self._person is not None:
+        if not (self._is_behind and self._aside.has_room):  # a socket that closes has none
+            return
+        if self._gathering is not None and self._person is not None:
             self._is_behind = False
             self.send(self._gathering.room.take(self._person))
 
