@@ -43,9 +43,8 @@ class Room:
         self._records: list[bytes] = []  # as they stand in PEERS, by slot; empty before the first pose
         self._gone: dict[int, list[int]] = {}  # who left, by slot of a viewer that knew them
         self._heard: dict[int, deque[bytes]] = {}  # said near a viewer and not yet told, by slot
-        self._said: deque[tuple[int, int, bytes]] = deque(
-            maxlen=_NOTES_KEPT
-        )  # tick, person; not yet reported
+        # Tick, speaker and message of what was said and not yet reported.
+        self._said: deque[tuple[int, int, bytes]] = deque(maxlen=_NOTES_KEPT)
         self._next_person = 0
         self._moved: NDArray[np.int32] = np.zeros(0, np.int32)  # tick of the last move, by slot
         self._told: NDArray[np.int32] = np.zeros((0, 0), np.int32)  # [viewer, person] tick; 0: not yet
