@@ -59,8 +59,8 @@ bench: setup ## the table of speeds, bytes and PSNR; rows also go to build/bench
 bench-inputs: setup ## the real clips and photos of the shared test data
 	$(BIN)/python -m tests.bench.real_inputs
 
-bench-delivery: setup ## first pictures, turns, goodput over slow lines (needs root), 200 viewers, hostile ones: nine minutes
-	$(BIN)/python -m tests.bench delivery over_a_line crowd hostile
+bench-delivery: setup ## first pictures, turns, goodput over slow lines (needs root), crowds, people, hostile ones: ten minutes
+	$(BIN)/python -m tests.bench delivery over_a_line crowd presence hostile
 
 autobahn: setup ## the WebSocket against Autobahn's cases of RFC 6455, where there is a Python 2.7: two minutes
 	$(BIN)/python -m tests.bench.autobahn

@@ -35,14 +35,20 @@ from streaming.messages import (
     Credit,
     Error,
     Hello,
+    PeerJoin,
+    PeerLeave,
+    PeerNames,
+    Peers,
     Ping,
     Pong,
+    Say,
     Scene,
     ServerMessage,
     Tree,
     decode_from_server,
     encode,
 )
+from streaming.peer_pose import PersonPose, pose_message, poses_in
 from streaming.wire import HASH_PREFIX_BYTES
 
 from .credit_window import FIRST_WINDOW_BYTES, HOLD_S, CreditWindow
@@ -79,6 +85,15 @@ class ReceivedScene:
     order: list[int] = field(default_factory=list)  # indices as they came
     chunk_bytes: int = 0  # of chunk messages, headers included
     is_complete: bool = False  # BATCH_DONE with nothing left out
+
+
+@dataclass(slots=True)
+class Person:
+    """Somebody else in the scene."""
+
+    name: str
+    colour: int  # 0xRRGGBB
+    pose: PersonPose | None = None
 
 
 def open_link(link_url: str, *, tls: ssl.SSLContext | None = None) -> OpenedLink:
@@ -255,6 +270,7 @@ class SceneConnection:
         self._holding: asyncio.Task[None] | None = None  # credit, for a moment
         self.opened = opened
         self.received = ReceivedScene()
+        self.people: dict[int, Person] = {}  # who else is there, once `join` or `pose` was called
 
     async def send(self, message: ClientMessage) -> None:
         """Send one message."""
@@ -264,6 +280,22 @@ class SceneConnection:
         """Leave nothing behind that would still send."""
         if self._holding is not None:
             self._holding.cancel()
+
+    async def join(self, name: str = "", colour: int = 0) -> None:
+        """Begin to see the others, by a name and a colour 0xRRGGBB; empty and 0: the server chooses."""
+        await self.send(PeerJoin(colour, name))
+
+    async def pose(self, pose: PersonPose) -> None:
+        """Say where this person is, at most 20 times a second.
+
+        Raises:
+            ProtocolError: A number is not finite or too large, or a quaternion is zero.
+        """
+        await self.send(pose_message(pose))
+
+    async def say(self, text: str) -> None:
+        """Say something to those who are near, one line of 200 characters, one in two seconds."""
+        await self.send(Say(text))
 
     def cut(self) -> None:
         """Lose the connection without a word, as when a lid is closed."""
@@ -323,6 +355,15 @@ class SceneConnection:
                 await self._give_back(CHUNK_HEADER_BYTES + len(glb))
             case Pong(time_ms=time_ms) if self._window is not None:
                 self._window.measure_round_trip(time.perf_counter() - time_ms / 1000)
+            case PeerNames(json=text):
+                self.people.update({peer: Person(name, colour) for peer, colour, name in json.loads(text)})
+            case Peers():
+                for peer, pose in poses_in(message).items():
+                    if peer in self.people:  # names come first, unless the server is a strange one
+                        self.people[peer].pose = pose
+            case PeerLeave(peer=gone):
+                for peer in gone.tolist():
+                    self.people.pop(peer, None)
             case BatchDone(left_out=left_out):
                 kept.is_complete = left_out == 0
 

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from .limits import (
+    ASIDE_ALLOWANCE_BYTES,
     CLOSE_DEADLINE_S,
     FRAME_BURST,
     FRAMES_PER_SECOND,
@@ -37,6 +38,8 @@ from .watched_file import ABORT
 DIRECT = "immersive.direct"
 
 Pieces = Sequence[bytes | memoryview]  # of one message, one after another
+
+ASIDE = "immersive.aside"  # in the scope's extensions
 
 _RATE_AT = 160  # of tcpi_delivery_rate in Linux's struct tcp_info, since 4.9: u64
 
@@ -153,6 +156,45 @@ def _delivery_bytes_s(connection: Any) -> int | None:
     return int.from_bytes(info[_RATE_AT:], sys.byteorder) if len(info) == _RATE_AT + 8 else None
 
 
+class Aside:
+    """What goes around a socket's stream, in both directions: small messages that are stale in a moment.
+
+    Diverted messages come to `on_message` from the parser, without queue or task, and do not hold up reading;
+    `send` writes at once. Four thousand of each a second would else take a core for handing over alone.
+    """
+
+    def __init__(self, protocol: AbortingWebSocketProtocol) -> None:
+        self._protocol = protocol
+        self.types: frozenset[int] = frozenset()
+        self.on_message: Callable[[bytes], None] = lambda data: None
+        self.on_room: Callable[[], None] = lambda: None
+
+    def start(
+        self, types: frozenset[int], on_message: Callable[[bytes], None], on_room: Callable[[], None]
+    ) -> None:
+        """Divert messages whose first byte is in `types`; `on_room` is called before a chunk is written."""
+        self.types, self.on_message, self.on_room = types, on_message, on_room
+
+    def stop(self) -> None:
+        """Divert nothing."""
+        self.types, self.on_room = frozenset(), lambda: None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a message written now would go out soon."""
+        protocol = self._protocol
+        return (
+            protocol.handshake_complete
+            and not (protocol.close_sent or protocol.transport.is_closing())
+            and protocol.transport.get_write_buffer_size() <= ASIDE_ALLOWANCE_BYTES
+        )
+
+    def send(self, data: bytes) -> None:
+        """Write a message now, whatever waits."""
+        self._protocol.conn.send_binary(data)
+        self._protocol.transport.write(b"".join(self._protocol.conn.data_to_send()))
+
+
 class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
     """A WebSocket that ends even if the other side reads nothing: `close` alone would wait for it.
 
@@ -164,7 +206,14 @@ class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
     _hear: Callable[[bytes | None], None] | None = None
     _late_pong = b""
 
+    def handle_bytes(self, event: Any) -> None:
+        if event.fin and event.data and event.data[0] in self._aside.types:
+            self._aside.on_message(bytes(event.data))
+        else:
+            super().handle_bytes(event)
+
     def connection_made(self, transport: Any) -> None:
+        self._aside = Aside(self)
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=WRITE_HIGH_WATER_BYTES)
         self._frames_bucket = TokenBucket(FRAMES_PER_SECOND, FRAME_BURST, self.loop.time())
@@ -202,6 +251,7 @@ class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
         if self.response.status_code == 101:
             extensions: dict[str, Any] = self.scope["extensions"]  # type: ignore[assignment]
             extensions[DIRECT] = self  # the application's task begins later
+            extensions[ASIDE] = self._aside
 
     def listen(self, hear: Callable[[bytes | None], None]) -> None:
         """Have `hear` called with every binary message, and None for one of text; it must not raise.
@@ -253,6 +303,7 @@ class AbortingWebSocketProtocol(WebSocketsSansIOProtocol):
         self.transport.write(b"".join(framed))
 
     def resume_writing(self) -> None:
+        self._aside.on_room()  # whoever waits for `writable` comes later
         super().resume_writing()
         if self._late_pong and not self.transport.is_closing():
             self.transport.write(self._late_pong)

@@ -28,6 +28,17 @@ FRAME_BURST = 4_000
 MAX_FRAGMENTS = 64  # of one message; browsers send none, proxies a few
 PARSED_AT_ONCE_BYTES = 4 * 1024
 
+# Presence is written beside the stream while no more than this waits; beyond, it would come too late.
+ASIDE_ALLOWANCE_BYTES = 16 * 1024
+NOTES_PER_SECOND = 0.5  # that one person may say to the others
+NOTE_BURST = 4
+PRESENCE_MESSAGES_PER_SECOND = 25  # 20 poses by a clock that is not ours, and a note now and then
+PRESENCE_MESSAGE_BURST = 120  # poses that a line held back for some seconds come all at once
+
+SERVER_SILENCE_S = 3.0  # after which the people of another server are gone; it speaks every second
+BUS_DEADLINE_S = 2.0  # for Redis to take what is said
+BUS_RETRY_S = 1.0
+
 HELLO_DEADLINE_S = 5.0  # from the upgrade to the first credit
 CREDIT_DEADLINE_S = 30.0  # without credit while chunks wait, or without reading what is sent
 POLL_S = 20.0  # an answer of the stream without sockets that has nothing to say; proxies give up after 30 s

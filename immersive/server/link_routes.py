@@ -92,7 +92,7 @@ def link_routes(services: Services) -> APIRouter:
         """Revoke a link; whoever has it open is sent away within a second."""
         guard.owner(request)
         link = links.revoke(link_id)
-        services.viewers.end_refused()
+        services.viewers.links_changed()
         return LinkResponse(link=link.as_dict())
 
     @router.get("/api/links/{link_id}/opens")

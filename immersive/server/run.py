@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import logging
+import os
 import socket
 import ssl
 import threading
@@ -218,7 +219,19 @@ def _prepare(
         raise
     allow_files(MAX_OPEN_FILES)
     public_url = None if public_url is None else public_url.rstrip("/")
-    services = Services.build(catalog, allowed, page_folder=page_folder, public_url=public_url)
+    try:
+        services = Services.build(
+            catalog,
+            allowed,
+            page_folder=page_folder,
+            public_url=public_url,
+            redis_url=os.environ.get("IMMERSIVE_REDIS"),
+        )
+    except BaseException:
+        catalog.close()
+        for listener in sockets:
+            listener.close()
+        raise
     config = uvicorn_config(build_app(services), cert=cert, key=key, is_proxied=public_url is not None)
     shown = f"[{address}]" if ":" in address else address
     info = ServerInfo(

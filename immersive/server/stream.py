@@ -19,6 +19,7 @@ from streaming.messages import (
     BAD_MESSAGE,
     LINK_REVOKED,
     NOT_FOUND,
+    PRESENCE_TYPES,
     PROTOCOL_VERSION,
     SUBPROTOCOL,
     TICKET_EXPIRED,
@@ -39,6 +40,7 @@ from .deadline import Deadline
 from .http_protocol import DIRECT, Pieces
 from .limits import AT_ONCE_BYTES, CLOSE_DEADLINE_S, CREDIT_DEADLINE_S, HELLO_DEADLINE_S, RETRY_MS
 from .pose_pace import PosePace
+from .presence import Visitor
 from .rates import TokenBucket
 from .services import Services, address_of
 from .viewers import FAILED, GOING_AWAY, Goodbye, Viewer
@@ -57,10 +59,13 @@ async def stream_scene(socket: WebSocket, services: Services) -> None:
     try:
         session = await admit(socket, services, viewer)
         services.viewers.add(viewer)
+        visitor = services.presence.visitor(viewer, socket)
         try:
-            goodbye = await _converse(socket, session, viewer)
+            goodbye = await _converse(socket, session, viewer, visitor)
         finally:
             services.viewers.remove(viewer)
+            if visitor is not None:
+                visitor.leave()
         sent = session.sent_chunk_bytes
     except Refused as refusal:
         goodbye, sent = refusal.goodbye, 0
@@ -144,9 +149,11 @@ def _numbers(
     return numbers
 
 
-async def _converse(socket: WebSocket, session: ViewerSession, viewer: Viewer) -> Goodbye | None:
+async def _converse(
+    socket: WebSocket, session: ViewerSession, viewer: Viewer, visitor: Visitor | None
+) -> Goodbye | None:
     """Run both directions until one ends; return what to say, or None if the other side left."""
-    talk = _Talk(socket, session, viewer)
+    talk = _Talk(socket, session, viewer, visitor)
     directions = (asyncio.create_task(_listen(socket, talk.hear)), asyncio.create_task(talk.run()))
     endings: list[asyncio.Future[Any]] = [*directions, viewer.goodbye]
     done, _ = await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
@@ -175,8 +182,10 @@ async def _listen(socket: WebSocket, hear: Callable[[bytes | None], None]) -> No
 class _Talk:
     """What one viewer says and is told, and when it is given up."""
 
-    def __init__(self, socket: WebSocket, session: ViewerSession, viewer: Viewer) -> None:
-        self._socket, self._session, self._viewer = socket, session, viewer
+    def __init__(
+        self, socket: WebSocket, session: ViewerSession, viewer: Viewer, visitor: Visitor | None
+    ) -> None:
+        self._socket, self._session, self._viewer, self._visitor = socket, session, viewer, visitor
         self._direct = _direct(socket)
         self._clock = asyncio.get_running_loop().time
         self._bucket = TokenBucket(CLIENT_MESSAGES_PER_SECOND, CLIENT_MESSAGE_BURST, self._clock())
@@ -196,6 +205,9 @@ class _Talk:
         """Take in one message (None: one of text); what breaks a rule ends the stream."""
         viewer = self._viewer
         if viewer.goodbye.done():
+            return
+        if self._visitor is not None and data and data[0] in PRESENCE_TYPES:
+            self._visitor.receive(data)  # it came before they were diverted
             return
         if not self._bucket.take(self._clock()):
             viewer.end(TOO_MANY, f"at most {CLIENT_MESSAGES_PER_SECOND} messages a second")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streaming.messages import LINK_REVOKED, NOT_FOUND
@@ -52,6 +53,7 @@ class Viewers:
         self._open: set[Viewer] = set()
         self._addresses: Counter[str] = Counter()
         self.is_draining = False
+        self.on_change: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
         return len(self._open)
@@ -79,10 +81,19 @@ class Viewers:
         """
         while True:
             await asyncio.sleep(REVOCATION_CHECK_S)
-            try:
-                self.end_refused()
-            except StoreError:
-                _log.exception("links could not be checked")
+            self.check_links()
+
+    def check_links(self) -> None:
+        """End the sockets of links that no longer open, if the catalog can be asked."""
+        try:
+            self.end_refused()
+        except StoreError:
+            _log.exception("links could not be checked")
+
+    def links_changed(self) -> None:
+        """End the sockets of links that no longer open, here and on the servers that share the catalog."""
+        self.end_refused()
+        self.on_change()
 
     def end_refused(self) -> None:
         """End the sockets of links that no longer open."""

@@ -118,6 +118,7 @@ async function visit(connect = plainly): Promise<Visit> {
     tree: () => undefined,
     chunk: (chunk) => chunks.push(chunk),
     settled: () => undefined,
+    people: () => undefined,
     connected: () => undefined,
     reconnecting: (waitMs) => waits.push(waitMs),
     failed: (failure) => failures.push(failure),

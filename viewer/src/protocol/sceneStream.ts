@@ -20,6 +20,13 @@ import {
   encodeClientMessage,
   type ChunkMessage,
   type ClientMessage,
+  type PeerJoinMessage,
+  type PeerLeaveMessage,
+  type PeerNamesMessage,
+  type PeerPoseMessage,
+  type PeerSayMessage,
+  type PeersMessage,
+  type SayMessage,
   type SceneJson,
   type TreeMessage,
 } from "./generated";
@@ -33,6 +40,10 @@ export interface ViewPose {
   readonly fovDeg: number;
 }
 
+/** What the others do, and what this visitor tells them. */
+export type PeopleMessage = PeersMessage | PeerLeaveMessage | PeerNamesMessage | PeerSayMessage;
+export type OwnMessage = PeerPoseMessage | PeerJoinMessage | SayMessage;
+
 export interface StreamEvents {
   opened(scene: SceneSummary): void;
   scene(scene: SceneJson): void;
@@ -40,6 +51,8 @@ export interface StreamEvents {
   chunk(chunk: ChunkMessage): void;
   /** Nothing more to come for this pose and budget. */
   settled(leftOut: number): void;
+  /** Of others in the scene. */
+  people(message: PeopleMessage): void;
   reconnecting(waitMs: number): void;
   connected(): void;
   failed(failure: Failure): void;
@@ -86,6 +99,8 @@ export interface ChunkStream {
   refuse(chunk: number, reason: number): void;
   /** Chunks were dropped for want of room; they may come again when they are in view. */
   drop(chunks: readonly number[]): void;
+  /** Tell the others in the scene; not where there is no way to, and nothing is kept for later. */
+  tell(message: OwnMessage): void;
   /** Close for good. Safe to call twice. */
   dispose(): void;
 }
@@ -155,6 +170,11 @@ export class SceneStream implements ChunkStream {
     for (const chunk of chunks) this.held.delete(chunk);
     this.kept.forget(chunks);
     this.send({ type: "evicted", chunks: Uint32Array.from(chunks) });
+  }
+
+  tell(message: OwnMessage): void {
+    // Twenty requests a second are too many, and their answers come too late.
+    if (!this.areSocketsBlocked) this.send(message);
   }
 
   /** Close for good. Safe to call twice. */
@@ -344,6 +364,12 @@ export class SceneStream implements ChunkStream {
       case "batchDone":
         this.retries = 0;
         this.events.settled(message.leftOut);
+        return;
+      case "peers":
+      case "peerLeave":
+      case "peerNames":
+      case "peerSay":
+        this.events.people(message);
         return;
       case "redirect":
         this.retryAfterMs = message.retryMs;
