@@ -7,8 +7,8 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo setup test lint bench bench-inputs bench-delivery bench-fitting bench-gpu bench-assets fuzz faults \
-        sample system clean
+.PHONY: help demo setup test lint bench bench-inputs bench-delivery bench-fitting bench-gpu bench-assets autobahn \
+        fuzz faults sample system clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,8 +59,11 @@ bench: setup ## the table of speeds, bytes and PSNR; rows also go to build/bench
 bench-inputs: setup ## the real clips and photos of the shared test data
 	$(BIN)/python -m tests.bench.real_inputs
 
-bench-delivery: setup ## first pictures, turns, goodput over slow lines (needs root), 200 viewers, pictures for glasses: six minutes
-	$(BIN)/python -m tests.bench delivery over_a_line crowd thin
+bench-delivery: setup ## first pictures, turns, goodput (needs root), crowds, people, hostile ones, pictures for glasses: ten minutes
+	$(BIN)/python -m tests.bench delivery over_a_line crowd presence hostile thin
+
+autobahn: setup ## the WebSocket against Autobahn's cases of RFC 6455, where there is a Python 2.7: two minutes
+	$(BIN)/python -m tests.bench.autobahn
 
 bench-fitting: setup ## held-out PSNR by CPU-seconds, beside the spike and OpenSplat; two hours
 	$(BIN)/python -m tests.bench.fitting
@@ -72,8 +75,9 @@ bench-gpu: setup ## on a machine with a CUDA device and gsplat: steps and fits b
 bench-assets: setup ## bytes beside SPZ and SOG, the tree, rounding; about 10 minutes
 	$(BIN)/python -m tests.bench asset asset_bytes asset_tree
 
-fuzz: setup ## a million random inputs through the kernels, and through each reader of files: an hour on two cores
+fuzz: setup ## a million random inputs through kernels, messages and each reader of files: an hour on two cores
 	$(BIN)/python -m tests.fuzz.kernels
+	$(BIN)/python -m tests.fuzz.messages
 	$(BIN)/python -m tests.fuzz.formats
 
 faults: setup ## a thousand kills while publishing, servers and jobs killed, every power loss of a recording, a machine of a cluster that dies

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -35,17 +35,23 @@ from streaming.messages import (
     Credit,
     Error,
     Hello,
+    PeerJoin,
+    PeerLeave,
+    PeerNames,
+    Peers,
     Ping,
     Pong,
+    Say,
     Scene,
     ServerMessage,
     Tree,
     decode_from_server,
     encode,
 )
+from streaming.peer_pose import PersonPose, pose_message, poses_in
 from streaming.wire import HASH_PREFIX_BYTES
 
-from .credit_window import FIRST_WINDOW_BYTES, CreditWindow
+from .credit_window import FIRST_WINDOW_BYTES, HOLD_S, CreditWindow
 from .errors import ConnectionRefusedByServerError, SceneGrowingError
 from .http_stream import HttpStream
 
@@ -53,6 +59,9 @@ _log = logging.getLogger(__name__)
 
 _HTTP_DEADLINE_S = 10.0
 _SOCKET_DEADLINE_S = 5.0
+# A machine that slept, or left its network, has a socket that is dead and does not say so.
+_ALIVE_INTERVAL_S = 5.0
+_ALIVE_DEADLINE_S = 20.0  # the first window, 256 KB at 128 kbit/s, may stand before the answer
 _PING_INTERVAL_S = 0.25  # an opening that a busy machine drew out is a round trip only until a shorter one
 
 
@@ -76,6 +85,15 @@ class ReceivedScene:
     order: list[int] = field(default_factory=list)  # indices as they came
     chunk_bytes: int = 0  # of chunk messages, headers included
     is_complete: bool = False  # BATCH_DONE with nothing left out
+
+
+@dataclass(slots=True)
+class Person:
+    """Somebody else in the scene."""
+
+    name: str
+    colour: int  # 0xRRGGBB
+    pose: PersonPose | None = None
 
 
 def open_link(link_url: str, *, tls: ssl.SSLContext | None = None) -> OpenedLink:
@@ -190,6 +208,7 @@ async def stream(
         query["pose"] = ",".join(f"{number:.6g}" for number in pose)
     began = time.perf_counter()
     socket, trips = await _open_transport(opened.server_url, urlencode(query), tls, sockets=sockets)
+    connection: SceneConnection | None = None
     try:
         fitting = CreditWindow() if window is None else None
         if fitting is not None:
@@ -200,6 +219,8 @@ async def stream(
             await connection.send(Hello(PROTOCOL_VERSION, max_splats, first_window, prefixes))
         yield connection
     finally:
+        if connection is not None:
+            connection.let_go()
         await socket.close()
 
 
@@ -224,6 +245,8 @@ async def _open_transport(
                 max_queue=None,
                 proxy=None,
                 open_timeout=_SOCKET_DEADLINE_S,
+                ping_interval=_ALIVE_INTERVAL_S,
+                ping_timeout=_ALIVE_DEADLINE_S,
             )
         except (InvalidHandshake, TimeoutError, OSError) as error:
             _log.info("no WebSocket to %s (%s); requests instead", parts.netloc, error)
@@ -247,12 +270,35 @@ class SceneConnection:
         self._socket = socket
         self._window = window  # None: it stays as it began
         self._pinged_at = 0.0
+        self._holding: asyncio.Task[None] | None = None  # credit, for a moment
         self.opened = opened
         self.received = ReceivedScene()
+        self.people: dict[int, Person] = {}  # who else is there, once `join` or `pose` was called
 
     async def send(self, message: ClientMessage) -> None:
         """Send one message."""
         await self._socket.send(encode(message))
+
+    def let_go(self) -> None:
+        """Leave nothing behind that would still send."""
+        if self._holding is not None:
+            self._holding.cancel()
+
+    async def join(self, name: str = "", colour: int = 0) -> None:
+        """Begin to see the others, by a name and a colour 0xRRGGBB; empty and 0: the server chooses."""
+        await self.send(PeerJoin(colour, name))
+
+    async def pose(self, pose: PersonPose) -> None:
+        """Say where this person is, at most 20 times a second.
+
+        Raises:
+            ProtocolError: A number is not finite or too large, or a quaternion is zero.
+        """
+        await self.send(pose_message(pose))
+
+    async def say(self, text: str) -> None:
+        """Say something to those who are near, one line of 200 characters, one in two seconds."""
+        await self.send(Say(text))
 
     def cut(self) -> None:
         """Lose the connection without a word, as when a lid is closed."""
@@ -312,6 +358,15 @@ class SceneConnection:
                 await self._give_back(CHUNK_HEADER_BYTES + len(glb))
             case Pong(time_ms=time_ms) if self._window is not None:
                 self._window.measure_round_trip(time.perf_counter() - time_ms / 1000)
+            case PeerNames(json=text):
+                self.people.update({peer: Person(name, colour) for peer, colour, name in json.loads(text)})
+            case Peers():
+                for peer, pose in poses_in(message).items():
+                    if peer in self.people:  # names come first, unless the server is a strange one
+                        self.people[peer].pose = pose
+            case PeerLeave(peer=gone):
+                for peer in gone.tolist():
+                    self.people.pop(peer, None)
             case BatchDone(left_out=left_out):
                 kept.is_complete = left_out == 0
 
@@ -323,8 +378,17 @@ class SceneConnection:
                 await self.send(Ping(now * 1000))
             self._window.arrive(count, now)
             count = self._window.release(count)
+            if count == 0 and self._holding is None:
+                self._holding = asyncio.create_task(self._give_back_later(self._window))
         if count > 0:
             await self.send(Credit(count))
+
+    async def _give_back_later(self, window: CreditWindow) -> None:
+        await asyncio.sleep(HOLD_S)
+        self._holding = None
+        if (count := window.flush()) > 0:
+            with suppress(ConnectionClosed, ConnectionRefusedByServerError):  # `receive` says so
+                await self.send(Credit(count))
 
     def _check(self, index: int) -> None:
         tree = self.received.tree

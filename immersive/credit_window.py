@@ -17,6 +17,9 @@ _BUSY_S = 0.01
 _SPAN_S = 0.4  # rates are judged over at least this long, so that one burst out of a buffer does not count
 # The best of so many spans counts: a window sized for a busy moment would keep the line at that.
 _SPANS = 8
+# Less than this part of the window is held back for HOLD_S: the server does something for every message.
+_PARTS = 8
+HOLD_S = 0.05
 
 
 class CreditWindow:
@@ -28,6 +31,7 @@ class CreditWindow:
         self._span_start = 0.0
         self._span_bytes = 0
         self._bytes_s: deque[float] = deque(maxlen=_SPANS)
+        self._owed = 0
 
     def measure_round_trip(self, seconds: float) -> None:
         """Note how long an answer took; the shortest counts, the others have waited in queues."""
@@ -43,10 +47,19 @@ class CreditWindow:
             self._span_bytes = 0
 
     def release(self, count: int) -> int:
-        """Return the credit for `count` bytes taken in: more as the window grows, less as it shrinks."""
-        change = max(-count, self._target() - self.bytes)
+        """Take `count` bytes as used up, and return the credit to give now; 0: none before HOLD_S is over.
+
+        More is given than was used while the window grows, less while it shrinks.
+        """
+        self._owed += count
+        return self.flush() if self._owed * _PARTS >= self.bytes else 0
+
+    def flush(self) -> int:
+        """Return the credit that was held back."""
+        owed, self._owed = self._owed, 0
+        change = max(-owed, self._target() - self.bytes) if owed else 0
         self.bytes += change
-        return count + change
+        return owed + change
 
     def _target(self) -> int:
         if not self._bytes_s or math.isinf(self._round_trip_s):

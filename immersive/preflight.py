@@ -101,11 +101,12 @@ def main():
     """
     gaps = missing()
     if "--install" in sys.argv:
-        # strace records what a store asks of the disk, for the power losses that tests replay; PostgreSQL is
-        # what the store for several servers is tested against.
+        # strace records what a store asks of the disk, for the power losses that tests replay; PostgreSQL and
+        # Redis are what several servers are tested against.
         further = [] if find_chromium() else ["chromium"]
         further += [] if shutil.which("strace") else ["strace"]
         further += [] if any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) else ["postgresql"]
+        further += [] if shutil.which("redis-server") else ["redis-server"]
         if install(_packages(gaps) + further):
             gaps = missing()
         if find_chromium() is None:

@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from .catalog import Catalog
-from .errors import ExpiredLinkError, LinkPasswordError, RevokedLinkError, UnknownLinkError, UsedUpLinkError
+from .errors import (
+    ExpiredLinkError,
+    LinkError,
+    LinkPasswordError,
+    RevokedLinkError,
+    UnknownLinkError,
+    UsedUpLinkError,
+)
 from .link_audit import LinkAudit, LinkOpen, OpenResult, Visitor
 from .link_terms import (
     SCOPES,
@@ -68,6 +75,16 @@ class ShareLink:
             "open_count", "has_password",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names} | {"embed_origins": list(self.embed_origins)}
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Someone who wants a link opened."""
+
+    link_id: str
+    secret: str | None  # None: proved to have opened it before
+    visitor: Visitor = _NOBODY
+    is_password: bool = False  # whether the right one was given, where the link has one
 
 
 class Links:
@@ -145,24 +162,66 @@ class Links:
             LinkPasswordError: The right secret, and no or the wrong password. Nothing else is told.
             RevokedLinkError, ExpiredLinkError, UsedUpLinkError: Both right, too late.
         """
+        # Comparing passwords takes a tenth of a second, which nobody else's write should wait for.
+        is_password = self._is_password(link_id, secret, password)
+        return _link_or_raise(self.open_together([Opening(link_id, secret, visitor, is_password)])[0])
+
+    def reopen(self, link_id: str, *, visitor: Visitor = _NOBODY) -> ShareLink:
+        """Return a link to whoever proved to have opened it before; noted, but not counted again.
+
+        Raises:
+            UnknownLinkError, RevokedLinkError, ExpiredLinkError: It cannot be used any more.
+        """
+        return _link_or_raise(self.open_together([Opening(link_id, None, visitor)])[0])
+
+    def open_together(self, openings: Sequence[Opening]) -> list[ShareLink | LinkError]:
+        """Do what `open` and `reopen` do for each, and return what each returns or raises.
+
+        All are on the disk when it returns: one flush for two hundred instead of two hundred.
+        """
+        found: list[ShareLink | LinkError] = []
+        with self._database.transaction():
+            for opening in openings:
+                try:
+                    found.append(self._open(opening))
+                except LinkError as error:
+                    found.append(error)
+        return found
+
+    def _open(self, opening: Opening) -> ShareLink:
+        """Open one within a transaction. What is refused has written its note and nothing else."""
+        link_id, visitor = opening.link_id, opening.visitor
+        if opening.secret is None:
+            link = self.get(link_id)
+            self.check(link)
+            self._note(link_id, "again", visitor)
+            return link
         rows = self._database.read("SELECT * FROM link WHERE id = ?", (link_id,))
         wanted = bytes(rows[0]["secret_sha256"]) if rows else _NO_HASH
-        is_right = hmac.compare_digest(wanted, _hash(secret))
+        is_right = hmac.compare_digest(wanted, _hash(opening.secret))
         if not rows or not (is_right or rows[0]["visibility"] == "public"):
             self._note(link_id, "wrong_secret", visitor)
             raise UnknownLinkError(f"link {link_id[:40]!r} does not exist or its secret is wrong")
-        password_hash = rows[0]["password_argon2"]
-        if password_hash is not None and not is_password(password, password_hash):
+        if rows[0]["password_argon2"] is not None and not opening.is_password:
             self._note(link_id, "wrong_password", visitor)
             raise LinkPasswordError(f"link {link_id!r} needs its password")
         try:
             self.check(_link(rows[0]))
-            with self._database.transaction():
-                self._count(link_id, visitor)
+            self._count(link_id, visitor)
         except (RevokedLinkError, ExpiredLinkError, UsedUpLinkError) as error:
             self._note(link_id, _RESULTS[type(error)], visitor)
             raise
         return self.get(link_id)
+
+    def _is_password(self, link_id: str, secret: str, password: str) -> bool:
+        rows = self._database.read(
+            "SELECT secret_sha256, password_argon2, visibility FROM link WHERE id = ?", (link_id,)
+        )
+        if not rows or rows[0]["password_argon2"] is None:
+            return True
+        is_right = hmac.compare_digest(bytes(rows[0]["secret_sha256"]), _hash(secret))
+        may_ask = is_right or rows[0]["visibility"] == "public"
+        return may_ask and is_password(password, rows[0]["password_argon2"])
 
     def _count(self, link_id: str, visitor: Visitor) -> None:
         changed = self._database.write(
@@ -176,22 +235,10 @@ class Links:
             raise UsedUpLinkError(
                 f"link {link_id!r} was opened {link.open_count} times, as often as it may be"
             )
-        self._audit.add(link_id, "opened", visitor, self._catalog.now())
-
-    def reopen(self, link_id: str, *, visitor: Visitor = _NOBODY) -> ShareLink:
-        """Return a link to whoever proved to have opened it before; noted, but not counted again.
-
-        Raises:
-            UnknownLinkError, RevokedLinkError, ExpiredLinkError: It cannot be used any more.
-        """
-        link = self.get(link_id)
-        self.check(link)
-        self._note(link_id, "again", visitor)
-        return link
+        self._note(link_id, "opened", visitor)
 
     def _note(self, link_id: str, result: OpenResult, visitor: Visitor) -> None:
-        with self._database.transaction():
-            self._audit.add(link_id, result, visitor, self._catalog.now())
+        self._audit.add(link_id, result, visitor, self._catalog.now())
 
     def opens(self, link_id: str) -> list[LinkOpen]:
         """Return who opened a link or tried to, newest first, the latest thousand.
@@ -278,6 +325,12 @@ _RESULTS: dict[type[Exception], OpenResult] = {
     ExpiredLinkError: "expired",
     UsedUpLinkError: "used_up",
 }
+
+
+def _link_or_raise(found: ShareLink | LinkError) -> ShareLink:
+    if isinstance(found, LinkError):
+        raise found
+    return found
 
 
 def _new_id() -> str:

@@ -18,7 +18,12 @@ from reconstruction.reports import QualityReport, WalkabilityReport
 from . import messages
 from .asset import Manifest, Portal, Sound, Spawn
 from .devices import PAGE_DEVICES, Device
-from .limits import MAX_BUDGET_SPLATS, MAX_CLIENT_MESSAGE_BYTES, MAX_CREDIT_BYTES
+from .limits import (
+    MAX_BUDGET_SPLATS,
+    MAX_CLIENT_MESSAGE_BYTES,
+    MAX_CREDIT_BYTES,
+    PRESENCE_TICKS_PER_SECOND,
+)
 from .wire import HASH_PREFIX_BYTES, layout_of
 
 _PAGE: Final = Path(__file__).resolve().parents[1] / "viewer" / "src"
@@ -34,9 +39,16 @@ _CONSTANTS: Final[dict[str, str | int]] = {
     "MAX_CLIENT_MESSAGE_BYTES": MAX_CLIENT_MESSAGE_BYTES,
     "MAX_CREDIT_BYTES": MAX_CREDIT_BYTES,
     "MAX_BUDGET_SPLATS": MAX_BUDGET_SPLATS,
+    "PRESENCE_TICKS_PER_SECOND": PRESENCE_TICKS_PER_SECOND,
+    "PEER_LEFT_HAND": messages.PEER_LEFT_HAND,
+    "PEER_RIGHT_HAND": messages.PEER_RIGHT_HAND,
+    "PEER_EXPONENT_SHIFT": messages.PEER_EXPONENT_SHIFT,
+    "PEER_LARGEST_EXPONENT": messages.PEER_LARGEST_EXPONENT,
+    "PEER_HAND_BYTES": messages.PEER_HAND_BYTES,
 }
 _DATA_VIEW: Final = {
     "u8": ("Uint8", 1),
+    "i16": ("Int16", 2),
     "u16": ("Uint16", 2),
     "u32": ("Uint32", 4),
     "f32": ("Float32", 4),
@@ -48,7 +60,14 @@ _TAIL_TYPES: Final = {
     "u32s": "Uint32Array",
     "prefixes": "Uint8Array",
 }
-_COLUMN_ARRAYS: Final = {"u8": "Uint8Array", "u32": "Uint32Array", "i32": "Int32Array", "f32": "Float32Array"}
+_VECTORS: Final = {"vec3": "f32", "i16vec3": "i16"}
+_COLUMN_ARRAYS: Final = {
+    "u8": "Uint8Array",
+    "u16": "Uint16Array",
+    "u32": "Uint32Array",
+    "i32": "Int32Array",
+    "f32": "Float32Array",
+}
 
 _PREAMBLE: Final = """\
 // Made by `python -m streaming.codegen` from streaming/messages.py. Do not edit.
@@ -162,7 +181,7 @@ def _interface(message: type) -> str:
 def _field_type(place: str) -> str:
     if place in _DATA_VIEW:
         return "number"
-    if place == "vec3":
+    if place in _VECTORS:
         return "Vec3"
     if place.startswith("column:"):
         return _COLUMN_ARRAYS[place.split(":")[1]]
@@ -183,11 +202,19 @@ def _encoder() -> str:
 def _encode_case(message: Any) -> list[str]:
     layout = layout_of(message)
     tail_name = camel(layout.tail[0]) if layout.tail else ""
-    sizes = {"u32s": f"4 * message.{tail_name}.length", "prefixes": f"message.{tail_name}.length"}
+    sizes = {
+        "u32s": f"4 * message.{tail_name}.length",
+        "prefixes": f"message.{tail_name}.length",
+        "bytes": f"message.{tail_name}.length",
+        "utf8": f"{tail_name}Bytes.length",
+    }
     tail_bytes = sizes[layout.tail[1]] if layout.tail else "0"
     is_bare = not layout.head_fields and not (layout.tail and layout.tail[1] == "u32s")
     names = "[bytes]" if is_bare else "[bytes, view]"
-    lines = [f"const {names} = start({message.TYPE:#04x}, {layout.head.size}, {tail_bytes});"]
+    lines = []
+    if layout.tail and layout.tail[1] == "utf8":
+        lines.append(f"const {tail_name}Bytes = new TextEncoder().encode(message.{tail_name});")
+    lines += [f"const {names} = start({message.TYPE:#04x}, {layout.head.size}, {tail_bytes});"]
     at = 1
     for item in fields(message):
         name, place = camel(item.name), item.metadata["wire"]
@@ -196,12 +223,15 @@ def _encode_case(message: Any) -> list[str]:
             endian = ", true" if size > 1 else ""
             lines.append(f"view.set{setter}({at}, message.{name}{endian});")
             at += size
-        elif place == "vec3":
+        elif place in _VECTORS:
+            setter, size = _DATA_VIEW[_VECTORS[place]]
             for axis in range(3):
-                lines.append(f"view.setFloat32({at + 4 * axis}, message.{name}[{axis}], true);")
-            at += 12
-        elif place == "prefixes":
+                lines.append(f"view.set{setter}({at + size * axis}, message.{name}[{axis}], true);")
+            at += 3 * size
+        elif place in ("prefixes", "bytes"):
             lines.append(f"bytes.set(message.{name}, {layout.head.size});")
+        elif place == "utf8":
+            lines.append(f"bytes.set({name}Bytes, {layout.head.size});")
         elif place == "u32s":
             lines.append(
                 f"message.{name}.forEach((value, index) =>"

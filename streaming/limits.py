@@ -36,6 +36,15 @@ MAX_BUDGET_SPLATS = 50_000_000
 CLIENT_MESSAGES_PER_SECOND = 60
 CLIENT_MESSAGE_BURST = 120
 
+# People who see each other in one scene; the table of who was shown whom is its square. Beyond, one only
+# looks on: nobody tells 256 figures apart.
+MAX_PEOPLE_IN_ROOM = 256
+MAX_PERSON_NAME_CHARACTERS = 24  # a line over a head
+MAX_PERSON_NAME_BYTES = 256  # on the wire, before it is made fit to be shown
+PRESENCE_TICKS_PER_SECOND = 20
+MAX_SAID_CHARACTERS = 200  # a note, read while one stands there
+MAX_SAID_BYTES = 1600  # on the wire
+
 # --- Files ------------------------------------------------------------------------------------------
 
 # Nothing larger is read whole into memory; 20 M splats in the widest format (PLY, degree 3) are 5 GB.

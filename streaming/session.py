@@ -12,6 +12,7 @@ import json
 import math
 from collections import deque
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,11 +39,11 @@ from .messages import (
     tree_of,
 )
 from .priority import ChunkPriority
-from .wire import HASH_PREFIX_BYTES
+from .wire import HASH_PREFIX_BYTES, layout_of
 
 DEFAULT_MAX_SPLATS = 500_000  # what a stand-alone headset draws; a desktop asks for more
 DEFAULT_FOV_DEG = 90.0
-
+_CHUNK_HEAD = layout_of(Chunk).head
 # First pictures and floors are not weighed against detail.
 _ROOT_SCORE = np.float32(3e38)
 _COLLIDER_SCORE = np.float32(1e38)
@@ -65,6 +66,7 @@ class StreamedScene:
     is_sound: NDArray[np.bool_]
     is_harmonics: NDArray[np.bool_]
     splat_growth: NDArray[np.int64]  # splats that showing the chunk adds to what is alive
+    children: tuple[NDArray[np.intp], ...]  # of each chunk, the chunks that need it first
     priority: ChunkPriority
     by_hash_prefix: dict[bytes, tuple[int, ...]]
     start_pose: Pose
@@ -109,6 +111,7 @@ class StreamedScene:
             is_sound=tree.kind == CHUNK_KINDS.index("sound"),
             is_harmonics=tree.kind == CHUNK_KINDS.index("sh"),
             splat_growth=np.where(is_splats, tree.splat_count.astype(np.int64) - replaced, 0),
+            children=_children_of(tree.parent),
             priority=ChunkPriority.prepare(asset),
             by_hash_prefix=by_prefix,
             start_pose=_pose_at_spawn(asset),
@@ -154,6 +157,8 @@ class ViewerSession:
         self._resent: set[int] = set()
         self._alive = 0  # splats that the viewer shows
         self._is_done_told = False
+        self._choice: int | None = None
+        self._is_chosen = False  # whether `_choice` still holds
         self._look(self._pose)
 
     @property
@@ -192,20 +197,25 @@ class ViewerSession:
 
     def next_to_send(self) -> bytes | None:
         """Return the next message, or None until `receive` changes something."""
+        parts = self.next_parts()
+        return None if parts is None else b"".join(parts)
+
+    def next_parts(self) -> tuple[bytes | memoryview, ...] | None:
+        """Return the next message as pieces that lie one after another; a chunk's bytes are not copied."""
         if self._replies:
-            return self._replies.popleft()
+            return (self._replies.popleft(),)
         if not self.has_begun:
             return None
         best = self._best()
         if not self._has_described and (best is None or not self.scene.is_root[best]):
             self._has_described = True
             self._replies.append(self.scene.tree_message)
-            return self.scene.scene_message
+            return (self.scene.scene_message,)
         if best is None:
             return self._batch_done()
         if self.credit <= 0:
             return None
-        return self._chunk_message(best)
+        return self._chunk_parts(best)
 
     def _look(self, pose: Pose) -> None:
         self._pose = pose
@@ -220,9 +230,16 @@ class ViewerSession:
         is_ready &= ~self._dropped | self._in_view
         self._score = np.where(is_ready, self._wanted, _NOT_NOW)
         self._is_done_told = False
+        self._is_chosen = False
 
     def _best(self) -> int | None:
-        """Return the chunk to send now; lays aside those that the budget has no room for."""
+        """Return the chunk to send now; credit and pings do not change which."""
+        if not self._is_chosen:
+            self._choice, self._is_chosen = self._choose(), True
+        return self._choice
+
+    def _choose(self) -> int | None:
+        """Find the best that is ready; lays aside those that the budget has no room for."""
         while True:
             best = int(self._score.argmax())
             if self.scene.is_harmonics[best]:
@@ -244,29 +261,36 @@ class ViewerSession:
             self._alive += growth if is_held else -growth
             self._sent[index] = is_held
 
-    def _chunk_message(self, index: int) -> bytes:
+    def _chunk_parts(self, index: int) -> tuple[bytes | memoryview, ...]:
         info = self.scene.asset.chunks[index]
         self._hold(index, is_held=True)
         self._dropped[index] = False
         self._score[index] = _NOT_NOW
-        is_wanted = ~self._sent & ~self._unwanted & (~self._dropped | self._in_view)
-        ready = np.flatnonzero((self.scene.parent == index) & is_wanted)
-        self._score[ready] = self._wanted[ready]
+        self._is_chosen = False
+        children = self.scene.children[index]
+        if len(children):
+            is_wanted = ~self._sent[children] & ~self._unwanted[children]
+            is_wanted &= ~self._dropped[children] | self._in_view[children]
+            ready = children[is_wanted]
+            self._score[ready] = self._wanted[ready]
         kind = CHUNK_KINDS.index(info.kind)
-        header = encode(Chunk(kind, info.level, index, self._pose.epoch, self._next_seq, b""))
-        pack = memoryview(self.scene.asset.pack)
-        message = b"".join((header, pack[info.byte_offset : info.byte_offset + info.byte_length]))
+        # What `encode` makes of a Chunk without bytes, at a tenth of the time.
+        header = _CHUNK_HEAD.pack(Chunk.TYPE, kind, info.level, index, self._pose.epoch, self._next_seq)
+        length = len(header) + info.byte_length
         self._next_seq += 1
-        self.credit -= len(message)
-        self.sent_chunk_bytes += len(message)
+        self.credit -= length
+        self.sent_chunk_bytes += length
         self._is_done_told = False
-        return message
+        return header, memoryview(self.scene.asset.pack)[
+            info.byte_offset : info.byte_offset + info.byte_length
+        ]
 
-    def _batch_done(self) -> bytes | None:
+    def _batch_done(self) -> tuple[bytes] | None:
         if self._is_done_told:
             return None
         self._is_done_told = True
-        return encode(BatchDone(self._pose.epoch, int(np.count_nonzero(~self._sent & ~self._unwanted))))
+        left_out = int(np.count_nonzero(~self._sent & ~self._unwanted))
+        return (encode(BatchDone(self._pose.epoch, left_out)),)
 
     def _greet(self, hello: Hello) -> None:
         if hello.version != PROTOCOL_VERSION:
@@ -326,6 +350,12 @@ def _scene_json(asset: SplatAsset, scene_id: str, version: str) -> str:
     if len(text.encode()) > MAX_MANIFEST_BYTES:
         raise AssetFormatError(f"manifest must be at most {MAX_MANIFEST_BYTES} bytes, got {len(text)}")
     return text
+
+
+def _children_of(parent: NDArray[np.int32]) -> tuple[NDArray[np.intp], ...]:
+    by_parent = np.argsort(parent, kind="stable")
+    starts = np.searchsorted(parent[by_parent], np.arange(len(parent) + 1))
+    return tuple(by_parent[first:last] for first, last in pairwise(starts))
 
 
 def _pose_at_spawn(asset: SplatAsset) -> Pose:

@@ -22,9 +22,10 @@ from .limits import MAX_CHUNKS
 HASH_PREFIX_BYTES: Final = 8  # of sha256, in lists of chunks held: a clash in 65 000 chunks is 1 in 2^33
 
 _SCALARS: Final = {"u8": "B", "u16": "H", "u32": "I", "f32": "f", "f64": "d"}
-_VECTORS: Final = {"vec3": "3f"}
+_VECTORS: Final = {"vec3": "3f", "i16vec3": "3h"}
 _ELEMENTS: Final[dict[str, np.dtype[Any]]] = {
     "u8": np.dtype("u1"),
+    "u16": np.dtype("<u2"),
     "u32": np.dtype("<u4"),
     "i32": np.dtype("<i4"),
     "f32": np.dtype("<f4"),
@@ -34,9 +35,10 @@ _ELEMENTS: Final[dict[str, np.dtype[Any]]] = {
 def wire(layout: str, doc: str) -> dict[str, str]:
     """Return the metadata that gives a dataclass field its place on the wire.
 
-    Layouts: a scalar (`u8` `u16` `u32` `f32` `f64`), `vec3` (three f32), and, last in a message, one of
-    `utf8`, `bytes`, `u32s`, `prefixes` (8 bytes each), or any number of `column:ELEMENT:WIDTH`, which
-    share the rest of the message: as many rows as fit, one whole column after another.
+    Layouts: a scalar (`u8` `u16` `u32` `f32` `f64`), `vec3` (three f32), `i16vec3` (three i16), and, last in
+    a message, one of `utf8`, `bytes`, `u32s`, `prefixes` (8 bytes each), or any number of
+    `column:ELEMENT:WIDTH`, which share the rest of the message: as many rows as fit, one whole column after
+    another.
     """
     return {"wire": layout, "doc": doc}
 

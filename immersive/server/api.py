@@ -61,7 +61,7 @@ def api_routes(services: Services) -> APIRouter:
             has_sound=body.has_sound,
             visibility=body.visibility,
         )
-        services.viewers.end_refused()  # public links of a scene that no longer is
+        services.viewers.links_changed()  # public links of a scene that no longer is
         return EditedScene(scene=record.as_dict(), edit=catalog.edits(record.id).as_dict())
 
     @router.post("/api/scenes/{scene_id}/remix")
@@ -85,7 +85,7 @@ def api_routes(services: Services) -> APIRouter:
         """Delete a scene, its links and its pack."""
         guard.owner(request)
         record = catalog.delete(scene_id)
-        services.viewers.end_refused()
+        services.viewers.links_changed()
         return SceneResponse(scene=record.as_dict())
 
     @router.get("/api/scenes/{scene_id}/pack", response_class=FileResponse)

@@ -31,14 +31,18 @@ def build_app(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.catalog.sweep()
-        watch = asyncio.create_task(services.viewers.watch())
+        works = [services.viewers.watch, services.presence.run]
+        if services.bus is not None:
+            works.append(services.bus.run)
+        tasks = [asyncio.create_task(work()) for work in works]
         with supervised(services.catalog.home):
             yield
         services.studio.close()
         await services.loops.close()
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
     app = FastAPI(
         title="Immersive",

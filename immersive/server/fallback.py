@@ -36,6 +36,7 @@ from streaming.session import ViewerSession
 from .access import Pass
 from .failures import failure
 from .limits import CREDIT_DEADLINE_S, HELLO_DEADLINE_S, POLL_GAP_S, POLL_S
+from .pose_pace import PosePace
 from .rates import TokenBucket
 from .services import Services, address_of
 from .stream import Refused, admit, farewell
@@ -43,7 +44,7 @@ from .viewers import GOING_AWAY, Viewer
 
 _log = logging.getLogger(__name__)
 
-_LENGTH = struct.Struct("<I")
+FRAME_LENGTH = struct.Struct("<I")
 # No proxy may keep, change or (nginx) gather what is streamed.
 _HEADERS = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 _STATUS = {
@@ -59,7 +60,7 @@ _STATUS = {
 def fallback_routes(services: Services) -> APIRouter:
     """Return the two routes."""
     router = APIRouter()
-    streams: dict[str, _Stream] = {}
+    streams: dict[str, RequestStream] = {}
 
     @router.post("/api/stream")
     async def open_stream(request: Request) -> Response:
@@ -73,7 +74,7 @@ def fallback_routes(services: Services) -> APIRouter:
             status, code = _STATUS[refused.goodbye.code]
             return failure(status, code, refused.goodbye.text, None)
         name = secrets.token_urlsafe(24)
-        stream = streams[name] = _Stream(session, viewer, on_end=lambda: _forget(name))
+        stream = streams[name] = RequestStream(session, viewer, on_end=lambda: _forget(name))
         services.viewers.add(viewer)
         return _response(stream.answer(wait_s=0.0), {"X-Stream": name})
 
@@ -106,7 +107,7 @@ def _response(frames: AsyncIterator[bytes], headers: dict[str, str]) -> Response
     return StreamingResponse(frames, media_type="application/octet-stream", headers=_HEADERS | headers)
 
 
-class _Stream:
+class RequestStream:
     """One viewer between its requests. `on_end` is called once."""
 
     def __init__(self, session: ViewerSession, viewer: Viewer, on_end: Callable[[], None]) -> None:
@@ -116,9 +117,10 @@ class _Stream:
         self._bucket = TokenBucket(CLIENT_MESSAGES_PER_SECOND, CLIENT_MESSAGE_BURST, self._loop.time())
         self._hello_by = self._loop.time() + HELLO_DEADLINE_S
         self._credit_by = math.inf
+        self._pace = PosePace(session.receive, self._obeyed)
         self._turn = 0
         self._answering = 0
-        self._has_ended = False
+        self.has_ended = False
         self._wake = asyncio.Event()
         self._gap: asyncio.TimerHandle | None = None
         viewer.goodbye.add_done_callback(lambda _: self._ended_by_server())
@@ -131,11 +133,16 @@ class _Stream:
             for number, message in enumerate(_messages(body)):
                 if number and not self._bucket.take(self._loop.time()):
                     raise Refused(TOO_MANY, f"at most {CLIENT_MESSAGES_PER_SECOND} messages a second")
-                self.session.receive(message)
+                self._pace.take(message)
         except ProtocolError as error:
-            self.viewer.end(BAD_MESSAGE, str(error))
+            self._obeyed(error)
         except Refused as refused:
             self.viewer.end(refused.goodbye.code, refused.goodbye.text)
+
+    def _obeyed(self, error: ProtocolError | None) -> None:
+        if error is not None:
+            self.viewer.end(BAD_MESSAGE, str(error))
+        self._wake.set()
 
     async def answer(self, *, wait_s: float) -> AsyncIterator[bytes]:
         """Yield frames until there is nothing to say, waiting up to `wait_s` for something to say at all."""
@@ -148,22 +155,22 @@ class _Stream:
         is_whole = False
         try:
             async for message in self._said(turn, self._loop.time() + wait_s):
-                yield _LENGTH.pack(len(message)) + message
+                yield FRAME_LENGTH.pack(len(message)) + message
             is_whole = True
         finally:
             self._answering -= 1
             # An answer that broke off has lost messages that the session thinks are sent.
             if not is_whole:
-                self._end()
+                self.end()
             elif self._answering == 0:
-                self._gap = self._loop.call_later(POLL_GAP_S, self._end)
+                self._gap = self._loop.call_later(POLL_GAP_S, self.end)
 
     async def _said(self, turn: int, until: float) -> AsyncIterator[bytes]:
         has_spoken = False
         while turn == self._turn:
             if self.viewer.goodbye.done():
                 yield farewell(self.viewer.goodbye.result())
-                self._end()
+                self.end()
                 return
             self._wake.clear()
             bytes_before = self.session.sent_chunk_bytes
@@ -198,11 +205,13 @@ class _Stream:
         if self._answering > 0:
             return  # the answer says why
         if self.viewer.goodbye.result().code == GOING_AWAY:
-            self._end()  # there will be nobody to tell its next request
+            self.end()  # there will be nobody to tell its next request
 
-    def _end(self) -> None:
-        if not self._has_ended:
-            self._has_ended = True
+    def end(self) -> None:
+        """Be over, without a word. Safe to call twice."""
+        if not self.has_ended:
+            self.has_ended = True
+            self._pace.close()
             if self._gap is not None:
                 self._gap.cancel()
             self._on_end()
@@ -211,10 +220,10 @@ class _Stream:
 def _messages(body: bytes) -> Iterator[bytes]:
     at = 0
     while at < len(body):
-        if at + _LENGTH.size > len(body):
+        if at + FRAME_LENGTH.size > len(body):
             raise ProtocolError("a frame must have a length of 4 bytes")
-        (length,) = _LENGTH.unpack_from(body, at)
-        at += _LENGTH.size
+        (length,) = FRAME_LENGTH.unpack_from(body, at)
+        at += FRAME_LENGTH.size
         if at + length > len(body):
             raise ProtocolError(f"a frame must hold {length} bytes, got {len(body) - at}")
         yield body[at : at + length]

@@ -20,6 +20,24 @@ NOT_SENT_S = 0.01
 NOT_SENT_LEAST_BYTES = 16 * 1024
 NOT_SENT_MOST_BYTES = 128 * 1024
 WRITE_HIGH_WATER_BYTES = 16 * 1024  # the same for what asyncio holds
+AT_ONCE_BYTES = 16 * 1024  # small messages go together until there are so many bytes of them
+
+# WebSocket frames of any kind from one viewer. A CREDIT for each 8 KB of 100 Mbit/s makes 1,500 a second.
+FRAMES_PER_SECOND = 2_000
+FRAME_BURST = 4_000
+MAX_FRAGMENTS = 64  # of one message; browsers send none, proxies a few
+PARSED_AT_ONCE_BYTES = 4 * 1024
+
+# Presence is written beside the stream while no more than this waits; beyond, it would come too late.
+ASIDE_ALLOWANCE_BYTES = 16 * 1024
+NOTES_PER_SECOND = 0.5  # that one person may say to the others
+NOTE_BURST = 4
+PRESENCE_MESSAGES_PER_SECOND = 25  # 20 poses by a clock that is not ours, and a note now and then
+PRESENCE_MESSAGE_BURST = 120  # poses that a line held back for some seconds come all at once
+
+SERVER_SILENCE_S = 3.0  # after which the people of another server are gone; it speaks every second
+BUS_DEADLINE_S = 2.0  # for Redis to take what is said
+BUS_RETRY_S = 1.0
 
 HELLO_DEADLINE_S = 5.0  # from the upgrade to the first credit
 CREDIT_DEADLINE_S = 30.0  # without credit while chunks wait, or without reading what is sent
@@ -45,6 +63,9 @@ ALL_PAIRINGS_PER_MINUTE = 60  # tries of all addresses: codes are short
 MAX_PAIRING_CODES = 1_000
 MAX_ADDRESSES = 10_000  # remembered for rate limits
 MAX_CONNECTIONS = 1_500  # of any kind; beyond, uvicorn answers 503
+# So that no single address can have all of them: a page uses a dozen, and sockets are limited already.
+MAX_CONNECTIONS_PER_ADDRESS = 200
+MAX_OPEN_FILES = 4_096  # connections, packs and the catalog
 
 SCENES_IN_MEMORY = 8  # packs of 10 to 50 MB
 RETRY_MS = 1_500  # told to viewers of a server that goes down

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Request
 
 from ..errors import UnknownLinkError
 from ..growing import growth_of
-from ..share import ShareLink
+from ..share import Opening, ShareLink
 from .card_routes import shown_link
 from .failures import AccessError, TooManyRequestsError
 from .guard import Guard, visitor_of
 from .limits import BEARER_LIFETIME_S, TICKET_LIFETIME_S
 from .opened_scene import describe_scene
+from .openings import Openings
 from .schemas import (
     CreatedLink,
     CreateLinkRequest,
@@ -33,6 +34,7 @@ def link_routes(services: Services) -> APIRouter:
     """Return the routes below `/api/links`, and those that make and list a scene's links."""
     router = APIRouter()
     catalog, links, guard = services.catalog, services.links, Guard(services)
+    openings = Openings(links)
 
     @router.post("/api/links/{link_id}/open")
     async def open_link(link_id: str, body: OpenLinkRequest, request: Request) -> OpenLinkResponse:
@@ -78,9 +80,9 @@ def link_routes(services: Services) -> APIRouter:
     async def opened(link_id: str, body: OpenLinkRequest, request: Request) -> ShareLink:
         visitor = visitor_of(request)
         if guard.returning(request, link_id):
-            return links.reopen(link_id, visitor=visitor)
+            return await openings.open(Opening(link_id, None, visitor))
         if not needs_password(link_id, body.secret):
-            return links.open(link_id, body.secret, visitor=visitor)
+            return await openings.open(Opening(link_id, body.secret, visitor))
         # Asked only of who has the secret, so that nobody else can use up the tries.
         if not services.passwords.take(link_id, services.now()):
             raise TooManyRequestsError("passwords were tried too often", hint="Wait a minute.")
@@ -107,7 +109,7 @@ def link_routes(services: Services) -> APIRouter:
         """Revoke a link; whoever has it open is sent away within a second."""
         guard.owner(request)
         link = links.revoke(link_id)
-        services.viewers.end_refused()
+        services.viewers.links_changed()
         return LinkResponse(link=link.as_dict())
 
     @router.get("/api/links/{link_id}/opens")

@@ -111,7 +111,7 @@ def report_routes(services: Services) -> APIRouter:
         """Decide a report or an appeal; who is looking at what is hidden is sent away within a second."""
         require_owner(home, request)
         report = reports.decide(report_id, body.decision, body.note)
-        services.viewers.end_refused()
+        services.viewers.links_changed()
         return ReportResponse(report=report.as_dict())
 
     return router

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import logging
+import os
 import socket
 import ssl
 import threading
@@ -12,9 +13,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
+
+try:
+    import resource
+except ModuleNotFoundError:  # on Windows
+    resource = None  # type: ignore[assignment]
 
 from streaming.limits import MAX_CLIENT_MESSAGE_BYTES
 
@@ -23,7 +30,7 @@ from ..errors import ServerError
 from ..lan_tls import LanCertificate, ensure_certificate, lan_address, names_in_certificate
 from .app import build_app
 from .http_protocol import AbortingWebSocketProtocol, DeadlineHttpProtocol
-from .limits import MAX_CONNECTIONS
+from .limits import MAX_CONNECTIONS, MAX_OPEN_FILES
 from .owner import ensure_owner_token
 from .services import PAGE_FOLDER, Services
 
@@ -210,29 +217,22 @@ def _prepare(
         for listener in sockets:
             listener.close()
         raise
+    allow_files(MAX_OPEN_FILES)
     public_url = None if public_url is None else public_url.rstrip("/")
-    services = Services.build(catalog, allowed, page_folder=page_folder, public_url=public_url)
-    config = uvicorn.Config(
-        build_app(services),
-        http=DeadlineHttpProtocol,
-        ws=AbortingWebSocketProtocol,
-        ws_max_size=MAX_CLIENT_MESSAGE_BYTES,
-        # Splats do not compress again: 50 to 200 times the CPU for nothing.
-        ws_per_message_deflate=False,
-        lifespan="on",
-        log_config=None,
-        # At "info" uvicorn logs the addresses of sockets, which hold tickets.
-        log_level=logging.WARNING,
-        access_log=False,
-        # Only with a proxy do these headers come from one; from this machine, where it has to run.
-        proxy_headers=public_url is not None,
-        forwarded_allow_ips="127.0.0.1",
-        server_header=False,
-        limit_concurrency=MAX_CONNECTIONS,
-        timeout_graceful_shutdown=3,
-        ssl_certfile=cert,
-        ssl_keyfile=key,
-    )
+    try:
+        services = Services.build(
+            catalog,
+            allowed,
+            page_folder=page_folder,
+            public_url=public_url,
+            redis_url=os.environ.get("IMMERSIVE_REDIS"),
+        )
+    except BaseException:
+        catalog.close()
+        for listener in sockets:
+            listener.close()
+        raise
+    config = uvicorn_config(build_app(services), cert=cert, key=key, is_proxied=public_url is not None)
     shown = f"[{address}]" if ":" in address else address
     info = ServerInfo(
         url=public_url or f"{'https' if cert else 'http'}://{shown}:{port}",
@@ -244,6 +244,49 @@ def _prepare(
         owner_token=ensure_owner_token(home),
     )
     return _Prepared(_Server(config, services), sockets, info, catalog)
+
+
+def allow_files(most: int) -> None:
+    """Have this process open so many files, as far as it may: the usual 1024 are too few for connections."""
+    if resource is None:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # then fewer connections are accepted at once
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def uvicorn_config(
+    app: Any,
+    *,
+    max_message_bytes: int = MAX_CLIENT_MESSAGE_BYTES,
+    cert: Path | None = None,
+    key: Path | None = None,
+    is_proxied: bool = False,
+) -> uvicorn.Config:
+    """Return how we have uvicorn serve an ASGI application."""
+    return uvicorn.Config(
+        app,
+        http=DeadlineHttpProtocol,
+        ws=AbortingWebSocketProtocol,
+        ws_max_size=max_message_bytes,
+        # Splats do not compress again: 50 to 200 times the CPU for nothing.
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_config=None,
+        # At "info" uvicorn logs the addresses of sockets, which hold tickets.
+        log_level=logging.WARNING,
+        access_log=False,
+        # Only with a proxy do these headers come from one; from this machine, where it has to run.
+        proxy_headers=is_proxied,
+        forwarded_allow_ips="127.0.0.1",
+        server_header=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_graceful_shutdown=3,
+        ssl_certfile=cert,
+        ssl_keyfile=key,
+    )
 
 
 def _name_of(public_url: str) -> str:

@@ -15,6 +15,7 @@ from ..catalog import Catalog
 from ..share import Links
 from ..thin.studio import Studio
 from .access import Grants
+from .bus import Bus
 from .limits import (
     ALL_PAIRINGS_PER_MINUTE,
     MAX_ADDRESSES,
@@ -26,6 +27,7 @@ from .limits import (
 )
 from .loops import LoopMaker
 from .pairing import PairingCodes
+from .presence import Presence
 from .rates import BucketPerAddress, TokenBucket
 from .scenes import SceneCache
 from .viewers import Viewers
@@ -42,6 +44,8 @@ class Services:
     grants: Grants
     scenes: SceneCache
     viewers: Viewers
+    presence: Presence
+    bus: Bus | None
     opens: BucketPerAddress
     passwords: BucketPerAddress  # by link, not by address
     remixes: BucketPerAddress  # by link
@@ -65,15 +69,26 @@ class Services:
         page_folder: Path = PAGE_FOLDER,
         public_url: str | None = None,
         now: Callable[[], float] = time.monotonic,
+        redis_url: str | None = None,
     ) -> Services:
-        """Wire the parts together. `now` is a monotonic clock in seconds."""
+        """Wire the parts together. `now` is a monotonic clock in seconds.
+
+        Raises:
+            ServerError: There is no talking to other servers through `redis_url`.
+        """
         links = Links(catalog)
+        viewers = Viewers(catalog, links)
+        bus = Bus(redis_url) if redis_url else None
+        if bus is not None:
+            viewers.on_change, bus.on_change = bus.tell_change, viewers.check_links
         return cls(
             catalog=catalog,
             links=links,
             grants=Grants(now),
             scenes=SceneCache(catalog),
-            viewers=Viewers(catalog, links),
+            viewers=viewers,
+            presence=Presence(bus),
+            bus=bus,
             opens=BucketPerAddress(OPENS_PER_MINUTE / 60, OPENS_PER_MINUTE, MAX_ADDRESSES),
             passwords=BucketPerAddress(PASSWORDS_PER_MINUTE / 60, PASSWORDS_PER_MINUTE, MAX_ADDRESSES),
             remixes=BucketPerAddress(REMIXES_PER_HOUR / 3600, REMIXES_PER_HOUR, MAX_ADDRESSES),

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import HTTPConnection
@@ -19,6 +19,7 @@ from streaming.messages import (
     BAD_MESSAGE,
     LINK_REVOKED,
     NOT_FOUND,
+    PRESENCE_TYPES,
     PROTOCOL_VERSION,
     SUBPROTOCOL,
     TICKET_EXPIRED,
@@ -35,10 +36,14 @@ from streaming.session import DEFAULT_FOV_DEG, DEFAULT_MAX_SPLATS, StreamedScene
 
 from ..errors import LinkError
 from .access import Pass
-from .limits import CLOSE_DEADLINE_S, CREDIT_DEADLINE_S, HELLO_DEADLINE_S
+from .deadline import Deadline
+from .http_protocol import DIRECT, Pieces
+from .limits import AT_ONCE_BYTES, CLOSE_DEADLINE_S, CREDIT_DEADLINE_S, HELLO_DEADLINE_S
+from .pose_pace import PosePace
+from .presence import Visitor
 from .rates import TokenBucket
 from .services import Services, address_of
-from .viewers import GOING_AWAY, Goodbye, Viewer
+from .viewers import FAILED, GOING_AWAY, Goodbye, Viewer
 
 _log = logging.getLogger(__name__)
 
@@ -54,10 +59,13 @@ async def stream_scene(socket: WebSocket, services: Services) -> None:
     try:
         session = await admit(socket, services, viewer)
         services.viewers.add(viewer)
+        visitor = services.presence.visitor(viewer, socket)
         try:
-            goodbye = await _converse(socket, session, viewer)
+            goodbye = await _converse(socket, session, viewer, visitor)
         finally:
             services.viewers.remove(viewer)
+            if visitor is not None:
+                visitor.leave()
         sent = session.sent_chunk_bytes
     except Refused as refusal:
         goodbye, sent = refusal.goodbye, 0
@@ -142,81 +150,153 @@ def _numbers(
     return numbers
 
 
-async def _converse(socket: WebSocket, session: ViewerSession, viewer: Viewer) -> Goodbye | None:
+async def _converse(
+    socket: WebSocket, session: ViewerSession, viewer: Viewer, visitor: Visitor | None
+) -> Goodbye | None:
     """Run both directions until one ends; return what to say, or None if the other side left."""
-    wake = asyncio.Event()
-    now = asyncio.get_running_loop().time()
-    bucket = TokenBucket(CLIENT_MESSAGES_PER_SECOND, CLIENT_MESSAGE_BURST, now)
-    directions = (
-        asyncio.create_task(_listen(socket, session, wake, bucket)),
-        asyncio.create_task(_talk(socket, session, wake, bucket)),
-    )
+    talk = _Talk(socket, session, viewer, visitor)
+    directions = (asyncio.create_task(_listen(socket, talk.hear)), asyncio.create_task(talk.run()))
     endings: list[asyncio.Future[Any]] = [*directions, viewer.goodbye]
     done, _ = await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
     for task in directions:
         task.cancel()
+    talk.close()
     results = await asyncio.gather(*directions, return_exceptions=True)
     for result in results:
-        if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect | Refused):
+        if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect):
             # One viewer's failure is ours to explain, and nobody else's to suffer.
             _log.error("a viewer's connection failed", exc_info=result)
-    if viewer.goodbye in done:
-        return viewer.goodbye.result()
-    for result in results:
-        if isinstance(result, Refused):
-            return result.goodbye
-    return None
+    return viewer.goodbye.result() if viewer.goodbye in done else None
 
 
-async def _listen(
-    socket: WebSocket, session: ViewerSession, wake: asyncio.Event, bucket: TokenBucket
-) -> None:
-    clock = asyncio.get_running_loop().time
+async def _listen(socket: WebSocket, hear: Callable[[bytes | None], None]) -> None:
+    direct = _direct(socket)
+    if direct is not None:
+        direct.listen(hear)
     while True:
         message = await socket.receive()
         if message["type"] != "websocket.receive":
             raise WebSocketDisconnect(message.get("code", 1006))
-        if not bucket.take(clock()):
-            raise Refused(TOO_MANY, f"at most {CLIENT_MESSAGES_PER_SECOND} messages a second")
-        data = message.get("bytes")
-        if data is None:
-            raise Refused(BAD_MESSAGE, "messages must be binary, got text")
+        hear(message.get("bytes"))
+
+
+class _Talk:
+    """What one viewer says and is told, and when it is given up."""
+
+    def __init__(
+        self, socket: WebSocket, session: ViewerSession, viewer: Viewer, visitor: Visitor | None
+    ) -> None:
+        self._socket, self._session, self._viewer, self._visitor = socket, session, viewer, visitor
+        self._direct = _direct(socket)
+        self._clock = asyncio.get_running_loop().time
+        self._bucket = TokenBucket(CLIENT_MESSAGES_PER_SECOND, CLIENT_MESSAGE_BURST, self._clock())
+        self._deadline = Deadline(lambda reason: viewer.end(TOO_SLOW, reason))
+        self._pace = PosePace(session.receive, self._obeyed)
+        self._hello_by = self._clock() + HELLO_DEADLINE_S
+        self._is_starved = False
+        self._is_idle = False  # nothing is being sent, and there was nothing left to send
+        self._wake = asyncio.Event()
+
+    def close(self) -> None:
+        """Leave no timers behind."""
+        self._deadline.close()
+        self._pace.close()
+
+    def hear(self, data: bytes | None) -> None:
+        """Take in one message (None: one of text); what breaks a rule ends the stream."""
+        viewer = self._viewer
+        if viewer.goodbye.done():
+            return
+        if self._visitor is not None and data and data[0] in PRESENCE_TYPES:
+            self._visitor.receive(data)  # it came before they were diverted
+            return
+        if not self._bucket.take(self._clock()):
+            viewer.end(TOO_MANY, f"at most {CLIENT_MESSAGES_PER_SECOND} messages a second")
+            return
         try:
-            session.receive(data)
+            if data is None:
+                raise ProtocolError("messages must be binary, got text")
+            self._pace.take(data)
+            self._answer()
         except ProtocolError as error:
-            raise Refused(BAD_MESSAGE, str(error)) from error
-        wake.set()
+            self._obeyed(error)
+        except WebSocketDisconnect:
+            pass  # which `receive` tells as well
+        except Exception:  # noqa: BLE001, as in `_converse`: it is called by the connection, not by a task
+            _log.exception("a viewer's message failed")
+            viewer.end(FAILED, "the server failed at a message")
+
+    def _obeyed(self, error: ProtocolError | None) -> None:
+        if error is not None:
+            self._viewer.end(BAD_MESSAGE, str(error))
+        self._wake.set()
+
+    def _answer(self) -> None:
+        """Send what a message made possible: at once where the line takes it, which spares waking a task."""
+        if not self._is_idle or self._direct is None or not self._direct.can_send:
+            self._wake.set()
+            return
+        messages = _next_messages(self._session, self._bucket)
+        if messages:
+            self._is_starved = False
+            self._direct.send_now(messages)
+            if self._session.credit > 0:
+                self._wake.set()  # others have viewers too
+                return
+        self._wait_how_long()
+
+    async def run(self) -> None:
+        """Send for as long as there is something, then wait for more to be."""
+        while True:
+            self._wake.clear()
+            messages = _next_messages(self._session, self._bucket)
+            if not messages:
+                self._wait_how_long()
+                self._is_idle = True
+                await self._wake.wait()
+                self._is_idle = False
+                continue
+            self._is_starved = False
+            self._deadline.set(self._clock() + CREDIT_DEADLINE_S, "nothing was read for too long")
+            await self._send(messages)
+            self._deadline.clear()
+            if self._session.credit > 0:
+                # Sending does not pause while the buffer has room.
+                await asyncio.sleep(0)
+
+    async def _send(self, messages: list[Pieces]) -> None:
+        if self._direct is not None:
+            await self._direct.send_messages(messages)
+            return
+        for pieces in messages:
+            await self._socket.send_bytes(b"".join(pieces))
+
+    def _wait_how_long(self) -> None:
+        if not self._session.has_begun:
+            self._deadline.set(self._hello_by, "no HELLO came")
+        elif not self._session.is_starved:
+            self._is_starved = False
+            self._deadline.clear()
+        elif not self._is_starved:
+            self._is_starved = True
+            self._deadline.set(self._clock() + CREDIT_DEADLINE_S, "no credit came")
 
 
-async def _talk(socket: WebSocket, session: ViewerSession, wake: asyncio.Event, bucket: TokenBucket) -> None:
-    clock = asyncio.get_running_loop().time
-    hello_by = clock() + HELLO_DEADLINE_S
-    credit_by = math.inf
-    while True:
-        wake.clear()
-        bytes_before = session.sent_chunk_bytes
-        data = session.next_to_send()
-        if session.sent_chunk_bytes > bytes_before:
+def _next_messages(session: ViewerSession, bucket: TokenBucket) -> list[Pieces]:
+    """Return what to send in one go: little enough that a newer pose is not late for it."""
+    messages: list[Pieces] = []
+    gathered = 0
+    while gathered < AT_ONCE_BYTES and (pieces := session.next_parts()) is not None:
+        messages.append(pieces)
+        gathered += sum(map(len, pieces))
+        if len(pieces) > 1:
             bucket.give()  # for the CREDIT that answers a chunk: a fast line brings hundreds a second
-        if data is not None:
-            credit_by = math.inf
-            try:
-                async with asyncio.timeout(CREDIT_DEADLINE_S):
-                    await socket.send_bytes(data)
-            except TimeoutError as error:
-                raise Refused(TOO_SLOW, "nothing was read for too long") from error
-            # `send_bytes` does not pause while the buffer has room, and others have viewers too.
-            await asyncio.sleep(0)
-            continue
-        if session.is_starved:
-            credit_by = min(credit_by, clock() + CREDIT_DEADLINE_S)
-        deadline = hello_by if not session.has_begun else credit_by
-        try:
-            async with asyncio.timeout_at(deadline if deadline < math.inf else None):
-                await wake.wait()
-        except TimeoutError as error:
-            what = "no HELLO came" if not session.has_begun else "no credit came"
-            raise Refused(TOO_SLOW, what) from error
+    return messages
+
+
+def _direct(socket: WebSocket) -> Any:
+    """Return the connection itself where the server is ours, else None."""
+    return (socket.scope.get("extensions") or {}).get(DIRECT)
 
 
 def farewell(goodbye: Goodbye) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ from .limits import DRAIN_DEADLINE_S, MAX_SOCKETS, MAX_SOCKETS_PER_ADDRESS, RETR
 _log = logging.getLogger(__name__)
 
 GOING_AWAY = 1001  # RFC 6455: the server is going down
+FAILED = 1011  # RFC 6455: the server met something that it did not expect
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Viewers:
         self._open: set[Viewer] = set()
         self._addresses: Counter[str] = Counter()
         self.is_draining = False
+        self.on_change: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
         return len(self._open)
@@ -82,11 +85,20 @@ class Viewers:
         """
         while True:
             await asyncio.sleep(REVOCATION_CHECK_S)
-            try:
-                self.end_refused()
-                self.end_outdated()
-            except StoreError:
-                _log.exception("links could not be checked")
+            self.check_links()
+
+    def check_links(self) -> None:
+        """End the sockets of links that no longer open and of versions that are not shown any more."""
+        try:
+            self.end_refused()
+            self.end_outdated()
+        except StoreError:
+            _log.exception("links could not be checked")
+
+    def links_changed(self) -> None:
+        """End the sockets of links that no longer open, here and on the servers that share the catalog."""
+        self.end_refused()
+        self.on_change()
 
     def end_refused(self) -> None:
         """End the sockets of links that no longer open."""

@@ -1,4 +1,4 @@
-"""A real PostgreSQL and a real S3 server process, started for the tests on this machine alone."""
+"""A real PostgreSQL, S3 server and Redis, each a process started for the tests on this machine alone."""
 
 from __future__ import annotations
 
@@ -56,9 +56,7 @@ def postgres() -> Iterator[str]:
 @contextmanager
 def s3() -> Iterator[dict[str, str]]:
     """Run an S3 server; gives the variables that lead to it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
@@ -68,6 +66,26 @@ def s3() -> Iterator[dict[str, str]]:
     finally:
         server.terminate()
         server.wait()
+
+
+@contextmanager
+def redis(port: int) -> Iterator[str]:
+    """Run a Redis that keeps nothing; gives its address."""
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=tempfile.gettempdir())
+    try:
+        _wait(lambda: _listens(port), server)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def fresh_stores(folder: str, bucket: dict[str, str]) -> dict[str, str]:
@@ -87,6 +105,11 @@ def _answers(url: str) -> bool:
         return httpx.get(url, trust_env=False).status_code < 500
     except httpx.TransportError:
         return False
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _wait(condition: object, server: subprocess.Popen[bytes]) -> None:

@@ -58,12 +58,14 @@ def test_the_window_follows_the_line_and_not_its_worst_moment() -> None:
         window.arrive(25_000, step / 100)  # 2.5 MB/s
         given += window.release(25_000)
 
+    given += window.flush()
     settled = window.bytes
     assert settled == pytest.approx(2.5e6 * (2 * 0.04 + 0.01) + 16_384, rel=0.05)
     assert given - 300 * 25_000 == settled - FIRST_WINDOW_BYTES
     for step in range(300, 400):
         window.arrive(1_000, step / 100)
         window.release(1_000)
+    window.flush()
     assert window.bytes == settled
 
 
@@ -74,4 +76,5 @@ def test_a_window_never_takes_back_what_is_on_its_way() -> None:
     window.arrive(1_000, 1.0)
 
     assert window.release(1_000) == 0
+    assert window.flush() == 0
     assert window.bytes == FIRST_WINDOW_BYTES - 1_000

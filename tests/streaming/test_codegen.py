@@ -44,7 +44,7 @@ import { readFileSync } from "node:fs";
 const { client, server } = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const plain = (value) => ArrayBuffer.isView(value) ? [...value] : value;
 const sent = client.map((message) => {
-  for (const name of ["have"]) if (name in message) message[name] = Uint8Array.from(message[name]);
+  for (const name of ["have", "hands"]) if (name in message) message[name] = Uint8Array.from(message[name]);
   for (const name of ["chunks"]) if (name in message) message[name] = Uint32Array.from(message[name]);
   return Buffer.from(encodeClientMessage(message)).toString("hex");
 });

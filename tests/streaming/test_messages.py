@@ -24,11 +24,18 @@ from streaming.messages import (
     Evicted,
     Hello,
     Nack,
+    PeerJoin,
+    PeerLeave,
+    PeerNames,
+    PeerPose,
+    Peers,
+    PeerSay,
     Picture,
     Ping,
     Pong,
     Pose,
     Redirect,
+    Say,
     Scene,
     Tree,
     decode_from_client,
@@ -54,6 +61,12 @@ CLIENT_BYTES = [
     (Nack(9, NACK_DECODE), b"\x06" + struct.pack("<IB", 9, 2)),
     (Ping(1234.5), b"\x30" + struct.pack("<d", 1234.5)),
     (Pong(-0.25), b"\x31" + struct.pack("<d", -0.25)),
+    (
+        PeerPose(0x31, (-700, 1638, 32_767), 0x9ABCDEF0, b"0123456789"),
+        b"\x20\x31" + struct.pack("<3hI", -700, 1638, 32_767, 0x9ABCDEF0) + b"0123456789",
+    ),
+    (PeerJoin(0x3366FF, "Zoë"), b"\x24" + struct.pack("<I", 0x3366FF) + "Zoë".encode()),
+    (Say("Schön hier"), b"\x23" + "Schön hier".encode()),
 ]
 SERVER_BYTES = [
     (Scene('{"title":"Wald – früh"}'), b"\x11" + '{"title":"Wald – früh"}'.encode()),
@@ -67,6 +80,9 @@ SERVER_BYTES = [
         Picture(9, (1.5, -2.0, 0.25), 40.0, 1, b"RIFF"),
         b"\x17" + struct.pack("<I3ffB2x", 9, 1.5, -2.0, 0.25, 40.0, 1) + b"RIFF",
     ),
+    (Peers(65_535, b"\x07\x00record"), b"\x21\xff\xff\x00\x07\x00record"),
+    (PeerSay(513, "Schön hier"), b"\x26\x01\x02" + "Schön hier".encode()),
+    (PeerNames('[[7,255,"Zoë"]]'), b"\x25" + '[[7,255,"Zoë"]]'.encode()),
     (Error(4403, "the link was revoked"), b"\x16" + struct.pack("<H", 4403) + b"the link was revoked"),
 ]
 
@@ -151,6 +167,11 @@ def test_a_message_of_unknown_type_is_not_an_error() -> None:
         b"\x03" + struct.pack("<I", MAX_CREDIT_BYTES + 1),
         b"\x04" + struct.pack("<I", 2**32 - 1),
         b"\x06" + struct.pack("<IB", 1, 3),
+        b"\x24" + struct.pack("<I", 2**24) + b"too colourful",
+        b"\x24" + struct.pack("<I", 0) + bytes(257),
+        b"\x24" + struct.pack("<I", 0) + b"\xff",
+        b"\x23",
+        b"\x23" + bytes(1601),
     ],
 )
 def test_broken_client_bytes_are_refused(data: bytes) -> None:
@@ -179,7 +200,7 @@ def test_any_bytes_decode_to_a_message_nothing_or_a_protocol_error(data: bytes) 
             message = decode(data)
         except ProtocolError:
             continue
-        if message is not None and not isinstance(message, Tree):
+        if message is not None and not isinstance(message, Tree | PeerLeave):
             again = decode(encode(message))
             # A NaN clock in a ping is the sender's own business, and equals nothing.
             assert again == message or "nan" in repr(message)

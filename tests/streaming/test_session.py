@@ -86,6 +86,34 @@ def test_a_chunk_message_carries_the_very_bytes_of_the_pack() -> None:
             assert message.level == ASSET.chunks[message.chunk].level
 
 
+def test_the_pieces_of_a_message_are_the_message_and_the_pack_is_not_copied() -> None:
+    in_pieces, whole = (ViewerSession(SCENE, credit=ALL) for _ in range(2))
+    while (pieces := in_pieces.next_parts()) is not None:
+        data = whole.next_to_send()
+        assert data == b"".join(pieces)
+        message = decode_from_server(data)
+        assert message is not None
+        if isinstance(message, Chunk):
+            assert data == encode(message)
+            assert isinstance(pieces[1], memoryview)
+            assert pieces[1].obj is ASSET.pack
+    assert whole.next_to_send() is None
+
+
+def test_children_are_all_chunks_that_name_a_parent() -> None:
+    rng = np.random.default_rng(3)
+    parent = np.array([-1, -1, *(rng.integers(-1, i) for i in range(2, 60))], np.int32)
+    chunks = tuple(
+        replace(ASSET.chunks[0], index=i, parent=int(p), splat_count=9, range_stop=int(p >= 0))
+        for i, p in enumerate(parent)
+    )
+
+    scene = StreamedScene.prepare(SplatAsset(ASSET.manifest, chunks, ASSET.pack), "s", "v")
+
+    for index in range(60):
+        assert scene.children[index].tolist() == [i for i in range(60) if parent[i] == index]
+
+
 def test_the_scene_message_holds_the_manifest() -> None:
     scene = next(m for m in drain(ViewerSession(SCENE, credit=ALL)) if isinstance(m, Scene))
 

@@ -19,6 +19,9 @@ export interface DebugState {
   readonly isGrounded: boolean;
   readonly title: string;
   readonly soundsPlaying: number;
+  /** The others, where they are shown now. */
+  readonly others: readonly { readonly name: string; readonly position: readonly number[] }[];
+  readonly areOthersHidden: boolean;
   /** Where the doorways stand: x, y, z in metres, and the yaw in degrees of who walks into them. */
   readonly portals: readonly (readonly [number, number, number, number])[];
   readonly rescues: number;
@@ -73,6 +76,8 @@ export function installDebug(visit: Visit): void {
       feet: player.walker.feet.toArray(),
       isGrounded: player.walker.isGrounded,
       title: visit.place.title,
+      others: visit.others.shown,
+      areOthersHidden: visit.others.areHidden,
       soundsPlaying: visit.soundscape.playingCount,
       portals: visit.portals.map(({ position: [x, y, z], yaw_deg }) => [x, y, z, yaw_deg] as const),
       rescues: player.walker.rescues,

@@ -29,6 +29,7 @@ let visit: Visit | undefined;
 const hud = new Hud(find("#hud", HTMLElement), {
   recentre: () => visit?.recentre(),
   toggleSound: () => visit?.toggleSound(),
+  people: { toggle: () => visit?.togglePeople(), say: (text) => visit?.saySomething(text) },
   toggleMovement: () => visit?.toggleMovement(),
   enterXr: (mode) => void visit?.enterXr(mode),
   retry: () => location.reload(),

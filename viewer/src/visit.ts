@@ -16,7 +16,8 @@ import {
   type TreeMessage,
 } from "./protocol/generated";
 import { Failure, type SceneSummary } from "./protocol/link";
-import type { ChunkStream, StreamEvents, ViewPose } from "./protocol/sceneStream";
+import { People } from "./people/people";
+import type { ChunkStream, PeopleMessage, StreamEvents, ViewPose } from "./protocol/sceneStream";
 import { Stage } from "./render/stage";
 import { Soundscape } from "./sound/soundscape";
 import { SplatPicture } from "./splats/picture";
@@ -51,6 +52,9 @@ const MAKE_ROOM_COS = Math.cos((40 * Math.PI) / 180);
 /** Looking around moves nobody this far. */
 const NEAR_START_M = 0.3;
 
+/** How long a note stands on the screen. */
+const SAID_MS = 7_000;
+
 /** Both eyes of a wide headset, together. */
 const XR_FOV_DEG = 110;
 
@@ -73,6 +77,7 @@ export class Visit implements StreamEvents {
   private readonly doorways: Doorways;
   private thresholds = new Thresholds([]);
   readonly soundscape: Soundscape;
+  readonly others: People;
   private sounds: ReadonlyMap<number, Sound> = new Map();
   private hasSoundFailed = false;
   private readonly decoder = new Decoder();
@@ -88,6 +93,7 @@ export class Visit implements StreamEvents {
   private readonly roomMadeAt = new THREE.Vector3();
   private readonly roomMadeFor = new THREE.Vector3();
   private readonly eye = new THREE.Vector3();
+  private readonly heading = new THREE.Quaternion();
   private readonly forward = new THREE.Vector3();
 
   constructor(private readonly parts: VisitParts) {
@@ -116,6 +122,14 @@ export class Visit implements StreamEvents {
     hud.setWaiting(STRINGS.firstSplats);
     void offerXr().then((offer) => hud.offerXr(offer));
     this.soundscape = new Soundscape(() => new AudioContext(), safeStorage(), () => this.soundFailed());
+    this.others = new People({
+      scene: this.stage.scene,
+      memory: safeStorage(),
+      tell: (message) => this.stream.tell(message),
+      changed: () => this.showPeople(),
+      said: (name, text) => this.parts.hud.say(STRINGS.saidBy(name, text), SAID_MS),
+      invalidate: () => this.stage.invalidate(),
+    });
     for (const press of ["pointerdown", "keydown", "touchend"] as const) {
       window.addEventListener(press, () => this.soundscape.wake());
     }
@@ -154,6 +168,16 @@ export class Visit implements StreamEvents {
     this.soundscape.wake();
     this.soundscape.toggle();
     this.parts.hud.showSound(this.sounds.size > 0, this.soundscape.isMuted);
+  }
+
+  togglePeople(): void {
+    this.others.toggle();
+    this.parts.hud.say(this.others.areHidden ? STRINGS.othersHidden : STRINGS.othersShown);
+  }
+
+  saySomething(text: string): void {
+    this.others.say(text);
+    this.parts.hud.say(STRINGS.saidByYou(text), SAID_MS);
   }
 
   toggleMovement(): void {
@@ -239,7 +263,13 @@ export class Visit implements StreamEvents {
     this.report();
   }
 
+  people(message: PeopleMessage): void {
+    this.others.take(message);
+  }
+
   connected(): void {
+    // In somebody else's page nobody expects to be seen.
+    if (window.self === window.top) this.others.join();
     if (this.phase === "reconnecting") this.parts.hud.say(STRINGS.reconnected);
     this.phase = this.picture.chunkCount > 0 ? "streaming" : "loading";
     this.parts.hud.stand("");
@@ -247,6 +277,7 @@ export class Visit implements StreamEvents {
 
   reconnecting(waitMs: number): void {
     this.phase = "reconnecting";
+    this.others.clear();
     this.isBatchDone = false;
     this.parts.hud.stand(STRINGS.reconnecting(Math.max(1, Math.round(waitMs / 1_000))));
   }
@@ -255,11 +286,16 @@ export class Visit implements StreamEvents {
     this.phase = "failed";
     this.failure = failure;
     this.stream.dispose();
+    this.others.dispose();
     this.soundscape.clear();
     this.decoder.dispose();
     this.xr.leave();
     this.stage.stop();
     this.parts.fail(failure);
+  }
+
+  private showPeople(): void {
+    this.parts.hud.showPeople(this.others.count, this.others.areHidden);
   }
 
   // ---- what comes of a chunk ----
@@ -362,6 +398,7 @@ export class Visit implements StreamEvents {
       tree: (tree) => this.tree(tree),
       chunk: (chunk) => this.chunk(chunk),
       settled: (leftOut) => this.settled(leftOut),
+      people: (message) => this.people(message),
       reconnecting: (waitMs) => this.reconnecting(waitMs),
       connected: () => this.connected(),
     });
@@ -383,6 +420,7 @@ export class Visit implements StreamEvents {
     this.hasPicture = false;
     this.phase = "loading";
     this.portals = [];
+    this.others.clear();
     this.soundscape.clear();
     this.sounds = new Map();
     this.doorways.show([]);
@@ -423,6 +461,9 @@ export class Visit implements StreamEvents {
     this.stream.setPose(pose);
     this.soundscape.listen(pose);
     this.makeRoom(pose);
+    view.getWorldQuaternion(this.heading);
+    const hands = xrFrame ? this.xr.hands(xrFrame, this.eye) : undefined;
+    this.others.update(performance.now(), { position: this.eye, turn: this.heading, ...hands });
     const doorway = this.player.mode === "walk" ? this.thresholds.entered(this.player.walker.feet) : undefined;
     if (doorway !== undefined) this.go(doorway);
     if (!this.hasPicture && backend.drawnCount > 0) {

@@ -131,7 +131,8 @@ async function visit(cache: ChunkCache): Promise<{ stream: SceneStream; chunks: 
   const chunks: number[] = [];
   const nothing = () => undefined;
   const events: StreamEvents = {
-    opened: nothing, renewed: nothing, scene: nothing, tree: nothing, settled: nothing, connected: nothing, reconnecting: nothing,
+    opened: nothing, renewed: nothing, scene: nothing, tree: nothing, settled: nothing, people: nothing,
+    connected: nothing, reconnecting: nothing,
     failed: nothing, chunk: ({ chunk }) => chunks.push(chunk),
   };
   const scene = { version: "v1", spawn: { position: [0, 0, 0], yaw_deg: 0 }, eye_height_m: 1 } as unknown as SceneSummary;

@@ -150,6 +150,7 @@ async function visit(options: { hasRange?: boolean; maxSplats?: number; status?:
       queueMicrotask(() => stream.release(chunk.chunk));
     },
     settled: (leftOut) => settled.push(leftOut),
+    people: () => undefined,
     connected: () => undefined,
     reconnecting: () => undefined,
     failed: (failure) => failures.push(failure.code),

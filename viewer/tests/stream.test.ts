@@ -129,6 +129,7 @@ async function visit(connect = plainly): Promise<Visit> {
     tree: () => undefined,
     chunk: (chunk) => chunks.push(chunk),
     settled: () => undefined,
+    people: () => undefined,
     connected: () => undefined,
     reconnecting: (waitMs) => waits.push(waitMs),
     failed: (failure) => failures.push(failure),
@@ -189,10 +190,28 @@ describe("a stream", () => {
     stream.release(0);
     stream.release(0);
     stream.refuse(1, 2);
+    expect(socket().typed(CREDIT)).toHaveLength(0);
+    await vi.advanceTimersByTimeAsync(50);
 
-    expect(socket().typed(CREDIT).map((view) => view.getUint32(1, true))).toEqual([1_016, 516]);
+    expect(socket().typed(CREDIT).map((view) => view.getUint32(1, true))).toEqual([1_016 + 516]);
     expect(socket().typed(NACK).map((view) => [view.getUint32(1, true), view.getUint8(5)])).toEqual([[1, 2]]);
     expect(stream.bytesReceived).toBe(1_532);
+  });
+
+  it("holds credit for a moment only while it is little, and none for a connection that is gone", async () => {
+    const { stream } = await visit();
+    socket().accept();
+    socket().say(chunkBytes(0, 40_000));
+    socket().say(chunkBytes(1, 1_000));
+    stream.release(0);
+    expect(socket().typed(CREDIT).map((view) => view.getUint32(1, true))).toEqual([40_016]);
+    stream.release(1);
+    socket().drop(1006);
+    await vi.advanceTimersByTimeAsync(2_000);
+    socket().accept();
+    await vi.advanceTimersByTimeAsync(2_000);
+
+    expect(socket().typed(CREDIT)).toHaveLength(0);
   });
 
   it("takes a chunk again that was dropped for want of room", async () => {
@@ -237,6 +256,7 @@ describe("a stream", () => {
     const [hello] = socket().typed(HELLO);
     stream.release(3);
     socket().say(chunkBytes(2, 100));
+    await vi.advanceTimersByTimeAsync(50);
 
     expect(waits).toHaveLength(1);
     expect(opens).toHaveBeenCalledTimes(2);
@@ -245,6 +265,31 @@ describe("a stream", () => {
     expect([...new Uint8Array(hello?.buffer ?? new ArrayBuffer(0)).slice(10)]).toEqual([...Array(8).fill(1), ...Array(8).fill(3)]);
     expect(socket().typed(CREDIT).map((view) => view.getUint32(1, true))).toEqual([116]); // only for the chunk sent twice
     expect(chunks.map(({ chunk }) => chunk)).toEqual([0, 2, 3]);
+  });
+
+  it("notices a socket that died without a word, keeps its picture and asks for nothing twice", async () => {
+    const { stream, chunks, waits, failures } = await visit();
+    const first = socket();
+    first.accept();
+    first.say(treeBytes(4));
+    for (const index of [0, 1]) first.say(chunkBytes(index, 100));
+    stream.release(0);
+    stream.release(1);
+    await vi.advanceTimersByTimeAsync(19_000);
+    expect(waits).toHaveLength(0);
+    first.say(Uint8Array.of(0x31, 0, 0, 0, 0, 0, 0, 0, 0)); // a PONG after nineteen seconds: it lives
+    await vi.advanceTimersByTimeAsync(19_000);
+    expect(waits).toHaveLength(0);
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(waits).toHaveLength(1);
+    expect(socket()).not.toBe(first);
+    socket().accept();
+    first.say(chunkBytes(3, 100)); // what a dead socket still had is nothing to us
+    const [hello] = socket().typed(HELLO);
+
+    expect([...new Uint8Array(hello?.buffer ?? new ArrayBuffer(0)).slice(10)]).toEqual([...Array(8).fill(1), ...Array(8).fill(2)]);
+    expect(chunks.map(({ chunk }) => chunk)).toEqual([0, 1]);
+    expect(failures).toEqual([]);
   });
 
   it("waits longer each time and gives up after eight tries", async () => {
@@ -411,11 +456,12 @@ describe("the credit window", () => {
 
   it("stays as it is until something is known, and within its limits", () => {
     const window = new CreditWindow();
-    expect(window.release(5_000)).toBe(5_000);
+    expect(window.release(50_000)).toBe(50_000);
     window.measureRoundTrip(500);
     window.arrive(1, 0);
     window.arrive(50_000_000, 1_000);
     window.release(100);
+    window.flush();
 
     expect(window.bytes).toBe(1024 * 1024);
   });
@@ -427,6 +473,7 @@ describe("the credit window", () => {
     window.arrive(1_000, 1_000);
 
     expect(window.release(1_000)).toBe(0);
+    expect(window.flush()).toBe(0);
     expect(window.bytes).toBe(FIRST_WINDOW_BYTES - 1_000);
   });
 });

@@ -15,6 +15,9 @@ const BUSY_MS = 10;
 const SPAN_MS = 400;
 /** The best of so many spans counts: a window sized for a busy moment would keep the line at that. */
 const SPANS = 8;
+/** Less than this part of the window is held back for HOLD_MS: the server does something for every message. */
+const PARTS = 8;
+export const HOLD_MS = 50;
 
 export class CreditWindow {
   private granted = FIRST_WINDOW_BYTES;
@@ -22,6 +25,7 @@ export class CreditWindow {
   private spanStart = 0;
   private spanBytes = 0;
   private rates: number[] = []; // bytes per ms, of the last spans
+  private owed = 0;
 
   /** The window in force. */
   get bytes(): number {
@@ -32,9 +36,10 @@ export class CreditWindow {
     this.rttMs = Math.min(this.rttMs, Math.max(1, ms));
   }
 
-  /** A connection was lost: the time without one is not the line's. */
+  /** A connection was lost: the time without one is not the line's, and the next begins with a whole window. */
   restart(): void {
     this.spanBytes = 0;
+    this.owed = 0;
   }
 
   /** Note bytes that arrived. */
@@ -48,17 +53,28 @@ export class CreditWindow {
     }
   }
 
-  /** Return the credit to give for `bytes` taken in: as many, more while the window grows, less while it shrinks. */
+  /**
+   * Take `bytes` as used up, and return the credit to give now; 0: none before HOLD_MS is over.
+   *
+   * More is given than was used while the window grows, less while it shrinks.
+   */
   release(bytes: number): number {
-    const wanted = this.target();
-    const change = Math.max(-bytes, wanted - this.granted);
+    this.owed += bytes;
+    return this.owed * PARTS >= this.granted ? this.flush() : 0;
+  }
+
+  /** Return the credit that was held back. */
+  flush(): number {
+    const owed = this.owed;
+    this.owed = 0;
+    const change = owed > 0 ? Math.max(-owed, this.target() - this.granted) : 0;
     this.granted += change;
-    return bytes + change;
+    return owed + change;
   }
 
   private target(): number {
     if (this.rates.length === 0 || !Number.isFinite(this.rttMs)) return this.granted;
-    const needed = Math.round(Math.max(...this.rates) * (2 * this.rttMs + BUSY_MS)) + PIECES_BYTES;
-    return Math.min(LARGEST_BYTES, Math.max(SMALLEST_BYTES, needed));
+    const needed = Math.max(...this.rates) * (2 * this.rttMs + BUSY_MS) + PIECES_BYTES;
+    return Math.round(Math.min(LARGEST_BYTES, Math.max(SMALLEST_BYTES, needed)));
   }
 }

@@ -5,7 +5,7 @@
 
 import type { ChunkMessage, SceneJson, TreeMessage } from "./generated";
 import type { Failure, SceneSummary } from "./link";
-import type { StreamEvents } from "./sceneStream";
+import type { PeopleMessage, StreamEvents } from "./sceneStream";
 
 export class DeferredEvents implements StreamEvents {
   private target: StreamEvents | undefined;
@@ -42,6 +42,10 @@ export class DeferredEvents implements StreamEvents {
 
   settled(leftOut: number): void {
     this.pass((target) => target.settled(leftOut));
+  }
+
+  people(message: PeopleMessage): void {
+    this.pass((target) => target.people(message));
   }
 
   reconnecting(waitMs: number): void {

@@ -15,6 +15,12 @@ export const HASH_PREFIX_BYTES = 8;
 export const MAX_CLIENT_MESSAGE_BYTES = 65536;
 export const MAX_CREDIT_BYTES = 4194304;
 export const MAX_BUDGET_SPLATS = 50000000;
+export const PRESENCE_TICKS_PER_SECOND = 20;
+export const PEER_LEFT_HAND = 1;
+export const PEER_RIGHT_HAND = 2;
+export const PEER_EXPONENT_SHIFT = 4;
+export const PEER_LARGEST_EXPONENT = 12;
+export const PEER_HAND_BYTES = 10;
 export const ChunkKind = { splats: 0, sh: 1, collider: 2, sound: 3 } as const;
 export const CloseCode = { badMessage: 4400, ticketExpired: 4401, linkRevoked: 4403, notFound: 4404, tooSlow: 4408, tooMany: 4429 } as const;
 export const NackReason = { hash: 1, decode: 2 } as const;
@@ -86,6 +92,35 @@ export interface PongMessage {
   readonly type: "pong";
   /** copied from the Ping */
   readonly timeMs: number;
+}
+
+/** C->S. Where this person's head is, and hands if they are tracked; sent when it changes, 20 a second. */
+export interface PeerPoseMessage {
+  readonly type: "peerPose";
+  /** 1: left hand, 2: right hand, bits 4-7: exponent of the position */
+  readonly flags: number;
+  /** between the eyes, in 2 ** exponent / 1024 m, world */
+  readonly position: Vec3;
+  /** world from head (looks along -Z), three smallest of 4 numbers */
+  readonly turn: number;
+  /** left, then right: 3 i16 in mm from the head, and u32 turn */
+  readonly hands: Uint8Array;
+}
+
+/** C->S. Begin to see the others, once, with a name. A first PeerPose alone does the same without one. */
+export interface PeerJoinMessage {
+  readonly type: "peerJoin";
+  /** 0xRRGGBB; 0: the server chooses */
+  readonly colour: number;
+  /** shown to the others; empty: Guest and a number */
+  readonly name: string;
+}
+
+/** C->S. A short note to those who are near; kept nowhere. */
+export interface SayMessage {
+  readonly type: "say";
+  /** one line */
+  readonly text: string;
 }
 
 /** S->C. The manifest. Comes after the root chunks: the first picture does not wait for it. */
@@ -180,9 +215,42 @@ export interface PictureMessage {
   readonly picture: Uint8Array;
 }
 
-export type ClientMessage = HelloMessage | PoseMessage | CreditMessage | BudgetMessage | EvictedMessage | NackMessage | PingMessage | PongMessage;
+/** S->C. Where others are now: the nearest 20 times a second, the rest twice, only those that moved. */
+export interface PeersMessage {
+  readonly type: "peers";
+  /** 20 a second, wraps */
+  readonly tick: number;
+  /** u16 peer, then PeerPose without its type byte, and again */
+  readonly records: Uint8Array;
+}
 
-export type ServerMessage = SceneMessage | TreeMessage | ChunkMessage | BatchDoneMessage | RedirectMessage | ErrorMessage | PictureMessage | PingMessage | PongMessage;
+/** S->C. These are gone. */
+export interface PeerLeaveMessage {
+  readonly type: "peerLeave";
+  readonly count: number;
+  /** as in Peers */
+  readonly peer: Uint16Array;
+}
+
+/** S->C. Who these are; comes once, before their first pose. */
+export interface PeerNamesMessage {
+  readonly type: "peerNames";
+  /** [[peer, colour 0xRRGGBB, name], ...] */
+  readonly json: string;
+}
+
+/** S->C. What one of the others said, just now. */
+export interface PeerSayMessage {
+  readonly type: "peerSay";
+  /** as in Peers */
+  readonly peer: number;
+  /** one line, 200 characters at most */
+  readonly text: string;
+}
+
+export type ClientMessage = HelloMessage | PoseMessage | CreditMessage | BudgetMessage | EvictedMessage | NackMessage | PingMessage | PongMessage | PeerPoseMessage | PeerJoinMessage | SayMessage;
+
+export type ServerMessage = SceneMessage | TreeMessage | ChunkMessage | BatchDoneMessage | RedirectMessage | ErrorMessage | PictureMessage | PingMessage | PongMessage | PeersMessage | PeerLeaveMessage | PeerNamesMessage | PeerSayMessage;
 
 const text = new TextDecoder("utf-8", { fatal: true });
 
@@ -251,6 +319,29 @@ export function encodeClientMessage(message: ClientMessage): Uint8Array<ArrayBuf
     case "pong": {
       const [bytes, view] = start(0x31, 9, 0);
       view.setFloat64(1, message.timeMs, true);
+      return bytes;
+    }
+    case "peerPose": {
+      const [bytes, view] = start(0x20, 12, message.hands.length);
+      view.setUint8(1, message.flags);
+      view.setInt16(2, message.position[0], true);
+      view.setInt16(4, message.position[1], true);
+      view.setInt16(6, message.position[2], true);
+      view.setUint32(8, message.turn, true);
+      bytes.set(message.hands, 12);
+      return bytes;
+    }
+    case "peerJoin": {
+      const nameBytes = new TextEncoder().encode(message.name);
+      const [bytes, view] = start(0x24, 5, nameBytes.length);
+      view.setUint32(1, message.colour, true);
+      bytes.set(nameBytes, 5);
+      return bytes;
+    }
+    case "say": {
+      const textBytes = new TextEncoder().encode(message.text);
+      const [bytes] = start(0x23, 1, textBytes.length);
+      bytes.set(textBytes, 1);
       return bytes;
     }
   }
@@ -353,6 +444,41 @@ export function decodeServerMessage(data: ArrayBuffer): ServerMessage | undefine
       return {
         type: "pong",
         timeMs: view.getFloat64(1, true),
+      };
+    }
+    case 0x21: {
+      check("Peers", data.byteLength, 4, true);
+      return {
+        type: "peers",
+        tick: view.getUint16(1, true),
+        records: new Uint8Array(data, 4),
+      };
+    }
+    case 0x22: {
+      check("PeerLeave", data.byteLength, 4, true);
+      const count = (data.byteLength - 4) / 2;
+      if (!Number.isInteger(count)) {
+        throw new ProtocolError(`PeerLeave must hold whole rows of 2 bytes`);
+      }
+      return {
+        type: "peerLeave",
+        count,
+        peer: new Uint16Array(data, 4, count),
+      };
+    }
+    case 0x25: {
+      check("PeerNames", data.byteLength, 1, true);
+      return {
+        type: "peerNames",
+        json: text.decode(new Uint8Array(data, 1)),
+      };
+    }
+    case 0x26: {
+      check("PeerSay", data.byteLength, 3, true);
+      return {
+        type: "peerSay",
+        peer: view.getUint16(1, true),
+        text: text.decode(new Uint8Array(data, 3)),
       };
     }
     default:

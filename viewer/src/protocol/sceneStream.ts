@@ -5,11 +5,10 @@
  * gives the server its credit back, so a busy renderer slows the server down by itself.
  */
 
-import { sharedChunkCache, type ChunkCache, type Entry } from "./chunkCache";
-import { CreditWindow, FIRST_WINDOW_BYTES } from "./creditWindow";
+import { sharedChunkCache, type ChunkCache } from "./chunkCache";
+import { CreditWindow, FIRST_WINDOW_BYTES, HOLD_MS } from "./creditWindow";
 import {
   CHUNK_HEADER_BYTES,
-  ChunkKind,
   CloseCode,
   HASH_PREFIX_BYTES,
   MAX_CLIENT_MESSAGE_BYTES,
@@ -21,9 +20,17 @@ import {
   encodeClientMessage,
   type ChunkMessage,
   type ClientMessage,
+  type PeerJoinMessage,
+  type PeerLeaveMessage,
+  type PeerNamesMessage,
+  type PeerPoseMessage,
+  type PeerSayMessage,
+  type PeersMessage,
+  type SayMessage,
   type SceneJson,
   type TreeMessage,
 } from "./generated";
+import { KeptChunks } from "./keptChunks";
 import { ReadyState, RequestSocket, type MessageSocket } from "./requestSocket";
 import { Failure, type Link, type OpenedLink, type SceneSummary } from "./link";
 
@@ -32,6 +39,10 @@ export interface ViewPose {
   readonly forward: readonly [number, number, number];
   readonly fovDeg: number;
 }
+
+/** What the others do, and what this visitor tells them. */
+export type PeopleMessage = PeersMessage | PeerLeaveMessage | PeerNamesMessage | PeerSayMessage;
+export type OwnMessage = PeerPoseMessage | PeerJoinMessage | SayMessage;
 
 export interface StreamEvents {
   opened(scene: SceneSummary): void;
@@ -42,6 +53,8 @@ export interface StreamEvents {
   chunk(chunk: ChunkMessage): void;
   /** Nothing more to come for this pose and budget. */
   settled(leftOut: number): void;
+  /** Of others in the scene. */
+  people(message: PeopleMessage): void;
   reconnecting(waitMs: number): void;
   connected(): void;
   failed(failure: Failure): void;
@@ -61,8 +74,11 @@ export interface StreamOptions {
 
 const POSE_INTERVAL_MS = 100;
 const PING_INTERVAL_MS = 500;
-/** A storage that takes longer is not worth the wait. */
-const CACHE_DEADLINE_MS = 500;
+/** After so many pings without a word (20 s: a chunk may take that long at 25 kbit/s) the socket is dead, as after a
+ * sleep, whatever it says. Counted, since the clock goes on in a sleep and pings do not: a socket that lived
+ * through it has its chance to answer. */
+const MOST_SILENT_PINGS = 40;
+const LOST = 1006;
 /** A proxy that swallows the upgrade answers nothing at all. */
 const SOCKET_DEADLINE_MS = 5_000;
 const FIRST_RETRY_MS = 500;
@@ -71,8 +87,6 @@ const LONGEST_RETRY_MS = 15_000;
 const MAX_RETRIES = 8;
 /** Hashes that fit one HELLO. */
 const MAX_HAVE = Math.floor((MAX_CLIENT_MESSAGE_BYTES - 16) / HASH_PREFIX_BYTES);
-
-type Copy = Omit<ChunkMessage, "glb"> & { readonly glb: Uint8Array<ArrayBuffer> };
 
 /** Where the chunks of a visit come from. */
 export interface ChunkStream {
@@ -87,6 +101,8 @@ export interface ChunkStream {
   refuse(chunk: number, reason: number): void;
   /** Chunks were dropped for want of room; they may come again when they are in view. */
   drop(chunks: readonly number[]): void;
+  /** Tell the others in the scene; not where there is no way to, and nothing is kept for later. */
+  tell(message: OwnMessage): void;
   /** Close for good. Safe to call twice. */
   dispose(): void;
 }
@@ -96,13 +112,7 @@ export class SceneStream implements ChunkStream {
   private readonly held = new Set<number>();
   /** Bytes of chunks that this connection brought and that still wait to be taken in. */
   private readonly owed = new Map<number, number>();
-  private readonly cache: ChunkCache | undefined;
-  /** Chunks of an earlier visit that are not read yet, with their hashes. */
-  private readonly stored = new Map<number, Entry>();
-  /** Chunks that came before the table that names their hashes. */
-  private early: Copy[] = [];
-  private tellTree: () => void = () => undefined;
-  private hasTree = new Promise<void>((resolve) => (this.tellTree = resolve));
+  private kept: KeptChunks;
   private socket: MessageSocket | undefined;
   /** The last socket never opened though the link did: something between here and there blocks sockets. */
   private areSocketsBlocked = false;
@@ -113,7 +123,9 @@ export class SceneStream implements ChunkStream {
   private sentPose: ViewPose | undefined;
   private poseTimer: ReturnType<typeof setInterval> | undefined;
   private pingTimer: ReturnType<typeof setInterval> | undefined;
+  private holdTimer: ReturnType<typeof setTimeout> | undefined;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private silentPings = 0;
   private retries = 0;
   private retryAfterMs = 0;
   /** The server has something newer at once: no connection was lost. */
@@ -127,7 +139,7 @@ export class SceneStream implements ChunkStream {
     private readonly events: StreamEvents,
     private readonly options: StreamOptions,
   ) {
-    this.cache = options.cache === undefined ? sharedChunkCache() : (options.cache ?? undefined);
+    this.kept = this.newKept();
   }
 
   /** Bytes of chunks received in this visit, over all connections. */
@@ -152,7 +164,7 @@ export class SceneStream implements ChunkStream {
 
   /** A chunk cannot be drawn: ask for it once more. */
   refuse(chunk: number, reason: number): void {
-    this.forget([chunk]);
+    this.kept.forget([chunk]);
     this.send({ type: "nack", chunk, reason });
     this.credit(chunk);
   }
@@ -160,8 +172,13 @@ export class SceneStream implements ChunkStream {
   /** Chunks were dropped for want of room; the server may send them again when they come into view. */
   drop(chunks: readonly number[]): void {
     for (const chunk of chunks) this.held.delete(chunk);
-    this.forget(chunks);
+    this.kept.forget(chunks);
     this.send({ type: "evicted", chunks: Uint32Array.from(chunks) });
+  }
+
+  tell(message: OwnMessage): void {
+    // Twenty requests a second are too many, and their answers come too late.
+    if (!this.areSocketsBlocked) this.send(message);
   }
 
   /** Close for good. Safe to call twice. */
@@ -198,7 +215,7 @@ export class SceneStream implements ChunkStream {
       await this.recall();
       if (this.ended) return;
     }
-    const hasChunks = isReturning || this.stored.size > 0;
+    const hasChunks = isReturning || this.kept.count > 0;
     const byRequests = this.areSocketsBlocked;
     const query = this.query(opened.ticket, hasChunks);
     const socket = byRequests ? this.openRequests(query) : this.openSocket(query);
@@ -216,7 +233,9 @@ export class SceneStream implements ChunkStream {
       this.window.measureRoundTrip((performance.now() - began) / trips);
       this.begin(hasChunks);
     });
-    socket.addEventListener("message", (event: MessageEvent<unknown>) => this.receive(event.data));
+    socket.addEventListener("message", (event: MessageEvent<unknown>) => {
+      if (this.socket === socket) this.receive(event.data); // not of one that was given up
+    });
     socket.addEventListener("close", (event) => {
       clearTimeout(this.deadline);
       if (this.socket !== socket) return;
@@ -229,59 +248,27 @@ export class SceneStream implements ChunkStream {
     });
   }
 
+  private newKept(): KeptChunks {
+    const { cache } = this.options;
+    return new KeptChunks(cache === undefined ? sharedChunkCache() : (cache ?? undefined));
+  }
+
   private forgetVersion(): void {
     this.held.clear();
-    this.stored.clear();
-    this.early = [];
     this.tree = undefined;
-    this.hasTree = new Promise<void>((resolve) => (this.tellTree = resolve));
+    this.kept = this.newKept();
   }
 
   /** Look up what an earlier visit left here, and begin to show it. */
   private async recall(): Promise<void> {
-    if (!this.cache) return;
-    const late = new Promise<Entry[]>((resolve) => setTimeout(() => resolve([]), CACHE_DEADLINE_MS));
-    const entries = await Promise.race([this.cache.of(this.cacheKey()), late]);
-    for (const entry of entries.slice(0, MAX_HAVE)) this.stored.set(entry.chunk, entry);
-    void this.replay([...this.stored.values()]);
-  }
-
-  private async replay(entries: readonly Entry[]): Promise<void> {
-    const { version } = this;
-    for (const entry of entries) {
-      // Only roots can be shown, and only roots go unchecked, before the table says what belongs where.
-      if (entry.level > 0 || entry.kind !== ChunkKind.splats) await this.hasTree;
-      const bytes = await this.cache?.read(entry);
-      if (this.ended || version !== this.version) return;
-      if (!this.stored.has(entry.chunk) || this.held.has(entry.chunk)) continue; // it came by the line after all
-      if (bytes === undefined) {
-        this.drop([entry.chunk]);
-        continue;
-      }
-      const { chunk, kind, level } = entry;
-      this.events.chunk({ type: "chunk", kind, level, chunk, epoch: 0, seq: 0, glb: new Uint8Array(bytes) });
-    }
-  }
-
-  /** Another budget or degree of colour holds other chunks of the same version. */
-  private cacheKey(): string {
-    return `${this.version}/${this.options.maxSplats}/${this.options.maxShDegree}`;
-  }
-
-  private remember(message: ChunkMessage): void {
-    const copy = { ...message, glb: message.glb.slice() }; // the renderer gives the bytes away
-    if (this.tree) this.keep(this.tree, copy);
-    else this.early.push(copy);
-  }
-
-  private keep(tree: TreeMessage, message: Copy): void {
-    const from = message.chunk * TREE_HASH_BYTES;
-    void this.cache?.keep(this.cacheKey(), message, tree.hash.slice(from, from + TREE_HASH_BYTES));
-  }
-
-  private forget(chunks: readonly number[]): void {
-    for (const chunk of chunks) this.stored.delete(chunk);
-    void this.cache?.drop(this.cacheKey(), chunks);
+    const { kept } = this;
+    // Another budget or degree of colour holds other chunks of the same version.
+    await kept.recall(`${this.version}/${this.options.maxSplats}/${this.options.maxShDegree}`, MAX_HAVE);
+    void kept.replay(
+      (chunk) => !this.ended && kept === this.kept && !this.held.has(chunk), // else it came by the line after all
+      (chunk) => this.events.chunk(chunk),
+      (chunk) => this.drop([chunk]),
+    );
   }
 
   private openSocket(query: string): MessageSocket | undefined {
@@ -329,16 +316,28 @@ export class SceneStream implements ChunkStream {
     }
     this.sentPose = undefined;
     this.poseTimer = setInterval(() => this.sendPose(), POSE_INTERVAL_MS);
-    this.pingTimer = setInterval(() => this.send({ type: "ping", timeMs: performance.now() }), PING_INTERVAL_MS);
-    this.send({ type: "ping", timeMs: performance.now() });
+    this.silentPings = 0;
+    this.pingTimer = setInterval(() => this.ping(), PING_INTERVAL_MS);
+    this.ping();
     this.events.connected();
   }
 
+  private ping(): void {
+    const { socket } = this;
+    if (socket && ++this.silentPings > MOST_SILENT_PINGS) {
+      // It may take minutes until a browser calls it closed.
+      this.closed(LOST);
+      socket.close();
+      return;
+    }
+    this.send({ type: "ping", timeMs: performance.now() });
+  }
+
   private hashes(): Uint8Array {
-    const found: Uint8Array[] = [...this.stored.values()].map(({ hash }) => hash.subarray(0, HASH_PREFIX_BYTES));
+    const found = this.kept.prefixes();
     for (const chunk of this.tree ? this.held : []) {
       const from = chunk * TREE_HASH_BYTES;
-      if (this.tree && !this.stored.has(chunk)) found.push(this.tree.hash.subarray(from, from + HASH_PREFIX_BYTES));
+      if (this.tree && !this.kept.has(chunk)) found.push(this.tree.hash.subarray(from, from + HASH_PREFIX_BYTES));
     }
     // A request may be as long as a message, headers and all.
     const most = this.areSocketsBlocked ? MAX_HAVE / 2 : MAX_HAVE;
@@ -348,6 +347,7 @@ export class SceneStream implements ChunkStream {
   }
 
   private receive(data: unknown): void {
+    this.silentPings = 0;
     if (!(data instanceof ArrayBuffer)) return;
     try {
       this.take(data);
@@ -371,7 +371,7 @@ export class SceneStream implements ChunkStream {
           this.credit(message.chunk);
           return;
         }
-        if (this.cache) this.remember(message);
+        this.kept.remember(message);
         this.events.chunk(message);
         return;
       case "scene":
@@ -379,14 +379,18 @@ export class SceneStream implements ChunkStream {
         return;
       case "tree":
         this.tree = message;
-        for (const early of this.early) this.keep(message, early);
-        this.early = [];
         this.events.tree(message);
-        this.tellTree();
+        this.kept.setTree(message);
         return;
       case "batchDone":
         this.retries = 0;
         this.events.settled(message.leftOut);
+        return;
+      case "peers":
+      case "peerLeave":
+      case "peerNames":
+      case "peerSay":
+        this.events.people(message);
         return;
       case "redirect":
         this.retryAfterMs = message.retryMs;
@@ -412,6 +416,13 @@ export class SceneStream implements ChunkStream {
     if (owed === undefined) return;
     this.owed.delete(chunk);
     const bytes = this.window.release(owed);
+    if (bytes > 0) this.send({ type: "credit", bytes });
+    else this.holdTimer ??= setTimeout(() => this.giveHeld(), HOLD_MS);
+  }
+
+  private giveHeld(): void {
+    this.holdTimer = undefined;
+    const bytes = this.window.flush();
     if (bytes > 0) this.send({ type: "credit", bytes });
   }
 
@@ -470,12 +481,13 @@ export class SceneStream implements ChunkStream {
   private finish(failure: Failure): void {
     if (this.ended) return;
     this.dispose();
-    // What may no longer be seen is not kept either.
-    if (failure.code === "link_revoked" || failure.code === "scene_gone") void this.cache?.drop(this.cacheKey());
+    if (failure.code === "link_revoked" || failure.code === "scene_gone") this.kept.forgetAll();
     this.events.failed(failure);
   }
 
   private stopTimers(): void {
+    clearTimeout(this.holdTimer);
+    this.holdTimer = undefined;
     clearInterval(this.poseTimer);
     clearInterval(this.pingTimer);
   }

@@ -75,6 +75,10 @@ export class StaticStream implements ChunkStream {
     this.pump();
   }
 
+  tell(): void {
+    // Files tell nobody.
+  }
+
   dispose(): void {
     this.ended = true;
   }

@@ -10,12 +10,14 @@ import { editContent, type EditActions } from "./editPanel";
 import { gate, type GateOptions } from "./gate";
 import { FrameShow, growthWords } from "./growth";
 import { Panel, helpContent, sceneContent } from "./panel";
+import { PeoplePanel, type PeopleActions } from "./peoplePanel";
 import { reportContent, type SendReport } from "./reportPanel";
 import { FAILURES, STRINGS } from "./strings";
 
 export interface HudActions {
   recentre(): void;
   toggleSound(): void;
+  people: PeopleActions;
   toggleMovement(): void;
   enterXr(mode: XRSessionMode): void;
   retry(): void;
@@ -56,6 +58,9 @@ export class Hud implements StickView {
   private readonly growthChip = element("span", { class: "chip growing", title: STRINGS.growingWhy, hidden: "" });
   private readonly movement: HTMLButtonElement;
   private readonly sound: HTMLButtonElement;
+  private readonly people: HTMLButtonElement;
+  private readonly peopleCount = element("span");
+  private readonly peoplePanel: PeoplePanel;
   private readonly xrButtons = element("div", { class: "corner bottom-right" });
   private readonly knob = element("span");
   private readonly stick = element("div", { class: "stick", hidden: "" }, this.knob);
@@ -82,6 +87,9 @@ export class Hud implements StickView {
       button({ label, icon: name, press, className });
     this.sound = onlyIcon(STRINGS.mute, "sound", () => this.actions.toggleSound());
     this.sound.hidden = true;
+    this.peoplePanel = new PeoplePanel(this.actions.people);
+    this.people = onlyIcon(STRINGS.others, "people", () => this.peoplePanel.open());
+    this.people.hidden = true;
     this.movement = onlyIcon(STRINGS.fly, "fly", () => this.actions.toggleMovement());
     this.remixButton = onlyIcon(STRINGS.remix, "copy", () => this.actions.remix());
     this.editButton = onlyIcon(STRINGS.edit, "edit", () => this.edit.toggle());
@@ -93,6 +101,7 @@ export class Hud implements StickView {
       this.pairButton,
       this.remixButton,
       this.editButton,
+      this.people,
       this.sound,
       onlyIcon(STRINGS.info, "info", () => this.info.toggle()),
       onlyIcon(STRINGS.help, "help", () => this.help.toggle()),
@@ -111,6 +120,7 @@ export class Hud implements StickView {
       this.help.dialog,
       this.edit.dialog,
       this.report.dialog,
+      this.peoplePanel.dialog,
     );
     window.addEventListener("keydown", (event) => this.shortcut(event));
   }
@@ -211,6 +221,18 @@ export class Hud implements StickView {
     this.sound.title = label;
   }
 
+  /** Say how many others are here; nothing is said while there is nobody. */
+  showPeople(count: number, areHidden: boolean): void {
+    this.people.hidden = count === 0;
+    if (count === 0) this.peoplePanel.dialog.close();
+    this.peoplePanel.show(count, areHidden);
+    const label = STRINGS.othersHere(count);
+    this.peopleCount.textContent = String(count);
+    this.people.replaceChildren(icon(areHidden ? "peopleHidden" : "people"), this.peopleCount);
+    this.people.setAttribute("aria-label", label);
+    this.people.title = label;
+  }
+
   showMovement(mode: Movement): void {
     const isFlying = mode === "fly";
     const label = isFlying ? STRINGS.walk : STRINGS.fly;
@@ -265,6 +287,7 @@ export class Hud implements StickView {
     this.help.dialog.close();
     this.edit.dialog.close();
     this.report.dialog.close();
+    this.peoplePanel.dialog.close();
     this.root.append(this.card);
     retry?.focus();
   }
@@ -313,12 +336,15 @@ export class Hud implements StickView {
 
   private shortcut(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey || this.card) return;
-    if (this.edit.dialog.open || this.report.dialog.open) return;
+    if (this.edit.dialog.open || this.report.dialog.open || this.peoplePanel.dialog.open) return;
     const isPanelOpen = this.info.dialog.open || this.help.dialog.open;
     if (event.key === "?" && !this.info.dialog.open) this.help.toggle();
     else if (event.code === "KeyI" && !this.help.dialog.open && this.scene) this.info.toggle();
     else if (isPanelOpen) return;
-    else if (event.code === "KeyF") this.actions.toggleMovement();
+    else if (event.code === "KeyT" && !this.people.hidden) {
+      event.preventDefault(); // the letter belongs to no field yet
+      this.peoplePanel.open();
+    } else if (event.code === "KeyF") this.actions.toggleMovement();
     else if (event.code === "KeyR") this.actions.recentre();
     else if (event.code === "Enter" && event.target instanceof HTMLCanvasElement) void toggleFullscreen();
   }

@@ -6,6 +6,7 @@
  */
 
 import * as THREE from "three";
+import { ownHands } from "../people/ownHands";
 import type { Stage } from "../render/stage";
 import type { XrOffer } from "../ui/hud";
 import { STRINGS } from "../ui/strings";
@@ -78,6 +79,12 @@ export class XrVisit {
 
   leave(): void {
     void this.session?.end().catch(() => undefined);
+  }
+
+  /** The visitor's hands beside their head. */
+  hands(frame: XRFrame, head: THREE.Vector3): ReturnType<typeof ownHands> {
+    const space = this.stage.renderer.xr.getReferenceSpace();
+    return space ? ownHands(frame, space, this.stage.rig, head) : {};
   }
 
   get isIn(): boolean {
