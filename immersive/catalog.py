@@ -75,7 +75,7 @@ class Catalog:
             StoreError: The disk refuses for another reason.
         """
         version = version_of(asset)
-        title = _checked_title(asset.manifest.title)
+        title = checked_title(asset.manifest.title)
         with self.blobs.exclusive():
             self.blobs.put(version, lambda folder: write_pack(asset, folder))
             known = self.database.read("SELECT * FROM scene WHERE version = ?", (version,))
@@ -102,84 +102,6 @@ class Catalog:
                 self.blobs.delete(version)
                 raise
         return record
-
-    def renew(self, scene_id: str, asset: SplatAsset) -> SceneRecord:
-        """Let an unfinished scene show `asset` from now on; its title and links stay.
-
-        Raises:
-            UnknownSceneError: No such scene, or it is finished.
-            DiskFullError, StoreError: It cannot be stored; the scene shows what it showed.
-        """
-        return self._replace(scene_id, asset, {}, is_finished=False)
-
-    def finish(
-        self, scene_id: str, asset: SplatAsset, *, backend: str, recipe_digest: str | None
-    ) -> SceneRecord:
-        """Publish what an unfinished scene has become, under its id; an equal scene takes over its links.
-
-        Raises:
-            UnknownSceneError: No such scene, or it is finished.
-            DiskFullError, StoreError: It cannot be stored; the scene shows what it showed.
-        """
-        facts = {
-            "title": _checked_title(asset.manifest.title),
-            "is_generated": asset.manifest.is_generated,
-            "backend": backend,
-            "recipe_digest": recipe_digest,
-        }
-        return self._replace(scene_id, asset, facts, is_finished=True)
-
-    def _replace(
-        self, scene_id: str, asset: SplatAsset, facts: dict[str, Any], *, is_finished: bool
-    ) -> SceneRecord:
-        version = version_of(asset)
-        with self.blobs.exclusive():
-            before = self.get(scene_id)
-            if not self.is_growing(before.id):
-                raise UnknownSceneError(scene_id, "is finished")
-            equal = self.database.read(
-                "SELECT * FROM scene WHERE version = ? AND id <> ?", (version, before.id)
-            )
-            if not equal:
-                self.blobs.put(version, lambda folder: write_pack(asset, folder))
-            reports = {
-                name: None if report is None else json.dumps(asdict(report))
-                for name, report in (
-                    ("quality", asset.manifest.quality),
-                    ("walkability", asset.manifest.walkability),
-                )
-            }
-            values = {
-                **facts,
-                **reports,
-                "version": version,
-                "splat_count": asset.manifest.splat_count,
-                "byte_length": asset.byte_length,
-                "content_sha256": content_of(asset),
-            }
-            try:
-                with self.database.transaction():
-                    if equal:
-                        known = equal[0]["id"]
-                        self.database.write(
-                            "UPDATE link SET scene_id = ? WHERE scene_id = ?", (known, before.id)
-                        )
-                        self.database.write("DELETE FROM scene WHERE id = ?", (before.id,))
-                    else:
-                        names = ", ".join(f"{name} = ?" for name in values)
-                        self.database.write(
-                            f"UPDATE scene SET {names} WHERE id = ?", (*values.values(), before.id)
-                        )
-                        if is_finished:
-                            self.database.write("DELETE FROM growth WHERE scene_id = ?", (before.id,))
-            except BaseException:
-                if not equal and version != before.version:
-                    self.blobs.delete(version)
-                raise
-            if version != before.version:
-                # Who streams it has it in memory; who reads it by ranges asks again and gets the new one.
-                self.blobs.delete(before.version)
-        return self.get(equal[0]["id"] if equal else before.id)
 
     def is_growing(self, scene_id: str) -> bool:
         """Return whether a scene is still being made."""
@@ -278,7 +200,7 @@ class Catalog:
             InvalidInputError: A title that is empty, too long or not one line, or a spawn outside the scene.
         """
         record = self.get(scene_id)
-        title = record.title if title is None else _checked_title(title)
+        title = record.title if title is None else checked_title(title)
         given = {"notes": notes, "spawn": spawn, "has_sound": has_sound, "visibility": visibility}
         changed = {name: value for name, value in given.items() if value is not None}
         if changed:
@@ -416,7 +338,8 @@ def content_of(asset: SplatAsset) -> str:
     return hashlib.sha256(asset.pack).hexdigest()
 
 
-def _checked_title(title: str) -> str:
+def checked_title(title: str) -> str:
+    """Return a title as it is kept; raise InvalidInputError unless it is one line."""
     title = title.strip()
     if not 0 < len(title) <= MAX_TITLE_CHARACTERS or not title.isprintable():
         raise InvalidInputError(

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from streaming.asset import SplatAsset
 from streaming.limits import MAX_TITLE_CHARACTERS
+from streaming.pack import write_pack
 
-from .catalog import Catalog, SceneRecord
+from .catalog import Catalog, SceneRecord, checked_title, content_of, version_of
 from .errors import DiskFullError, StoreError, UnknownSceneError
 from .progress import Reporter
 
@@ -174,18 +175,27 @@ class Growing:
     def show_splats(self, asset: SplatAsset) -> None:
         """Show what there is as a version of its own, which takes the place of the one before."""
         try:
-            self.catalog.renew(self.scene_id, asset)
+            _replace(self.catalog, self.scene_id, asset, {}, is_finished=False)
         except (StoreError, DiskFullError, UnknownSceneError):
             return
 
     def finish(self, asset: SplatAsset, *, backend: str, recipe_digest: str) -> SceneRecord:
         """Publish the finished scene under the id that its links have, and return its record.
 
+        An equal scene that is there already takes over the links.
+
         Raises:
+            InvalidInputError: The title of `asset` is none.
             DiskFullError, StoreError: It cannot be stored; the scene is as it was.
         """
+        facts = {
+            "title": checked_title(asset.manifest.title),
+            "is_generated": asset.manifest.is_generated,
+            "backend": backend,
+            "recipe_digest": recipe_digest,
+        }
         try:
-            return self.catalog.finish(self.scene_id, asset, backend=backend, recipe_digest=recipe_digest)
+            return _replace(self.catalog, self.scene_id, asset, facts, is_finished=True)
         except UnknownSceneError:  # an equal call was faster, or somebody deleted it
             return self.catalog.publish(
                 asset, prompt=self._prompt, backend=backend, recipe_digest=recipe_digest
@@ -204,6 +214,52 @@ class Growing:
                 )
         except (StoreError, DiskFullError):
             return
+
+
+def _replace(
+    catalog: Catalog, scene_id: str, asset: SplatAsset, facts: dict[str, Any], *, is_finished: bool
+) -> SceneRecord:
+    """Let an unfinished scene be `asset` from now on.
+
+    Pack first, row second, as in `Catalog.publish`; the pack of the version before goes last.
+    """
+    version, blobs, database = version_of(asset), catalog.blobs, catalog.database
+    with blobs.exclusive():
+        before = catalog.get(scene_id)
+        if not catalog.is_growing(before.id):
+            raise UnknownSceneError(scene_id, "is finished")
+        equal = database.read("SELECT id FROM scene WHERE version = ? AND id <> ?", (version, before.id))
+        if not equal:
+            blobs.put(version, lambda folder: write_pack(asset, folder))
+        reports = {"quality": asset.manifest.quality, "walkability": asset.manifest.walkability}
+        values = {
+            **facts,
+            **{name: None if found is None else json.dumps(asdict(found)) for name, found in reports.items()},
+            "version": version,
+            "splat_count": asset.manifest.splat_count,
+            "byte_length": asset.byte_length,
+            "content_sha256": content_of(asset),
+        }
+        try:
+            with database.transaction():
+                if equal:
+                    database.write(
+                        "UPDATE link SET scene_id = ? WHERE scene_id = ?", (equal[0]["id"], before.id)
+                    )
+                    database.write("DELETE FROM scene WHERE id = ?", (before.id,))
+                else:
+                    names = ", ".join(f"{name} = ?" for name in values)
+                    database.write(f"UPDATE scene SET {names} WHERE id = ?", (*values.values(), before.id))
+                    if is_finished:
+                        database.write("DELETE FROM growth WHERE scene_id = ?", (before.id,))
+        except BaseException:
+            if not equal and version != before.version:
+                blobs.delete(version)
+            raise
+        if version != before.version:
+            # Who streams it has it in memory; who reads it by ranges asks again and gets the new one.
+            blobs.delete(before.version)
+    return catalog.get(equal[0]["id"] if equal else before.id)
 
 
 def abandon(catalog: Catalog, scene_id: str) -> None:

@@ -76,8 +76,8 @@ def test_each_version_takes_the_place_of_the_one_before_and_the_id_stays(catalog
     assert catalog.asset(done.id) == opaque_asset("A hut at last", seed=3)
     assert catalog.list() == [done]
     assert growth_of(catalog, done.id) is None
-    with pytest.raises(UnknownSceneError, match="finished"):
-        catalog.renew(done.id, opaque_asset(seed=4))
+    growing.show_splats(opaque_asset(seed=4))  # too late: it is finished
+    assert catalog.get(done.id) == done
     assert catalog.blobs.has(done.version) and bytes_beside(catalog, done.version) == 0
 
 
