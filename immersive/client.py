@@ -8,8 +8,6 @@ import json
 import logging
 import ssl
 import time
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,7 +19,6 @@ from websockets.asyncio.client import connect as open_socket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
-from reconstruction.errors import InvalidInputError
 from streaming.errors import ProtocolError
 from streaming.limits import MAX_CHUNKS, MAX_FILE_BYTES
 from streaming.messages import (
@@ -52,27 +49,17 @@ from streaming.peer_pose import PersonPose, pose_message, poses_in
 from streaming.wire import HASH_PREFIX_BYTES
 
 from .credit_window import FIRST_WINDOW_BYTES, HOLD_S, CreditWindow
-from .errors import ConnectionRefusedByServerError, SceneGrowingError
+from .errors import ConnectionRefusedByServerError
 from .http_stream import HttpStream
+from .link_client import OpenedLink, open_link
 
 _log = logging.getLogger(__name__)
 
-_HTTP_DEADLINE_S = 10.0
 _SOCKET_DEADLINE_S = 5.0
 # A machine that slept, or left its network, has a socket that is dead and does not say so.
 _ALIVE_INTERVAL_S = 5.0
 _ALIVE_DEADLINE_S = 20.0  # the first window, 256 KB at 128 kbit/s, may stand before the answer
 _PING_INTERVAL_S = 0.25  # an opening that a busy machine drew out is a round trip only until a shorter one
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedLink:
-    """What the server said when the link was opened."""
-
-    server_url: str
-    scene: dict[str, Any]
-    ticket: str
-    bearer: str
 
 
 @dataclass(slots=True)
@@ -94,44 +81,6 @@ class Person:
     name: str
     colour: int  # 0xRRGGBB
     pose: PersonPose | None = None
-
-
-def open_link(link_url: str, *, tls: ssl.SSLContext | None = None) -> OpenedLink:
-    """Exchange a link for a ticket.
-
-    Args:
-        link_url: `http(s)://host:port/v/{id}#{secret}`.
-        tls: How to check certificates; None: as the system does.
-
-    Raises:
-        InvalidInputError: It is no link.
-        ConnectionRefusedByServerError: The server knows no such link, or it was revoked or has expired.
-        SceneGrowingError: There is nothing of the scene yet.
-    """
-    parts = urlsplit(link_url)
-    link_id = parts.path.removeprefix("/v/")
-    if parts.scheme not in ("http", "https") or not link_id or link_id == parts.path or not parts.fragment:
-        raise InvalidInputError(
-            "link must look like http://host:port/v/id#secret", hint="Copy the whole link, with its # part."
-        )
-    server_url = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
-    request = urllib.request.Request(
-        f"{server_url}/api/links/{link_id}/open",
-        data=json.dumps({"secret": parts.fragment}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=_HTTP_DEADLINE_S, context=tls) as response:
-            answer = json.load(response)
-    except urllib.error.HTTPError as error:
-        with error:
-            problem = json.load(error)["error"]
-        raise ConnectionRefusedByServerError(
-            problem["message"], status=error.code, code=problem["code"], hint=problem["hint"]
-        ) from error
-    if answer["scene"] is None:
-        raise SceneGrowingError("the scene of this link is still being made")
-    return OpenedLink(server_url, answer["scene"], answer["ticket"], answer["bearer"])
 
 
 @asynccontextmanager

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import ssl
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +15,7 @@ from rich.table import Table
 
 from .catalog import Catalog
 from .home import home_folder
+from .link_client import pairing_code
 from .link_terms import Scope, Visibility
 from .request import seconds_from
 from .share import Links, ShareLink
@@ -127,6 +130,24 @@ def revoke_link(link: str) -> None:
     """Revoke a link given whole or by its id."""
     revoked = Links(Catalog(home_folder())).revoke(link_id_of(link))
     _ERR.print(f"link {revoked.id} is revoked", markup=False)
+
+
+def pair_link(link: str, *, as_json: bool) -> None:
+    """Print a code for a headset, and where it is typed. A server with a certificate of ours is trusted."""
+    authority = home_folder() / "tls" / "ca.pem"
+    tls = ssl.create_default_context()
+    if authority.is_file():
+        tls.load_verify_locations(authority)
+    found = pairing_code(link, tls=tls)
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(found)) + "\n")
+        return
+    _OUT.print(found.code)
+    _ERR.print(
+        f"In the headset open {found.page} and type it, within {found.expires_in_s // 60} minutes, once.",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def link_id_of(link: str) -> str:

@@ -39,6 +39,8 @@ from .tiles import TILESET_NAME
 from .transform import join_clouds, transform
 
 _STILL = np.eye(4)
+_LARGEST = 1e30
+_SMALLEST = 1e-9
 Content = tuple[str, NDArray]  # the name of a glTF file and `tileset_from_tile` [4, 4]
 
 
@@ -116,8 +118,8 @@ class _Walk:
             raise AssetFormatError(f"tile refine must be ADD or REPLACE, got {refine!r:.20}")
         with np.errstate(over="ignore", invalid="ignore"):
             here = parent @ _matrix(tile["transform"]) if "transform" in tile else parent
-        if not np.isfinite(here).all():
-            raise AssetFormatError("tile transforms must stay within the numbers that there are")
+        if not np.abs(here).max() < _LARGEST:  # a product of products must be a number still; not for NaN
+            raise AssetFormatError(f"tile transforms together must stay below {_LARGEST:.0e}")
         finer = []
         for child in _list(tile.get("children", []), "tile children"):
             finer += self._tile(_object(child, "tile"), here, folder, refine, depth + 1)
@@ -156,18 +158,17 @@ def _place_of(tileset_from_tile: NDArray) -> NDArray:
     if np.linalg.norm(tileset_from_tile[:3, 3]) <= MAX_POSE_METRES:
         return _STILL
     lengths = np.linalg.norm(tileset_from_tile[:3, :3], axis=0)
-    with np.errstate(over="ignore"):
-        determinant = np.linalg.det(tileset_from_tile[:3, :3])
-    if not 0 < determinant < np.inf or lengths.min() < 1e-9:
-        raise AssetFormatError(f"a tile must not mirror or flatten, got determinant {determinant:.3g}")
     place = tileset_from_tile.copy()
-    place[:3, :3] /= lengths
+    place[:3, :3] /= np.maximum(lengths, _SMALLEST)
+    determinant = np.linalg.det(place[:3, :3])  # of axes of unit length: 1 where they are at right angles
+    if determinant < _SMALLEST or lengths.min() < _SMALLEST:
+        raise AssetFormatError(f"a tile must not mirror or flatten, got determinant {determinant:.3g}")
     return np.linalg.inv(place)
 
 
 def _matrix(values: Any) -> NDArray:
     ok = isinstance(values, list) and len(values) == 16
-    if not ok or not all(isinstance(v, int | float) and abs(v) < 1e30 for v in values):
+    if not ok or not all(isinstance(v, int | float) and abs(v) < _LARGEST for v in values):
         raise AssetFormatError(f"tile transform must be 16 numbers, got {values!r:.80}")
     matrix = np.array(values, np.float64).reshape(4, 4).T  # stored column-major
     if matrix[3].tolist() != [0, 0, 0, 1]:

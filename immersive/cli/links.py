@@ -73,6 +73,17 @@ def revoke(link: Annotated[str, typer.Argument(help="The link, or its id (the pa
 
 
 @app.command()
+def pair(
+    link: Annotated[str, typer.Argument(help="The whole link, with its # part, of a server that runs.")],
+    as_json: AsJson = False,
+) -> None:
+    """Get six characters that open a link on a headset, where nobody types a whole one."""
+    from ..link_commands import pair_link
+
+    pair_link(link, as_json=as_json)
+
+
+@app.command()
 def publish(
     scene: SceneId,
     static: Annotated[Path, typer.Option(help="Folder to write: page, pack and table, for any web host.")],

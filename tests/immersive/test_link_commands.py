@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from immersive.catalog import Catalog, SceneRecord
@@ -13,6 +14,7 @@ from immersive.cli import main
 from immersive.errors import LinkPasswordError
 from immersive.link_audit import Visitor
 from immersive.share import Links
+from tests.immersive.served_site import Site
 from tests.streaming.opaque_asset import opaque_asset
 
 
@@ -97,3 +99,20 @@ def test_publish_needs_the_page_and_an_empty_folder(
     assert "Traceback" not in capsys.readouterr().err
     assert run("publish", "nothing", "--static", str(tmp_path / "new")) == 1
     assert not (tmp_path / "new").exists()
+
+
+def test_a_code_for_a_headset_comes_from_the_server_that_runs(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["pair", site.url, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["page"] == f"{site.info.url}/pair" and told["expires_in_s"] == 600
+    paired = httpx.post(f"{site.info.url}/api/pair", json={"code": told["code"]}).json()
+    assert paired["path"] == site.link.path
+    assert main(["pair", site.url]) == 0
+    said = capsys.readouterr()
+    assert len(said.out.strip()) == 6 and f"{site.info.url}/pair" in said.err.replace("\n", " ")
+    assert main(["pair", site.url.split("#")[0] + "#wrong"]) == 1
+    assert "wrong" in capsys.readouterr().err
+    assert main(["pair", "http://127.0.0.1:1/v/abc#def"]) == 1
+    assert "nothing answers at http://127.0.0.1:1" in capsys.readouterr().err

@@ -162,6 +162,16 @@ def test_scene_on_the_earth_keeps_its_millimetres_and_its_up(tmp_path: Path) -> 
         (_tile("a.glb", transform=[True] * 15 + ["1"]), "must be 16 numbers"),
         (_tile("a.glb", transform=[*np.diag([1.0, 1, -1, 1]).ravel()]), "must not mirror"),
         (_tile("a.glb", transform=[*np.diag([1.0, 1, 0, 1]).ravel()]), "must not mirror or flatten"),
+        # Flat but for a skew, far from the origin: what turns such a tile upright is beyond all numbers.
+        (
+            _tile("a.glb", transform=[1, 0, 0, 0, 0, 1, 0, 0, 0, 5e6, 1e-300, 0, 4e6, 5e6, 6e5, 1]),
+            "must not mirror or flatten",
+        ),
+        (
+            _tile("a.glb", transform=[*np.diag([1e20, 1e20, 1e20, 1]).ravel()])
+            | {"children": [_tile("b.glb", transform=[*np.diag([1e20, 1e20, 1e20, 1]).ravel()])]},
+            "must stay below 1e\\+30",
+        ),
         (_tile(None, 3), "tile must be an object, got int"),
         ({"children": {}}, "tile children must be a list"),
         ({"content": 3}, "tile content must be an object"),
