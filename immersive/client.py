@@ -32,13 +32,8 @@ from streaming.messages import (
     Credit,
     Error,
     Hello,
-    PeerJoin,
-    PeerLeave,
-    PeerNames,
-    Peers,
     Ping,
     Pong,
-    Say,
     Scene,
     ServerMessage,
     Tree,
@@ -46,6 +41,7 @@ from streaming.messages import (
     encode,
 )
 from streaming.peer_pose import PersonPose, pose_message, poses_in
+from streaming.people_messages import PeerJoin, PeerLeave, PeerNames, Peers, Say
 from streaming.wire import HASH_PREFIX_BYTES
 
 from .credit_window import FIRST_WINDOW_BYTES, HOLD_S, CreditWindow

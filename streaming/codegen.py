@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 
 from reconstruction.reports import QualityReport, WalkabilityReport
 
-from . import messages
+from . import messages, people_messages
 from .asset import Manifest, Portal, Sound, Spawn
 from .devices import PAGE_DEVICES, Device
 from .limits import (
@@ -40,11 +40,11 @@ _CONSTANTS: Final[dict[str, str | int]] = {
     "MAX_CREDIT_BYTES": MAX_CREDIT_BYTES,
     "MAX_BUDGET_SPLATS": MAX_BUDGET_SPLATS,
     "PRESENCE_TICKS_PER_SECOND": PRESENCE_TICKS_PER_SECOND,
-    "PEER_LEFT_HAND": messages.PEER_LEFT_HAND,
-    "PEER_RIGHT_HAND": messages.PEER_RIGHT_HAND,
-    "PEER_EXPONENT_SHIFT": messages.PEER_EXPONENT_SHIFT,
-    "PEER_LARGEST_EXPONENT": messages.PEER_LARGEST_EXPONENT,
-    "PEER_HAND_BYTES": messages.PEER_HAND_BYTES,
+    "PEER_LEFT_HAND": people_messages.PEER_LEFT_HAND,
+    "PEER_RIGHT_HAND": people_messages.PEER_RIGHT_HAND,
+    "PEER_EXPONENT_SHIFT": people_messages.PEER_EXPONENT_SHIFT,
+    "PEER_LARGEST_EXPONENT": people_messages.PEER_LARGEST_EXPONENT,
+    "PEER_HAND_BYTES": people_messages.PEER_HAND_BYTES,
 }
 _DATA_VIEW: Final = {
     "u8": ("Uint8", 1),

@@ -19,11 +19,10 @@ from .errors import ProtocolError
 from .limits import (
     MAX_BUDGET_SPLATS,
     MAX_CREDIT_BYTES,
-    MAX_PERSON_NAME_BYTES,
     MAX_POSE_METRES,
-    MAX_SAID_BYTES,
 )
-from .wire import HASH_PREFIX_BYTES, decode_message, encode_message, layout_of, wire
+from .people_messages import PeerJoin, PeerLeave, PeerNames, PeerPose, Peers, PeerSay, Say
+from .wire import HASH_PREFIX_BYTES, decode_message, encode_message, layout_of, wire, within
 
 SUBPROTOCOL: Final = "splat.v1"
 PROTOCOL_VERSION: Final = 1
@@ -70,8 +69,8 @@ class Hello:
     )
 
     def __post_init__(self) -> None:
-        _within("credit", self.credit, 0, MAX_CREDIT_BYTES)
-        _within("max_splats", self.max_splats, 0, MAX_BUDGET_SPLATS)
+        within("credit", self.credit, 0, MAX_CREDIT_BYTES)
+        within("max_splats", self.max_splats, 0, MAX_BUDGET_SPLATS)
         if any(len(prefix) != HASH_PREFIX_BYTES for prefix in self.have):
             raise ProtocolError(f"have must hold prefixes of {HASH_PREFIX_BYTES} bytes")
 
@@ -96,7 +95,7 @@ class Pose:
             raise ProtocolError(f"pose must be finite and within {MAX_POSE_METRES:g} m, got {numbers}")
         if sum(axis * axis for axis in self.forward) < 1e-6:
             raise ProtocolError(f"forward must not be zero, got {self.forward}")
-        _within("fov_deg", self.fov_deg, 1.0, 180.0)
+        within("fov_deg", self.fov_deg, 1.0, 180.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ class Credit:
     bytes: int = field(metadata=wire("u32", "whole chunk messages, headers included"))
 
     def __post_init__(self) -> None:
-        _within("bytes", self.bytes, 0, MAX_CREDIT_BYTES)
+        within("bytes", self.bytes, 0, MAX_CREDIT_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ class Budget:
     max_splats: int = field(metadata=wire("u32", "splats alive at once, replaced ones not counted"))
 
     def __post_init__(self) -> None:
-        _within("max_splats", self.max_splats, 0, MAX_BUDGET_SPLATS)
+        within("max_splats", self.max_splats, 0, MAX_BUDGET_SPLATS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,96 +243,6 @@ class Pong:
     time_ms: float = field(metadata=wire("f64", "copied from the Ping"))
 
 
-# --- Presence: who else is in the scene. `peer_pose` has the numbers, `presence` the rooms. -----------
-
-PEER_LEFT_HAND: Final = 1
-PEER_RIGHT_HAND: Final = 2
-PEER_EXPONENT_SHIFT: Final = 4
-PEER_LARGEST_EXPONENT: Final = 12  # 32767 * 2 ** 12 / 1024 m: 131 km, beyond MAX_POSE_METRES
-PEER_HAND_BYTES: Final = 10  # three i16 in mm from the head, and its turn
-
-
-@dataclass(frozen=True, slots=True)
-class PeerPose:
-    """C->S. Where this person's head is, and hands if they are tracked; sent when it changes, 20 a second."""
-
-    TYPE: ClassVar[int] = 0x20
-    flags: int = field(metadata=wire("u8", "1: left hand, 2: right hand, bits 4-7: exponent of the position"))
-    position: tuple[int, int, int] = field(
-        metadata=wire("i16vec3", "between the eyes, in 2 ** exponent / 1024 m, world")
-    )
-    turn: int = field(metadata=wire("u32", "world from head (looks along -Z), three smallest of 4 numbers"))
-    hands: bytes = field(metadata=wire("bytes", "left, then right: 3 i16 in mm from the head, and u32 turn"))
-
-    def __post_init__(self) -> None:
-        hands = self.flags & (PEER_LEFT_HAND | PEER_RIGHT_HAND)
-        wanted = hands.bit_count() * PEER_HAND_BYTES
-        if len(self.hands) != wanted:
-            raise ProtocolError(f"hands must hold {wanted} bytes by its flags, got {len(self.hands)}")
-        _within("exponent", self.flags >> PEER_EXPONENT_SHIFT, 0, PEER_LARGEST_EXPONENT)
-
-
-@dataclass(frozen=True, slots=True)
-class PeerJoin:
-    """C->S. Begin to see the others, once, with a name. A first PeerPose alone does the same without one."""
-
-    TYPE: ClassVar[int] = 0x24
-    colour: int = field(metadata=wire("u32", "0xRRGGBB; 0: the server chooses"))
-    name: str = field(metadata=wire("utf8", "shown to the others; empty: Guest and a number"))
-
-    def __post_init__(self) -> None:
-        _within("colour", self.colour, 0, 0xFFFFFF)
-        _within("the name's length", len(self.name.encode()), 0, MAX_PERSON_NAME_BYTES)
-
-
-@dataclass(frozen=True, slots=True)
-class Peers:
-    """S->C. Where others are now: the nearest 20 times a second, the rest twice, only those that moved."""
-
-    TYPE: ClassVar[int] = 0x21
-    tick: int = field(metadata=wire("u16", "20 a second, wraps"))
-    records: bytes = field(metadata=wire("bytes", "u16 peer, then PeerPose without its type byte, and again"))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PeerLeave:
-    """S->C. These are gone."""
-
-    TYPE: ClassVar[int] = 0x22
-    peer: NDArray[np.uint16] = field(metadata=wire("column:u16:1", "as in Peers"))
-
-
-@dataclass(frozen=True, slots=True)
-class PeerNames:
-    """S->C. Who these are; comes once, before their first pose."""
-
-    TYPE: ClassVar[int] = 0x25
-    json: str = field(metadata=wire("utf8", "[[peer, colour 0xRRGGBB, name], ...]"))
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """C->S. A short note to those who are near; kept nowhere."""
-
-    TYPE: ClassVar[int] = 0x23
-    text: str = field(metadata=wire("utf8", "one line"))
-
-    def __post_init__(self) -> None:
-        _within("the text's length", len(self.text.encode()), 1, MAX_SAID_BYTES)
-
-
-@dataclass(frozen=True, slots=True)
-class PeerSay:
-    """S->C. What one of the others said, just now."""
-
-    TYPE: ClassVar[int] = 0x26
-    peer: int = field(metadata=wire("u16", "as in Peers"))
-    text: str = field(metadata=wire("utf8", "one line, 200 characters at most"))
-
-
-PRESENCE_TYPES: Final = frozenset((PeerPose.TYPE, PeerJoin.TYPE, Say.TYPE))
-
-
 ClientMessage = Hello | Pose | Credit | Budget | Evicted | Nack | Ping | Pong | PeerPose | PeerJoin | Say
 ServerMessage = (
     Scene
@@ -357,11 +266,6 @@ SERVER_MESSAGES: Final = (
 )  # fmt: skip
 _FROM_CLIENT = {message.TYPE: message for message in CLIENT_MESSAGES}
 _FROM_SERVER = {message.TYPE: message for message in SERVER_MESSAGES}
-
-
-def _within(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ProtocolError(f"{name} must be between {low:g} and {high:g}, got {value:g}")
 
 
 def encode(message: ClientMessage | ServerMessage) -> bytes:

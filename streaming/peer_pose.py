@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ProtocolError
-from .messages import (
+from .messages import decode_from_client
+from .people_messages import (
     PEER_EXPONENT_SHIFT,
     PEER_HAND_BYTES,
     PEER_LARGEST_EXPONENT,
@@ -24,7 +25,6 @@ from .messages import (
     PEER_RIGHT_HAND,
     PeerPose,
     Peers,
-    decode_from_client,
 )
 
 POSE_HEAD_BYTES = 12  # of a PeerPose message before its hands

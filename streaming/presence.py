@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .limits import MAX_PEOPLE_IN_ROOM, MAX_PERSON_NAME_CHARACTERS, MAX_SAID_CHARACTERS
-from .messages import PeerLeave, PeerNames, Peers, PeerSay, encode
+from .messages import encode
 from .peer_pose import check_pose, positions_of
+from .people_messages import PeerLeave, PeerNames, Peers, PeerSay
 
 NEAREST = 24  # a group stands around one; beyond it nobody sees 20 Hz from 2
 _FAR_TICKS = 10

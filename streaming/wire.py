@@ -188,3 +188,9 @@ def _decode_columns(name: str, layout: Layout, rest: memoryview) -> dict[str, ND
         columns[field_name] = column.reshape(rows, width) if width > 1 else column
         at += column.nbytes
     return columns
+
+
+def within(name: str, value: float, low: float, high: float) -> None:
+    """Raise ProtocolError unless a value lies between two others, both allowed."""
+    if not low <= value <= high:
+        raise ProtocolError(f"{name} must be between {low:g} and {high:g}, got {value:g}")

@@ -11,8 +11,9 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from streaming.errors import ProtocolError
-from streaming.messages import PeerNames, PeerPose, Peers, PeerSay, decode_from_server
+from streaming.messages import decode_from_server
 from streaming.peer_pose import records_in
+from streaming.people_messages import PeerNames, PeerPose, Peers, PeerSay
 from streaming.presence import Room
 
 from .limits import SERVER_SILENCE_S

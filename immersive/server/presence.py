@@ -13,14 +13,8 @@ from starlette.websockets import WebSocket
 
 from streaming.errors import ProtocolError
 from streaming.limits import PRESENCE_TICKS_PER_SECOND
-from streaming.messages import (
-    BAD_MESSAGE,
-    PRESENCE_TYPES,
-    TOO_MANY,
-    PeerJoin,
-    Say,
-    decode_from_client,
-)
+from streaming.messages import BAD_MESSAGE, TOO_MANY, decode_from_client
+from streaming.people_messages import PRESENCE_TYPES, PeerJoin, Say
 from streaming.presence import Room
 
 from .access import Pass

@@ -19,7 +19,6 @@ from streaming.messages import (
     BAD_MESSAGE,
     LINK_REVOKED,
     NOT_FOUND,
-    PRESENCE_TYPES,
     PROTOCOL_VERSION,
     SUBPROTOCOL,
     TICKET_EXPIRED,
@@ -32,6 +31,7 @@ from streaming.messages import (
     Redirect,
     encode,
 )
+from streaming.people_messages import PRESENCE_TYPES
 from streaming.session import DEFAULT_FOV_DEG, DEFAULT_MAX_SPLATS, StreamedScene, ViewerSession
 
 from ..errors import LinkError

@@ -16,20 +16,9 @@ from websockets.sync.client import ClientConnection
 
 from immersive.client import SceneConnection, connect, open_link
 from immersive.share import Links
-from streaming.messages import (
-    BAD_MESSAGE,
-    TOO_MANY,
-    Chunk,
-    PeerJoin,
-    PeerNames,
-    Peers,
-    PeerSay,
-    Ping,
-    Pong,
-    decode_from_server,
-    encode,
-)
+from streaming.messages import BAD_MESSAGE, TOO_MANY, Chunk, Ping, Pong, decode_from_server, encode
 from streaming.peer_pose import Hand, PersonPose, pose_message, poses_in
+from streaming.people_messages import PeerJoin, PeerNames, Peers, PeerSay
 from tests.immersive.served_site import Site, drain, ending, heavy_asset, ticket_of
 
 AHEAD = (1.0, 0.0, 0.0, 0.0)

@@ -23,7 +23,8 @@ from immersive.server.bus import Bus
 from immersive.server.elsewhere import Elsewhere, wrap
 from immersive.share import Links, ShareLink
 from streaming.errors import ProtocolError
-from streaming.messages import LINK_REVOKED, PeerLeave, PeerNames, PeerSay, decode_from_server
+from streaming.messages import LINK_REVOKED, decode_from_server
+from streaming.people_messages import PeerLeave, PeerNames, PeerSay
 from streaming.presence import Room
 from tests.immersive import cluster
 from tests.immersive.served_site import ASSET, ROOT

@@ -24,18 +24,11 @@ from streaming.messages import (
     Evicted,
     Hello,
     Nack,
-    PeerJoin,
-    PeerLeave,
-    PeerNames,
-    PeerPose,
-    Peers,
-    PeerSay,
     Picture,
     Ping,
     Pong,
     Pose,
     Redirect,
-    Say,
     Scene,
     Tree,
     decode_from_client,
@@ -43,6 +36,7 @@ from streaming.messages import (
     encode,
     tree_of,
 )
+from streaming.people_messages import PeerJoin, PeerLeave, PeerNames, PeerPose, Peers, PeerSay, Say
 from tests.streaming.opaque_asset import opaque_asset
 
 # Each message beside the bytes that another program would write from the table in the server's README.

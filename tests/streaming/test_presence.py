@@ -14,17 +14,9 @@ from hypothesis import strategies as st
 
 from streaming.errors import ProtocolError
 from streaming.limits import MAX_PEOPLE_IN_ROOM
-from streaming.messages import (
-    PeerLeave,
-    PeerNames,
-    PeerPose,
-    Peers,
-    PeerSay,
-    decode_from_client,
-    decode_from_server,
-    encode,
-)
+from streaming.messages import decode_from_client, decode_from_server, encode
 from streaming.peer_pose import Hand, PersonPose, pose_message, poses_in, read_pose
+from streaming.people_messages import PeerLeave, PeerNames, PeerPose, Peers, PeerSay
 from streaming.presence import NEAREST, Room, shown_name
 
 AHEAD = (1.0, 0.0, 0.0, 0.0)
