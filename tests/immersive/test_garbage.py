@@ -70,14 +70,18 @@ def test_collectors_beside_publishers_take_no_pack_that_is_mentioned(tmp_path: P
         subprocess.Popen([sys.executable, "-c", _COLLECT, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE)
         for _ in range(2)
     ]
-    for collector in collectors:
-        assert collector.stdout is not None and collector.stdout.readline() == b"ready\n"
-    catalog = Catalog(tmp_path)
-    made = [catalog.publish(opaque_asset(seed=seed)) for seed in range(25)]
-    (tmp_path / "stop").touch()
-    for collector in collectors:
-        assert collector.wait(60) == 0
-        collector.stdout.close()
+    try:
+        for collector in collectors:
+            assert collector.stdout is not None and collector.stdout.readline() == b"ready\n"
+        catalog = Catalog(tmp_path)
+        made = [catalog.publish(opaque_asset(seed=seed)) for seed in range(25)]
+        (tmp_path / "stop").touch()
+        for collector in collectors:
+            assert collector.wait(120) == 0
+    finally:
+        for collector in collectors:
+            collector.kill()
+            collector.communicate()
 
     for seed, record in enumerate(made):
         assert catalog.asset(record.id).pack == opaque_asset(seed=seed).pack
