@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -180,6 +181,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 
 
+_PATIENCE_S = 30.0
+
+
 class Database:
     """One SQLite file. Statements from several threads take turns; other processes may write too."""
 
@@ -188,10 +192,11 @@ class Database:
         self._lock = threading.RLock()
         with _explained(path):
             self._connection = sqlite3.connect(
-                path, isolation_level=None, timeout=30.0, check_same_thread=False
+                path, isolation_level=None, timeout=_PATIENCE_S, check_same_thread=False
             )
             self._connection.row_factory = sqlite3.Row
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            _patiently(self._connection, "PRAGMA journal_mode = WAL")
+            for pragma in ("synchronous = FULL", "foreign_keys = ON"):
                 self._connection.execute(f"PRAGMA {pragma}")
             path.chmod(0o600)
         self._path = path
@@ -259,6 +264,20 @@ class Database:
         """Close the file. Safe to call twice."""
         with self._lock:
             self._connection.close()
+
+
+def _patiently(connection: sqlite3.Connection, statement: str) -> None:
+    """Run a statement for which SQLite does not wait by itself when others open or close the file."""
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            connection.execute(statement)
+            return
+        except sqlite3.OperationalError as error:
+            is_busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+            if not is_busy or time.monotonic() > until:
+                raise
+        time.sleep(0.02)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 
 from immersive.blobs import Blobs
 from immersive.catalog import Catalog, version_of
+from immersive.database import Database
 from immersive.errors import DiskFullError, StoreError, UnknownSceneError
 from immersive.home import home_folder
 from immersive.share import Links
@@ -246,3 +248,17 @@ def test_kill_9_while_publishing_loses_nothing_that_was_acknowledged(tmp_path: P
     assert len(list((tmp_path / "scenes").glob("??/*"))) == len(catalog.list())
     assert catalog.database.read("PRAGMA integrity_check")[0][0] == "ok"
     catalog.close()
+
+
+def test_a_file_that_others_hold_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    # Who writes while the journal is to be changed: SQLite itself refuses to wait in that case.
+    path = tmp_path / "catalog.sqlite"
+    holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    holder.execute("CREATE TABLE held (x)")
+    holder.execute("BEGIN IMMEDIATE")
+    holder.execute("INSERT INTO held VALUES (1)")
+    timer = threading.Timer(0.3, lambda: holder.execute("COMMIT"))
+    timer.start()
+    Database(path).close()
+    timer.join()
+    holder.close()
