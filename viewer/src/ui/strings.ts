@@ -81,6 +81,7 @@ export const STRINGS = {
   canvas: "The scene. W, A, S, D or the arrow keys walk; drag to look around.",
   generated: "AI-generated",
   generatedWhy: "This place does not exist. It was made by a program from a description.",
+  loading: "How much of the scene is here",
   opening: "Opening the link…",
   loadingRenderer: "Preparing to draw…",
   connecting: "Connecting…",
