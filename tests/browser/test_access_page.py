@@ -1,4 +1,4 @@
-"""The page for everybody: axe-core over all its states, by keyboard alone, with motion switched off."""
+"""The page for everybody: axe-core over all its states, by keyboard alone, without motion, in German."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.browser
 
 STATES = {
     "curtain", "scene", "info", "help", "edit", "report", "phone", "people", "password", "password-wrong",
-    "code", "failure", "growing", "head-up", "head-up-menu", "head-up-help",
+    "code", "failure", "growing", "head-up", "head-up-menu", "head-up-help", "german", "german-info",
 }  # fmt: skip
 
 
@@ -111,3 +111,13 @@ def test_nothing_moves_by_itself_for_whoever_asked_for_that(seen: dict[str, Any]
     usual, reduced = seen["motion"]["asUsual"], seen["motion"]["reduced"]
     assert usual["curtain"] > 0 and usual["frames"] > 1 and usual["fade"] == "0.7s"
     assert reduced == {"curtain": 0, "frames": 1, "fade": "0s"}
+
+
+def test_a_german_browser_is_spoken_to_in_german_until_its_owner_chooses(seen: dict[str, Any]) -> None:
+    language = seen["language"]
+    assert language["first"] == ["de", "Bedienung"]
+    manifest = read_asset(sample_folder()).manifest
+    assert f"{manifest.splat_count:,}".replace(",", ".") in language["facts"]
+    assert language["switched"] == ["en", "Controls"]
+    assert language["remembered"] == "This link was withdrawn"
+    assert language["asked"] == "Dieser Link wurde zurückgezogen"

@@ -1,10 +1,11 @@
 /**
- * Looks at every state of the page with axe-core, then uses it by keyboard alone and with motion switched off.
+ * Looks at every state of the page with axe-core, then uses it by keyboard alone and with motion switched off, and in German.
  *
  *   node viewer/scripts/access.mjs LINKS.json OUT.json [SCREENS_DIR]
  *
  * LINKS.json: links by name: `edit` (may change the scene), `password`, `growing`, `revoked`. OUT.json: what axe
- * found by state, what the keyboard did, what still moves for whoever asked for nothing to move.
+ * found by state, what the keyboard did, what still moves for whoever asked for nothing to move, and which
+ * language was spoken when.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -14,7 +15,7 @@ import { openBrowser, until, withDebug } from "./chromium.mjs";
 const AXE = readFileSync(new URL("../conformance/node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 const [linksFile, out, screens] = process.argv.slice(2);
 const links = JSON.parse(readFileSync(linksFile, "utf8"));
-const report = { axe: {}, keyboard: {}, motion: {} };
+const report = { axe: {}, keyboard: {}, motion: {}, language: {} };
 const { browser, page, complaints } = await openBrowser({ width: 960, height: 600 });
 const keep = (of, name) => (screens ? of.screenshot({ path: join(screens, `${name}.png`) }) : undefined);
 
@@ -199,6 +200,39 @@ async function useKeyboard() {
   await at.context().close();
 }
 
+/** A browser that wants German gets it, until its owner wants English. */
+async function useGerman() {
+  const at = await newPage({ locale: "de-DE" });
+  const { language } = report;
+  const spoken = () => at.evaluate(() => [document.documentElement.lang, document.querySelector("dialog[open] h2")?.textContent]);
+  const openHelp = async () => {
+    await until(at, "the scene", isThere);
+    await at.keyboard.press("?");
+  };
+  await at.goto(scene(links.edit));
+  await openHelp();
+  language.first = await spoken();
+  await inspect(at, "german");
+  await at.keyboard.press("Escape");
+  await at.keyboard.press("i");
+  language.facts = (await at.locator("dialog[open] .facts dd").allTextContents()).map((words) => words.replaceAll("\u00a0", " "));
+  await inspect(at, "german-info");
+  await at.keyboard.press("Escape");
+  await at.keyboard.press("?");
+  await tabTo(at, "English");
+  await at.keyboard.press("Enter");
+  await at.waitForFunction(() => document.documentElement.lang === "en" && window.__immersive);
+  await openHelp();
+  language.switched = await spoken();
+  await at.goto(links.revoked);
+  language.remembered = await at.locator(".card[data-code] h2").textContent();
+  const asked = new URL(links.revoked);
+  asked.searchParams.set("lang", "de");
+  await at.goto(asked.href);
+  language.asked = await at.locator(".card[data-code] h2").textContent();
+  await at.context().close();
+}
+
 /** How many things move by themselves in the growing curtain and in the one before the picture. */
 async function moving(options) {
   const at = await newPage(options);
@@ -223,6 +257,7 @@ try {
   await page.context().close();
   await inspectHeadUp();
   await useKeyboard();
+  await useGerman();
   report.motion.asUsual = await moving({});
   report.motion.reduced = await moving({ reducedMotion: "reduce" });
 } catch (error) {

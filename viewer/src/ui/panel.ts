@@ -3,7 +3,7 @@
 import type { Manifest, QualityReport, WalkabilityReport } from "../protocol/generated";
 import type { SceneSummary } from "../protocol/link";
 import { button, element } from "./dom";
-import { STRINGS } from "./strings";
+import { LANGUAGES, STRINGS, changeLanguage, decimal, language, megabytes, type Language } from "./strings";
 
 type Verdict = QualityReport["verdict"];
 
@@ -52,15 +52,15 @@ export function sceneContent(scene: SceneSummary, manifest: Manifest | undefined
 
 function qualitySection(report: QualityReport | null): HTMLElement {
   if (!report) return section(STRINGS.qualityTitle, undefined, element("p", {}, STRINGS.noQuality));
-  const facts = STRINGS.qualityFacts(report.psnr_db.toFixed(1), report.ssim.toFixed(2), report.held_out_frames);
-  return section(STRINGS.qualityTitle, report.verdict, list([...report.reasons, facts]));
+  const facts = STRINGS.qualityFacts(decimal(report.psnr_db, 1), decimal(report.ssim, 2), report.held_out_frames);
+  return section(STRINGS.qualityTitle, report.verdict, reasons(report.reasons, [facts]));
 }
 
 function walkSection(report: WalkabilityReport | null): HTMLElement {
   if (!report) return section(STRINGS.walkTitle, undefined, element("p", {}, STRINGS.noWalk));
-  const facts = [STRINGS.walkFacts(report.reachable_m2.toFixed(0))];
+  const facts = [STRINGS.walkFacts(decimal(report.reachable_m2))];
   if (report.fall_count > 0) facts.push(STRINGS.falls(report.fall_count));
-  return section(STRINGS.walkTitle, report.verdict, list([...report.reasons, ...facts]));
+  return section(STRINGS.walkTitle, report.verdict, reasons(report.reasons, facts));
 }
 
 function factsSection(scene: SceneSummary, manifest: Manifest | undefined): HTMLElement {
@@ -71,8 +71,8 @@ function factsSection(scene: SceneSummary, manifest: Manifest | undefined): HTML
   const recipe = manifest?.recipe ?? {};
   fact(STRINGS.madeFrom, text(recipe["prompt"]), "prose");
   fact(STRINGS.remixOf, scene.remix_of ?? undefined);
-  fact(STRINGS.splats, scene.splat_count.toLocaleString("en"));
-  fact(STRINGS.size, `${(scene.byte_length / 1e6).toFixed(1)} MB`);
+  fact(STRINGS.splats, decimal(scene.splat_count));
+  fact(STRINGS.size, megabytes(scene.byte_length));
   fact(STRINGS.backend, text(recipe["backend"]));
   fact(STRINGS.seed, text(recipe["seed"]));
   return section("", undefined, facts);
@@ -88,6 +88,13 @@ function section(title: string, verdict: Verdict | undefined, ...content: readon
   return element("section", {}, ...(title ? [heading] : []), ...content);
 }
 
+/** What the server says of a scene is English in every language. */
+function reasons(said: readonly string[], facts: readonly string[]): HTMLElement {
+  const made = list(facts);
+  made.prepend(...said.map((line) => element("li", { lang: "en" }, line)));
+  return made;
+}
+
 function list(lines: readonly string[]): HTMLElement {
   return element("ul", {}, ...lines.map((line) => element("li", {}, line)));
 }
@@ -98,5 +105,15 @@ export function helpContent(xrWhy: string): Node[] {
     const label = STRINGS.controls[name as keyof typeof STRINGS.controls];
     keys.append(element("dt", {}, label), element("dd", {}, ...caps.map((cap) => element("kbd", {}, cap))));
   }
-  return [keys, element("p", {}, STRINGS.controlsMore), ...(xrWhy ? [element("p", {}, xrWhy)] : [])];
+  return [keys, element("p", {}, STRINGS.controlsMore), ...(xrWhy ? [element("p", {}, xrWhy)] : []), languageSwitch()];
+}
+
+function languageSwitch(): HTMLElement {
+  const buttons = Object.entries(LANGUAGES).map(([name, words]) => {
+    const made = button({ label: words, press: () => changeLanguage(name as Language) });
+    made.lang = name;
+    made.setAttribute("aria-pressed", String(name === language));
+    return made;
+  });
+  return element("div", { class: "languages", role: "group", "aria-label": STRINGS.language }, ...buttons);
 }
