@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ import pytest
 
 from immersive.catalog import Catalog
 from immersive.growing import Growing
+from immersive.licensing import with_terms
 from immersive.preflight import find_chromium
 from immersive.serve_command import sample_folder
 from immersive.server.run import start_in_thread
 from immersive.share import Links
+from streaming.asset import SplatAsset
 from streaming.pack import read_asset
 from tests.conftest import ROOT
 
@@ -24,7 +27,19 @@ pytestmark = pytest.mark.browser
 STATES = {
     "curtain", "scene", "info", "help", "edit", "report", "phone", "people", "password", "password-wrong",
     "code", "failure", "growing", "head-up", "head-up-menu", "head-up-help", "german", "german-info",
+    "poor", "terms",
 }  # fmt: skip
+
+
+LICENCE = "CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/)"
+CREDIT = "Ada & Grace <ada@example.com>"
+
+
+def _poor_with_terms(asset: SplatAsset) -> SplatAsset:
+    assert asset.manifest.quality is not None
+    asset = with_terms(asset, licence=LICENCE, credit=CREDIT)
+    quality = replace(asset.manifest.quality, verdict="poor")
+    return replace(asset, manifest=replace(asset.manifest, quality=quality))
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +51,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("access")
     catalog = Catalog(folder / "home")
     record = catalog.publish(read_asset(sample_folder()))
+    poor = catalog.publish(_poor_with_terms(read_asset(sample_folder())))
     growing = Growing.begin(catalog, recipe_digest="r", title="A room", prompt="a room")
     growing.tell("Rendering frames", 0.4, 75.0)
     ramp = np.linspace(0, 255, 3 * 5 * 24 * 36).reshape(3, 24, 36, 5)[..., :3]
@@ -48,6 +64,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "password": links.create(record.id, password="höhle 7"),
         "growing": links.create(growing.scene_id),
         "revoked": revoked,
+        "poor": links.create(poor.id),
     }
     with start_in_thread(folder / "home") as info:
         addresses = {name: info.link(link.path) for name, link in made.items()}
@@ -68,6 +85,10 @@ def test_axe_finds_nothing_in_any_state_of_the_page(seen: dict[str, Any]) -> Non
     for name, found in seen["axe"].items():
         assert found["violations"] == [], name
         assert found["rules"] >= 15, f"{name}: axe must have had something to look at"
+
+
+def test_on_a_small_phone_no_button_lies_on_another_or_on_the_title(seen: dict[str, Any]) -> None:
+    assert seen["crowded"] == {"390": [], "320": []}
 
 
 def test_tab_reaches_everything_and_shows_where_it_is(seen: dict[str, Any]) -> None:
@@ -121,3 +142,12 @@ def test_a_german_browser_is_spoken_to_in_german_until_its_owner_chooses(seen: d
     assert language["switched"] == ["en", "Controls"]
     assert language["remembered"] == "This link was withdrawn"
     assert language["asked"] == "Dieser Link wurde zurückgezogen"
+
+
+def test_terms_label_verdict_and_that_nothing_is_signed_are_on_the_page(seen: dict[str, Any]) -> None:
+    assert seen["chips"] == ["KI-erzeugt", "Schwaches Bild"]
+    terms = seen["terms"]
+    assert (terms["label"], terms["verdict"]) == ("KI-erzeugt", "Schwach")
+    assert LICENCE in terms["facts"] and CREDIT in terms["facts"]
+    assert terms["link"] == "https://creativecommons.org/licenses/by/4.0/"
+    assert terms["signature"].startswith("Nicht signiert")

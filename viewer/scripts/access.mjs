@@ -3,9 +3,9 @@
  *
  *   node viewer/scripts/access.mjs LINKS.json OUT.json [SCREENS_DIR]
  *
- * LINKS.json: links by name: `edit` (may change the scene), `password`, `growing`, `revoked`. OUT.json: what axe
- * found by state, what the keyboard did, what still moves for whoever asked for nothing to move, and which
- * language was spoken when.
+ * LINKS.json: links by name: `edit` (may change the scene), `password`, `growing`, `revoked`, `poor` (with terms). OUT.json: what axe
+ * found by state, what the page says of terms and quality, what the keyboard did, what still moves for
+ * whoever asked for nothing to move, and which language was spoken when.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -69,6 +69,18 @@ const focused = (of) =>
   });
 const openPanels = (of) => of.evaluate(() => [...document.querySelectorAll("dialog[open] h2")].map((title) => title.textContent));
 
+/** The labels of what lies on something else, or outside the screen, of what lies over the scene. */
+function inEachOthersWay() {
+  const parts = [...document.querySelectorAll(".top-left, .top-right > .button, .bottom-left > *, .bottom-right > *")]
+    .map((part) => ({ name: part.ariaLabel ?? part.className, box: part.getBoundingClientRect() }))
+    .filter(({ box }) => box.width > 0);
+  const touch = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  const isIn = (box) => box.left >= 0 && box.top >= 0 && box.right <= innerWidth && box.bottom <= innerHeight;
+  return parts
+    .filter(({ box }, at) => !isIn(box) || parts.some((other, index) => index !== at && touch(box, other.box)))
+    .map(({ name }) => name);
+}
+
 async function inspectScene() {
   const release = await openHeld(page, links.edit);
   await inspect(page, "curtain");
@@ -89,10 +101,37 @@ async function inspectScene() {
   const phone = await newPage({ viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true });
   await phone.goto(scene(links.edit));
   await until(phone, "the scene on a phone", isThere);
+  await phone.getByRole("button", { name: /other visitor/ }).waitFor(); // with every button that there is
   await inspect(phone, "phone");
+  report.crowded = {};
+  for (const width of [390, 320]) {
+    await phone.setViewportSize({ width, height: 780 });
+    report.crowded[width] = await phone.evaluate(inEachOthersWay);
+  }
   await page.getByRole("button", { name: /other visitor/ }).click();
   await inspect(page, "people");
   await phone.context().close();
+}
+
+/** A scene that its makers named terms for, and that was measured as poor, on a phone in German. */
+async function readTerms() {
+  const at = await newPage({ viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true, locale: "de-DE" });
+  await at.goto(scene(links.poor));
+  await until(at, "the scene", isThere);
+  await inspect(at, "poor");
+  report.chips = await at.locator(".top-left .chip:visible").allTextContents();
+  await at.getByRole("button", { name: "Über diese Szene" }).tap();
+  const panel = at.locator("dialog[open]");
+  report.terms = {
+    label: await panel.locator(".chip").textContent(),
+    facts: await panel.locator(".facts dd").allTextContents(),
+    link: await panel.locator(".facts a").getAttribute("href"),
+    verdict: await panel.locator(".verdict").first().textContent(),
+    signature: await panel.locator(".unsigned").textContent(),
+  };
+  await panel.locator(".facts a").scrollIntoViewIfNeeded();
+  await inspect(at, "terms");
+  await at.context().close();
 }
 
 async function inspectGates() {
@@ -255,6 +294,7 @@ try {
   await inspectGates();
   await inspectScene();
   await page.context().close();
+  await readTerms();
   await inspectHeadUp();
   await useKeyboard();
   await useGerman();

@@ -40,6 +40,7 @@ const HINT_MS = 9_000;
 export class Hud implements StickView {
   private readonly title = element("h1", { class: "title" }, STRINGS.product);
   private readonly chip = element("span", { class: "chip", title: STRINGS.generatedWhy, hidden: "" }, STRINGS.generated);
+  private readonly poorChip = element("span", { class: "chip poor", title: STRINGS.poorPictureWhy, hidden: "" }, STRINGS.poorPicture);
   private readonly bar = element("span");
   private readonly progress = element("div", { class: "progress", role: "progressbar", "aria-label": STRINGS.loading }, this.bar);
   private readonly statusText = element("span");
@@ -96,7 +97,7 @@ export class Hud implements StickView {
     this.pairButton = onlyIcon(STRINGS.pair, "headset", () => this.actions.pair());
     this.tools = element(
       "div",
-      { class: "corner top-right", hidden: "" },
+      { class: "top-right", hidden: "" },
       button({ label: STRINGS.share, icon: "share", showsLabel: true, press: () => void this.share() }),
       this.pairButton,
       this.remixButton,
@@ -110,8 +111,12 @@ export class Hud implements StickView {
     this.help.fill(...helpContent(""));
     root.append(
       this.curtain,
-      element("div", { class: "corner top-left" }, element("div", { class: "plate" }, this.title, this.chip, this.growthChip)),
-      this.tools,
+      element(
+        "div",
+        { class: "top" },
+        element("div", { class: "top-left plate" }, this.title, this.chip, this.poorChip, this.growthChip),
+        this.tools,
+      ),
       element("div", { class: "corner bottom-left" }, this.status),
       this.xrButtons,
       this.stick,
@@ -136,6 +141,7 @@ export class Hud implements StickView {
     this.curtainTitle.textContent = title;
     document.title = `${title} · ${STRINGS.product}`;
     this.chip.hidden = !scene.is_generated;
+    this.poorChip.hidden = scene.is_growing || scene.quality?.verdict !== "poor"; // a draft becomes better by itself
     this.tools.hidden = false;
     this.pairButton.hidden = !canPair;
     this.remixButton.hidden = scene.scope === "view";

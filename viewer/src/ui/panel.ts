@@ -2,7 +2,7 @@
 
 import type { Manifest, QualityReport, WalkabilityReport } from "../protocol/generated";
 import type { SceneSummary } from "../protocol/link";
-import { button, element } from "./dom";
+import { button, element, icon } from "./dom";
 import { LANGUAGES, STRINGS, changeLanguage, decimal, language, megabytes, type Language } from "./strings";
 
 type Verdict = QualityReport["verdict"];
@@ -43,10 +43,12 @@ export class Panel {
 export function sceneContent(scene: SceneSummary, manifest: Manifest | undefined): Node[] {
   const content: Node[] = [];
   if (scene.notes) content.push(section(STRINGS.notesTitle, undefined, element("p", { class: "notes" }, scene.notes)));
-  if (scene.is_generated) content.push(element("p", {}, STRINGS.generatedWhy));
+  if (scene.is_generated) content.push(element("p", {}, element("span", { class: "chip" }, STRINGS.generated), ` ${STRINGS.generatedWhy}`));
   content.push(qualitySection(scene.quality), walkSection(scene.walkability), factsSection(scene, manifest));
   const heard = manifest?.sounds.map(({ caption }) => caption) ?? [];
   if (heard.length > 0) content.push(section(STRINGS.heard, undefined, list(heard)));
+  // Signatures are of exported files; what is streamed has none.
+  content.push(element("p", { class: "unsigned" }, icon("shield"), element("span", {}, STRINGS.unsigned)));
   return content;
 }
 
@@ -66,16 +68,24 @@ function walkSection(report: WalkabilityReport | null): HTMLElement {
 function factsSection(scene: SceneSummary, manifest: Manifest | undefined): HTMLElement {
   const facts = element("dl", { class: "facts" });
   const fact = (name: string, value: string | undefined, className = "") => {
-    if (value) facts.append(element("dt", {}, name), element("dd", className ? { class: className } : {}, value));
+    if (value) facts.append(element("dt", {}, name), element("dd", className ? { class: className } : {}, ...withLinks(value)));
   };
   const recipe = manifest?.recipe ?? {};
   fact(STRINGS.madeFrom, text(recipe["prompt"]), "prose");
   fact(STRINGS.remixOf, scene.remix_of ?? undefined);
+  if (manifest) fact(STRINGS.licence, manifest.licence || STRINGS.noLicence, "prose");
+  fact(STRINGS.credit, manifest?.credit, "prose");
   fact(STRINGS.splats, decimal(scene.splat_count));
   fact(STRINGS.size, megabytes(scene.byte_length));
   fact(STRINGS.backend, text(recipe["backend"]));
   fact(STRINGS.seed, text(recipe["seed"]));
   return section("", undefined, facts);
+}
+
+/** A line whose web addresses can be followed. */
+function withLinks(line: string): (HTMLElement | string)[] {
+  const follow = (href: string) => element("a", { href, target: "_blank", rel: "noopener noreferrer" }, href);
+  return line.split(/(https?:\/\/[^\s<>"]*[^\s<>".,;:!?)])/).map((part, at) => (at % 2 ? follow(part) : part));
 }
 
 function text(value: unknown): string | undefined {
