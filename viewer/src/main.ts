@@ -6,6 +6,7 @@ import { openWhenGrown, watchGrowth } from "./protocol/growth";
 import { Failure, parseLink, type Link, type SceneSummary } from "./protocol/link";
 import { SceneStream, type ChunkStream } from "./protocol/sceneStream";
 import { StaticStream } from "./protocol/staticStream";
+import { loadSparkWasm } from "./render/sparkWasm";
 import { editScene, pairingCode, redeemCode, remixScene, reportScene, type SceneChange } from "./share/actions";
 import { Hud } from "./ui/hud";
 import { STRINGS, speak } from "./ui/strings";
@@ -67,12 +68,12 @@ function start(): void {
 }
 
 async function begin(link: Link | undefined): Promise<void> {
-  const loading = import("./visit");
+  const loading = Promise.all([import("./visit"), loadSparkWasm()]);
   loading.catch(() => undefined); // told below, unless the link fails first
   const { stream, scene, events } = await open(link);
   hud.setScene(scene);
   hud.setWaiting(STRINGS.loadingRenderer);
-  const { Visit } = await loading.catch((error: unknown) => {
+  const [{ Visit }] = await loading.catch((error: unknown) => {
     throw new Failure("unreachable", String(error));
   });
   const travel: Travel = (target, events) =>
