@@ -98,6 +98,8 @@ def test_tab_reaches_everything_and_shows_where_it_is(seen: dict[str, Any]) -> N
         tabs["stops"]
     )
     assert tabs["unseen"] == []
+    # ... and no frame lies around the scene for whoever has a mouse.
+    assert seen["keyboard"]["outlines"] == ["solid", "none"]
 
 
 @pytest.mark.parametrize(

@@ -240,6 +240,10 @@ async function useKeyboard() {
     const { feet } = window.__immersive.state();
     return Math.hypot(feet[0] - from[0], feet[2] - from[2]) < 0.05;
   }, keyboard.began);
+  const outline = () => at.locator("#scene").evaluate((canvas) => getComputedStyle(canvas).outlineStyle);
+  keyboard.outlines = [await outline()];
+  await at.mouse.click(480, 300);
+  keyboard.outlines.push(await outline());
   keyboard.said = await at.locator(".status").textContent();
   await at.context().close();
 }

@@ -128,6 +128,9 @@ export class Hud implements StickView {
       this.peoplePanel.dialog,
     );
     window.addEventListener("keydown", (event) => this.shortcut(event));
+    const page = document.documentElement.classList;
+    window.addEventListener("keydown", ({ key }) => key === "Tab" && page.add("is-tabbing"));
+    window.addEventListener("pointerdown", () => page.remove("is-tabbing"));
   }
 
   /** The scene's name and label are known. */
