@@ -8,7 +8,7 @@
  * Exit status 1 when either is over its goal.
  */
 
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -48,6 +48,7 @@ const later = texts(shell).flatMap((text) => named(text, "\\bimport\\("));
 const visit = later.find((name) => /\/visit-/.test(name));
 if (!visit) throw new Error("the shell must import the visit");
 const picture = withImports([visit], new Set(shell));
+for (const name of readdirSync(join(folder, "assets"))) if (/^visit-.*\.css$/.test(name)) picture.add(`assets/${name}`);
 for (const text of texts(picture)) for (const name of named(text, "new URL\\(", ",\\s*(?:``\\+)?import\\.meta\\.url")) picture.add(name);
 
 const weigh = (names) => Object.fromEntries([...names].map((name) => [name, compressed(name)]));
