@@ -38,7 +38,7 @@ viewer/conformance/node_modules/.installed: viewer/conformance/package-lock.json
 	cd viewer/conformance && npm ci --loglevel=error
 	@touch $@
 
-streaming/_viewer/index.html: viewer/node_modules/.installed viewer/index.html viewer/vite.config.ts $(shell find viewer/src viewer/public -type f 2>/dev/null)
+streaming/_viewer/index.html: viewer/node_modules/.installed viewer/index.html $(wildcard viewer/*.ts) $(shell find viewer/src viewer/public -type f 2>/dev/null)
 	cd viewer && npm run --silent build
 	@touch $@
 

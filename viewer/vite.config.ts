@@ -1,7 +1,9 @@
 import { defineConfig } from "vite";
+import { sparkWasm } from "./sparkWasm.plugin.ts";
 
 export default defineConfig({
   base: "/",
+  plugins: [sparkWasm()],
   build: {
     outDir: "../streaming/_viewer",
     emptyOutDir: true,
@@ -9,7 +11,7 @@ export default defineConfig({
     // The server's Content-Security-Policy allows no inline script and no data: worker.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    // Spark carries its WASM and workers inside itself; it comes in its own file after the page is up.
+    // Spark carries its workers inside itself; it comes in its own file after the page is up.
     chunkSizeWarningLimit: 4_000,
   },
   worker: { format: "es" },

@@ -70,8 +70,8 @@ def test_a_page_shows_frames_then_a_draft_then_the_finished_scene(tmp_path: Path
     seen = json.loads((tmp_path / "seen.json").read_text("utf-8"))
     assert seen["title"] == "A room"
     assert seen["frames"] == min(8, len(cameras))
-    assert seen["words"] == "Rendering frames: 40 %, about 1 min left"
-    assert seen["draftChip"] == "Fitting splats: 20 %, about 2 min left"
+    assert seen["words"] == "Rendering frames: 40%, about 1 min left"
+    assert seen["draftChip"] == "Fitting splats: 20%, about 2 min left"
     assert seen["leastDrawn"] > 0  # never blank
     # Nobody touched anything: one stands where the camera began, as before.
     assert seen["first"]["feet"] == pytest.approx(seen["second"]["feet"])

@@ -120,7 +120,7 @@ try {
   await press("ArrowUp");
   report.focusedAbove = await page.evaluate(() => document.activeElement?.textContent);
   await press("Enter"); // leave
-  report.left = await page.locator(".card h1").textContent();
+  report.left = await page.locator(".card h2").textContent();
   await keep("head-up-left");
   const before = await pictures();
   await press("Enter");

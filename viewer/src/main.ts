@@ -6,13 +6,13 @@ import { openWhenGrown, watchGrowth } from "./protocol/growth";
 import { Failure, parseLink, type Link, type SceneSummary } from "./protocol/link";
 import { SceneStream, type ChunkStream } from "./protocol/sceneStream";
 import { StaticStream } from "./protocol/staticStream";
+import { loadSparkWasm } from "./render/sparkWasm";
 import { editScene, pairingCode, redeemCode, remixScene, reportScene, type SceneChange } from "./share/actions";
 import { Hud } from "./ui/hud";
-import { STRINGS } from "./ui/strings";
+import { STRINGS, speak } from "./ui/strings";
 import type { Travel, Visit } from "./visit";
 
 const canvas = find("#scene", HTMLCanvasElement);
-canvas.setAttribute("aria-label", STRINGS.canvas);
 const query = new URLSearchParams(location.search);
 const profile = chooseProfile();
 const streamOptions = {
@@ -26,47 +26,54 @@ const streamOptions = {
 const isStatic = document.querySelector('meta[name="immersive-static"]') !== null;
 
 let visit: Visit | undefined;
-const hud = new Hud(find("#hud", HTMLElement), {
-  recentre: () => visit?.recentre(),
-  toggleSound: () => visit?.toggleSound(),
-  people: { toggle: () => visit?.togglePeople(), say: (text) => visit?.saySomething(text) },
-  toggleMovement: () => visit?.toggleMovement(),
-  enterXr: (mode) => void visit?.enterXr(mode),
-  retry: () => location.reload(),
-  pair: () => act(async (link) => hud.say(STRINGS.pairCode(await pairingCode(link), location.host), 60_000)),
-  remix: () =>
-    act(async (link, scene) => {
-      hud.say(STRINGS.remixing, 60_000);
-      location.assign(await remixScene(link, scene));
-    }),
-  edit: { save: (change) => save(change), beginHere: () => visit && save({ spawn: visit.standing }) },
-  report: async (report) => {
-    if (!link || !visit) throw new Failure("no_link");
-    return reportScene(link, visit.place.id, report);
-  },
-}, !isStatic);
-
-window.addEventListener("error", (event) => fail(event.error ?? event.message));
-window.addEventListener("unhandledrejection", (event) => fail(event.reason));
-// A link pasted over another changes only the fragment, which loads nothing by itself.
-window.addEventListener("hashchange", () => location.reload());
-
+let hud: Hud;
 const link = parseLink(location);
 /** Glasses that can only show pictures; a plain host has nobody to draw them. */
 const isHeadUp = query.get("view") === "headup" && !isStatic;
-if (isHeadUp && link) import("./headup/headUp").then(({ HeadUp }) => new HeadUp(link, query)).catch(fail);
-else if (isStatic) begin(undefined).catch(fail);
-else if (link) begin(link).catch(fail);
-else if (location.pathname === "/pair") askForCode();
-else fail(new Failure("no_link"));
+
+void speak().then(start);
+
+function start(): void {
+  canvas.setAttribute("aria-label", STRINGS.canvas);
+  hud = new Hud(find("#hud", HTMLElement), {
+    recentre: () => visit?.recentre(),
+    toggleSound: () => visit?.toggleSound(),
+    people: { toggle: () => visit?.togglePeople(), say: (text) => visit?.saySomething(text) },
+    toggleMovement: () => visit?.toggleMovement(),
+    enterXr: (mode) => void visit?.enterXr(mode),
+    retry: () => location.reload(),
+    pair: () => act(async (link) => hud.say(STRINGS.pairCode(await pairingCode(link), location.host), 60_000)),
+    remix: () =>
+      act(async (link, scene) => {
+        hud.say(STRINGS.remixing, 60_000);
+        location.assign(await remixScene(link, scene));
+      }),
+    edit: { save: (change) => save(change), beginHere: () => visit && save({ spawn: visit.standing }) },
+    report: async (report) => {
+      if (!link || !visit) throw new Failure("no_link");
+      return reportScene(link, visit.place.id, report);
+    },
+  }, !isStatic);
+
+  window.addEventListener("error", (event) => fail(event.error ?? event.message));
+  window.addEventListener("unhandledrejection", (event) => fail(event.reason));
+  // A link pasted over another changes only the fragment, which loads nothing by itself.
+  window.addEventListener("hashchange", () => location.reload());
+
+  if (isHeadUp && link) import("./headup/headUp").then(({ HeadUp }) => new HeadUp(link, query)).catch(fail);
+  else if (isStatic) begin(undefined).catch(fail);
+  else if (link) begin(link).catch(fail);
+  else if (location.pathname === "/pair") askForCode();
+  else fail(new Failure("no_link"));
+}
 
 async function begin(link: Link | undefined): Promise<void> {
-  const loading = import("./visit");
+  const loading = Promise.all([import("./visit"), loadSparkWasm()]);
   loading.catch(() => undefined); // told below, unless the link fails first
   const { stream, scene, events } = await open(link);
   hud.setScene(scene);
   hud.setWaiting(STRINGS.loadingRenderer);
-  const { Visit } = await loading.catch((error: unknown) => {
+  const [{ Visit }] = await loading.catch((error: unknown) => {
     throw new Failure("unreachable", String(error));
   });
   const travel: Travel = (target, events) =>

@@ -25,7 +25,7 @@ import { Successor } from "./splats/successor";
 import { Doorways } from "./story/doorways";
 import { Thresholds } from "./story/thresholds";
 import type { Hud } from "./ui/hud";
-import { STRINGS } from "./ui/strings";
+import { STRINGS, decimal, megabytes, percent } from "./ui/strings";
 import { GamepadSource } from "./walk/gamepad";
 import { Keyboard } from "./walk/keyboard";
 import { Player } from "./walk/player";
@@ -346,16 +346,16 @@ export class Visit implements StreamEvents {
   private report(): void {
     const { hud } = this.parts;
     const planned = this.chunksPlanned;
-    const megabytes = (this.bytesReceived / 1e6).toFixed(1);
+    const size = megabytes(this.bytesReceived);
     if (this.phase === "loading" && this.picture.chunkCount > 0) this.phase = "streaming";
     if (this.isBatchDone && this.pendingDecodes === 0) {
-      const splats = this.picture.aliveCount.toLocaleString("en");
-      const words = this.leftOut > 0 ? STRINGS.partly(splats) : STRINGS.whole(megabytes, splats);
+      const splats = decimal(this.picture.aliveCount);
+      const words = this.leftOut > 0 ? STRINGS.partly(splats) : STRINGS.whole(size, splats);
       if (this.phase === "streaming") this.phase = "complete";
       hud.setProgress(1, words);
     } else if (planned > 0 && this.phase !== "complete") {
       const share = Math.min(0.99, this.picture.chunkCount / planned);
-      hud.setProgress(share, STRINGS.streaming(Math.round(share * 100), megabytes));
+      hud.setProgress(share, STRINGS.streaming(percent(share), size));
     }
   }
 

@@ -26,10 +26,11 @@ export class HeadUp {
   private readonly screen: CanvasRenderingContext2D;
   private readonly root: HTMLElement;
   private readonly badge = element("p", { class: "badge", hidden: "" }, STRINGS.generated);
+  private readonly name = element("h1", { class: "visually-hidden" }, STRINGS.product);
   private readonly line = element("p", { class: "line", role: "status" }, WORDS.opening);
   private readonly menu: HTMLElement;
   private readonly buttons: Readonly<Record<Item, HTMLButtonElement>>;
-  private readonly card = element("section", { class: "card", role: "alertdialog", hidden: "" });
+  private readonly card = element("section", { class: "card", role: "alertdialog", "aria-labelledby": "card-title", hidden: "" });
   private pictures: Pictures | undefined;
   private motion: Motion | undefined;
   private epoch = 0;
@@ -49,7 +50,7 @@ export class HeadUp {
     private readonly link: Link,
     query: URLSearchParams,
   ) {
-    const canvas = element("canvas", { width: String(SIDE_PX), height: String(SIDE_PX), "aria-label": WORDS.canvas });
+    const canvas = element("canvas", { width: String(SIDE_PX), height: String(SIDE_PX), role: "img", "aria-label": WORDS.canvas });
     const screen = canvas.getContext("2d", { alpha: false });
     if (!screen) throw new Error("the page must have a 2D canvas");
     this.screen = screen;
@@ -61,7 +62,7 @@ export class HeadUp {
     this.buttons = { recentre: make("recentre"), help: make("help"), leave: make("leave") };
     this.menu = element("nav", { class: "menu", hidden: "", "aria-label": WORDS.menuName });
     this.menu.append(...ITEMS.map((item) => this.buttons[item]), element("p", {}, WORDS.menuHint));
-    this.root = element("main", { class: "head-up" }, canvas, this.badge, this.line, this.menu, this.card);
+    this.root = element("main", { class: "head-up" }, this.name, canvas, this.badge, this.line, this.menu, this.card);
     document.body.replaceChildren(this.root);
     document.documentElement.classList.add("is-head-up");
     // Displays that do not add light are asked for by ?additive=0.
@@ -89,7 +90,7 @@ export class HeadUp {
   }
 
   private opened(scene: SceneSummary): void {
-    document.title = scene.title || STRINGS.untitled;
+    document.title = this.name.textContent = scene.title || STRINGS.untitled;
     this.badge.hidden = !scene.is_generated;
     if (this.motion) return; // a visit that goes on
     const [x, y, z] = scene.spawn.position;
@@ -193,7 +194,7 @@ export class HeadUp {
     this.line.textContent = "";
     const press = element("button", { type: "button" }, action);
     press.addEventListener("click", act);
-    this.card.replaceChildren(element("h1", {}, title), ...lines.map((line) => element("p", {}, line)), press);
+    this.card.replaceChildren(element("h2", { id: "card-title" }, title), ...lines.map((line) => element("p", {}, line)), press);
     this.card.hidden = false;
     this.cardAction = act;
     press.focus();

@@ -2,7 +2,7 @@
 
 import type { GrowthState } from "../protocol/growth";
 import { element } from "./dom";
-import { STRINGS } from "./strings";
+import { STRINGS, percent } from "./strings";
 
 const FRAME_MS = 1_600;
 
@@ -40,5 +40,5 @@ export class FrameShow {
 export function growthWords(state: GrowthState): string {
   if (state.is_stopped) return STRINGS.growthStopped;
   const label = state.label || STRINGS.growthBegins;
-  return STRINGS.growth(label, Math.round(state.share * 100), state.seconds_left ?? undefined);
+  return STRINGS.growth(label, percent(state.share), state.seconds_left ?? undefined);
 }

@@ -40,12 +40,13 @@ const HINT_MS = 9_000;
 export class Hud implements StickView {
   private readonly title = element("h1", { class: "title" }, STRINGS.product);
   private readonly chip = element("span", { class: "chip", title: STRINGS.generatedWhy, hidden: "" }, STRINGS.generated);
+  private readonly poorChip = element("span", { class: "chip poor", title: STRINGS.poorPictureWhy, hidden: "" }, STRINGS.poorPicture);
   private readonly bar = element("span");
-  private readonly progress = element("div", { class: "progress", role: "progressbar", "aria-label": STRINGS.product }, this.bar);
+  private readonly progress = element("div", { class: "progress", role: "progressbar", "aria-label": STRINGS.loading }, this.bar);
   private readonly statusText = element("span");
   private readonly status = element("div", { class: "plate status is-gone", role: "status", "aria-live": "polite" }, this.statusText);
   private readonly curtainTitle = element("h2", {}, "");
-  private readonly curtainText = element("p", {}, STRINGS.opening);
+  private readonly curtainText = element("p", { role: "status" }, STRINGS.opening);
   private readonly frames = new FrameShow();
   private readonly curtain = element(
     "div",
@@ -96,7 +97,7 @@ export class Hud implements StickView {
     this.pairButton = onlyIcon(STRINGS.pair, "headset", () => this.actions.pair());
     this.tools = element(
       "div",
-      { class: "corner top-right", hidden: "" },
+      { class: "top-right", hidden: "" },
       button({ label: STRINGS.share, icon: "share", showsLabel: true, press: () => void this.share() }),
       this.pairButton,
       this.remixButton,
@@ -110,8 +111,12 @@ export class Hud implements StickView {
     this.help.fill(...helpContent(""));
     root.append(
       this.curtain,
-      element("div", { class: "corner top-left" }, element("div", { class: "plate" }, this.title, this.chip, this.growthChip)),
-      this.tools,
+      element(
+        "div",
+        { class: "top" },
+        element("div", { class: "top-left plate" }, this.title, this.chip, this.poorChip, this.growthChip),
+        this.tools,
+      ),
       element("div", { class: "corner bottom-left" }, this.status),
       this.xrButtons,
       this.stick,
@@ -123,6 +128,9 @@ export class Hud implements StickView {
       this.peoplePanel.dialog,
     );
     window.addEventListener("keydown", (event) => this.shortcut(event));
+    const page = document.documentElement.classList;
+    window.addEventListener("keydown", ({ key }) => key === "Tab" && page.add("is-tabbing"));
+    window.addEventListener("pointerdown", () => page.remove("is-tabbing"));
   }
 
   /** The scene's name and label are known. */
@@ -136,6 +144,7 @@ export class Hud implements StickView {
     this.curtainTitle.textContent = title;
     document.title = `${title} · ${STRINGS.product}`;
     this.chip.hidden = !scene.is_generated;
+    this.poorChip.hidden = scene.is_growing || scene.quality?.verdict !== "poor"; // a draft becomes better by itself
     this.tools.hidden = false;
     this.pairButton.hidden = !canPair;
     this.remixButton.hidden = scene.scope === "view";
@@ -154,6 +163,7 @@ export class Hud implements StickView {
 
   /** What is being waited for, until the first picture is there. */
   setWaiting(words: string): void {
+    this.curtainText.ariaLive = "polite";
     this.curtainText.textContent = words;
   }
 
@@ -166,6 +176,7 @@ export class Hud implements StickView {
     this.growthChip.textContent = words;
     if (isOpen) return;
     this.curtainTitle.textContent = title;
+    this.curtainText.ariaLive = "off"; // every percent read aloud helps nobody
     this.curtainText.textContent = words;
     this.frames.show(state.frames);
   }
@@ -266,18 +277,13 @@ export class Hud implements StickView {
         ? undefined
         : button({ label: words.retry, className: "primary", press: () => this.actions.retry() });
     const detail = failure.detail ? element("p", { class: "detail" }, failure.detail) : undefined;
-    this.card?.remove();
-    this.card = element(
+    const card = element(
       "div",
-      { class: "card-ground" },
-      element(
-        "div",
-        { class: "card", role: "alert", "aria-labelledby": id, "data-code": failure.code },
-        element("h2", { id }, words.title),
-        element("p", {}, words.text),
-        detail,
-        retry,
-      ),
+      { class: "card", role: "alertdialog", tabindex: "-1", "aria-labelledby": id, "aria-describedby": "failure-text", "data-code": failure.code },
+      element("h2", { id }, words.title),
+      element("p", { id: "failure-text" }, words.text),
+      detail,
+      retry,
     );
     this.stand("");
     this.progress.hidden = true;
@@ -288,22 +294,28 @@ export class Hud implements StickView {
     this.edit.dialog.close();
     this.report.dialog.close();
     this.peoplePanel.dialog.close();
-    this.root.append(this.card);
-    retry?.focus();
+    this.cover(element("div", { class: "card-ground" }, card));
+    (retry ?? card).focus();
   }
 
   /** Ask for one line before there is a scene; asking again takes the place of the question before. */
   ask(options: GateOptions): void {
-    this.card?.remove();
-    this.card = gate(options);
     this.curtainText.textContent = "";
-    this.root.append(this.card);
+    this.cover(gate(options));
   }
 
   /** The answer was right. */
   endAsking(): void {
+    this.cover(undefined);
+  }
+
+  /** Lay a card over everything, which then cannot be reached; undefined: take it away. */
+  private cover(card: HTMLElement | undefined): void {
     this.card?.remove();
-    this.card = undefined;
+    this.card = card;
+    const behind = [...this.root.children, ...(this.root.parentElement?.children ?? [])];
+    for (const part of behind) if (part instanceof HTMLElement && part !== this.root) part.inert = card !== undefined;
+    if (card) this.root.append(card);
   }
 
   draw(stick: { x: number; y: number; knobX: number; knobY: number } | undefined): void {
