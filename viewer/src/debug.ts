@@ -1,6 +1,7 @@
 /** `?debug`: a handle for tests. Without the flag nothing of this exists on the page. */
 
 import * as THREE from "three";
+import type { GovernorStep, Settings } from "./render/governor";
 import type { Visit } from "./visit";
 
 export interface DebugState {
@@ -31,6 +32,14 @@ export interface DebugState {
   readonly ticks: number;
   readonly isPresenting: boolean;
   readonly isSeeThrough: boolean;
+  readonly pixelRatio: number;
+  readonly budget: number;
+  readonly governor: {
+    readonly settings: Settings;
+    readonly frameMs: number;
+    readonly targetMs: number;
+    readonly log: readonly GovernorStep[];
+  };
 }
 
 /** A pinhole camera as Python has it: OpenCV axes, row-major matrices, pixels. */
@@ -87,6 +96,14 @@ export function installDebug(visit: Visit): void {
       ticks: stage.ticks,
       isPresenting: stage.renderer.xr.isPresenting,
       isSeeThrough: stage.scene.background === null,
+      pixelRatio: stage.pixelRatio,
+      budget: visit.budget,
+      governor: {
+        settings: stage.governor.settings,
+        frameMs: stage.governor.frameMs,
+        targetMs: stage.governor.targetMs,
+        log: stage.governor.log,
+      },
     }),
     setPose: (pose) => {
       player.hold(true);

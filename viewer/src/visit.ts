@@ -5,6 +5,7 @@ import { Decoder } from "./decode/decoder";
 import type { DecodeReply } from "./decode/messages";
 import { installDebug } from "./debug";
 import type { DeviceProfile } from "./device/profiles";
+import type { Quality } from "./device/quality";
 import {
   ChunkKind,
   NackReason,
@@ -41,6 +42,7 @@ export interface VisitParts {
   readonly stream: ChunkStream;
   readonly scene: SceneSummary;
   readonly profile: DeviceProfile;
+  readonly quality: Quality;
   readonly travel: Travel;
   readonly fail: (error: unknown) => void;
 }
@@ -74,6 +76,8 @@ export class Visit implements StreamEvents {
   portals: readonly Portal[] = [];
   private manifestPortals: readonly Portal[] = [];
   private stream: ChunkStream;
+  /** Splats that may be shown at once, as the governor has it. */
+  budget: number;
   private readonly doorways: Doorways;
   private thresholds = new Thresholds([]);
   readonly soundscape: Soundscape;
@@ -100,6 +104,7 @@ export class Visit implements StreamEvents {
     const { canvas, hud, scene, profile } = parts;
     this.place = scene;
     this.stream = parts.stream;
+    this.budget = profile.maxSplats;
     const query = new URLSearchParams(location.search);
     const isDebug = query.has("debug");
     this.stage = new Stage(
@@ -109,6 +114,13 @@ export class Visit implements StreamEvents {
         hasFixedResolution: isDebug,
         isExact: profile.name === "desktop",
         batchesQuads: query.get("batch") !== "0",
+        shrinksNearEye: query.get("near") !== "0",
+        // Tests look at whole pictures, except those of slow machines.
+        quality: isDebug && !query.has("slow") ? "high" : parts.quality,
+        slowMs: isDebug ? Number(query.get("slow")) : 0,
+        targetMs: isDebug && query.has("fps") ? 1_000 / Number(query.get("fps")) : undefined,
+        countAlive: () => this.picture.aliveCount,
+        onBudget: (splats) => this.setBudget(splats),
       },
       (seconds, frame) => this.frame(seconds, frame),
       (failure) => this.failed(failure),
@@ -180,6 +192,10 @@ export class Visit implements StreamEvents {
     this.parts.hud.say(STRINGS.saidByYou(text), SAID_MS);
   }
 
+  chooseQuality(quality: Quality): void {
+    this.stage.choose(quality);
+  }
+
   toggleMovement(): void {
     this.player.mode = this.player.mode === "walk" ? "fly" : "walk";
     this.parts.hud.showMovement(this.player.mode);
@@ -236,7 +252,9 @@ export class Visit implements StreamEvents {
   tree(tree: TreeMessage): void {
     this.table = tree;
     if (this.successor) this.successor.plan(tree);
-    else this.picture.plan(tree, this.parts.profile.maxSplats);
+    else this.picture.plan(tree, this.budget);
+    // A stream of the next place begins with what the device can at best.
+    if (this.budget < this.parts.profile.maxSplats) this.stream.setBudget(this.budget);
   }
 
   chunk(chunk: ChunkMessage): void {
@@ -314,6 +332,7 @@ export class Visit implements StreamEvents {
   private take(chunk: number, reply: DecodeReply): void {
     const { stream } = this;
     const { hud } = this.parts;
+    this.stage.governor.busy();
     if (!reply.ok) {
       // The server sends a broken chunk once more; a second time it is left out, and said.
       if (this.refused.has(chunk)) hud.say(STRINGS.broken(++this.brokenChunks));
@@ -338,7 +357,7 @@ export class Visit implements StreamEvents {
   /** Show the newer version once that is no step back. */
   private succeed(): void {
     if (!this.successor?.isReady(this.chunksPlanned, this.isBatchDone && this.pendingDecodes === 0)) return;
-    this.successor.replace(this.picture, this.parts.profile.maxSplats);
+    this.successor.replace(this.picture, this.budget);
     this.successor = undefined;
     this.stage.invalidate();
   }
@@ -359,17 +378,31 @@ export class Visit implements StreamEvents {
     }
   }
 
+  private setBudget(splats: number): void {
+    this.budget = splats;
+    if (!this.table) return;
+    this.picture.setBudget(splats);
+    this.stream.setBudget(splats);
+    this.isBatchDone = false;
+  }
+
   /** A full budget follows the visitor: what they left goes, for what they see now. */
   private makeRoom(pose: ViewPose): void {
+    const trimmed = this.picture.trim(pose);
+    if (trimmed.length > 0) return this.drop(trimmed);
     if (this.leftOut === 0 || !this.isBatchDone || this.pendingDecodes > 0) return;
     const isNear = this.eye.distanceTo(this.roomMadeAt) < MAKE_ROOM_M;
     if (isNear && this.forward.dot(this.roomMadeFor) > MAKE_ROOM_COS) return;
     this.roomMadeAt.copy(this.eye);
     this.roomMadeFor.copy(this.forward);
     const dropped = this.picture.makeRoom(pose);
-    if (dropped.length === 0) return;
+    if (dropped.length > 0) this.drop(dropped);
+  }
+
+  private drop(chunks: readonly number[]): void {
     this.isBatchDone = false;
-    this.stream.drop(dropped);
+    this.stream.drop(chunks);
+    this.stage.governor.busy();
     this.stage.invalidate();
   }
 

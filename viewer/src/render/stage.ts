@@ -9,7 +9,10 @@
 import * as THREE from "three";
 import { Failure } from "../protocol/link";
 import type { DeviceProfile } from "../device/profiles";
-import { ResolutionGovernor } from "./resolution";
+import type { Quality } from "../device/quality";
+import { SCREEN_TARGET_MS, headsetDials, headsetTargetMs, screenDials } from "./dials";
+import { Governor, type Settings } from "./governor";
+import { slowDown } from "./slowGpu";
 import { SparkBackend } from "./sparkBackend";
 
 const VERTICAL_FOV_DEG = 65;
@@ -28,6 +31,15 @@ export interface StageOptions {
   readonly hasFixedResolution: boolean;
   readonly isExact: boolean;
   readonly batchesQuads: boolean;
+  readonly shrinksNearEye: boolean;
+  readonly quality: Quality;
+  /** For tests: milliseconds to lose on a megapixel under 100 000 splats, and another target than the screen's. */
+  readonly slowMs: number;
+  readonly targetMs: number | undefined;
+  /** Splats that take part, whether in view or not. */
+  readonly countAlive: () => number;
+  /** The governor asks for no more splats than this. */
+  readonly onBudget: (splats: number) => void;
 }
 
 export type Frame = (seconds: number, xrFrame: XRFrame | undefined) => void;
@@ -42,7 +54,10 @@ export class Stage {
   /** Turns of the frame loop, drawn or not. */
   ticks = 0;
   private readonly background = new THREE.Color(0x0b0d10);
-  private readonly governor: ResolutionGovernor;
+  private readonly screenGovernor: Governor;
+  private headsetGovernor: Governor | undefined;
+  private quality: Quality;
+  private budget: number;
   private readonly pose = new THREE.Matrix4();
   private lastPose = new THREE.Matrix4();
   private busyUntil = 0;
@@ -53,6 +68,7 @@ export class Stage {
   private readonly sharpRatio: number;
   private movingRatio: number;
   private isSharp = true;
+  private isScaled = false;
 
   constructor(
     readonly canvas: HTMLCanvasElement,
@@ -68,7 +84,10 @@ export class Stage {
     this.rig.add(this.camera);
     const { profile } = options;
     const most = options.hasFixedResolution ? 1 : Math.min(window.devicePixelRatio || 1, profile.maxPixelRatio);
-    this.governor = new ResolutionGovernor(Math.min(most, profile.leastPixelRatio), most);
+    this.quality = options.quality;
+    this.budget = profile.maxSplats;
+    const target = options.targetMs ?? SCREEN_TARGET_MS;
+    this.screenGovernor = new Governor(screenDials(profile, most), target, (settings) => this.adopt(settings));
     this.sharpRatio = this.movingRatio = most;
     this.renderer.setPixelRatio(most);
     this.backend = new SparkBackend(this.renderer, this.scene, {
@@ -76,6 +95,7 @@ export class Stage {
       maxStdDevXr: profile.maxStdDevXr,
       sortsByDistance: profile.sortsByDistance,
       batchesQuads: options.batchesQuads,
+      shrinksNearEye: options.shrinksNearEye,
       isExact: options.isExact,
       onDirty: () => this.invalidate(),
     });
@@ -88,6 +108,24 @@ export class Stage {
       this.draw();
     }).observe(canvas);
     this.resize();
+    this.screenGovernor.choose(this.quality);
+  }
+
+  /** Who decides now what is drawn how well. */
+  get governor(): Governor {
+    return this.headsetGovernor ?? this.screenGovernor;
+  }
+
+  /** Device pixels for a CSS pixel that is drawn now. */
+  get pixelRatio(): number {
+    return this.renderer.getPixelRatio();
+  }
+
+  choose(quality: Quality): void {
+    this.quality = quality;
+    this.screenGovernor.choose(quality);
+    this.headsetGovernor?.choose(quality);
+    this.invalidate();
   }
 
   start(): void {
@@ -127,8 +165,19 @@ export class Stage {
     this.resize();
   }
 
+  /** A session has begun: it has a rate of its own, and other things to give up. */
+  enterSession(): void {
+    this.backend.setHeadset(true);
+    const target = this.options.targetMs ?? headsetTargetMs(this.renderer.xr.getSession());
+    this.headsetGovernor = new Governor(headsetDials(this.options.profile), target, (settings) => this.adopt(settings));
+    this.headsetGovernor.choose(this.quality);
+  }
+
   /** A session leaves the canvas and the camera as the headset had them. */
   afterSession(): void {
+    this.headsetGovernor = undefined;
+    this.backend.setHeadset(false);
+    this.adopt(this.screenGovernor.settings);
     this.resize();
   }
 
@@ -159,7 +208,8 @@ export class Stage {
     }
     // Before drawing, because a new size empties the canvas.
     if (!xrFrame) this.sharpen(isStill);
-    if (!xrFrame && !isStill) this.govern(time);
+    if (!isStill) this.govern(time);
+    if (xrFrame) this.scaleViewports(xrFrame);
     this.draw();
   }
 
@@ -169,7 +219,9 @@ export class Stage {
   }
 
   private draw(): void {
+    const { slowMs } = this.options;
     this.renderer.render(this.scene, this.camera);
+    if (slowMs > 0) slowDown(slowMs, this.canvas.width * this.canvas.height, this.backend.drawnCount);
     this.framesDrawn++;
     this.owedFrames--;
   }
@@ -184,12 +236,31 @@ export class Stage {
 
   private govern(time: number): void {
     const elapsed = time - this.lastDrawn;
-    const ratio = this.lastDrawn > 0 && !this.options.hasFixedResolution ? this.governor.frame(elapsed) : undefined;
+    if (this.lastDrawn > 0) this.governor.frame(time, elapsed, this.options.countAlive());
     this.lastDrawn = time;
-    if (ratio === undefined) return;
-    this.movingRatio = ratio;
-    this.isSharp = ratio === this.sharpRatio;
-    this.setRatio(ratio);
+  }
+
+  private adopt({ edges, resolution, splats, maxStdDev, shDegree }: Settings): void {
+    const { xr } = this.renderer;
+    if (xr.isPresenting) xr.setFoveation(1 - (edges ?? 1));
+    else if (resolution !== undefined && resolution !== this.movingRatio) {
+      this.movingRatio = resolution;
+      this.isSharp = resolution === this.sharpRatio;
+      this.setRatio(resolution);
+    }
+    this.backend.setDetail(maxStdDev, shDegree);
+    if (splats === undefined || splats === this.budget) return;
+    this.budget = splats;
+    this.options.onBudget(splats);
+  }
+
+  /** Browsers take it from the next frame on, and only those that can. */
+  private scaleViewports(frame: XRFrame): void {
+    const scale = this.governor.settings.resolution ?? 1;
+    const space = this.renderer.xr.getReferenceSpace();
+    const views = space ? (frame.getViewerPose(space)?.views ?? []) : [];
+    for (const view of views) if (scale < 1 || this.isScaled) view.requestViewportScale?.(scale);
+    this.isScaled = scale < 1;
   }
 
   private setRatio(ratio: number): void {
