@@ -51,3 +51,10 @@ def test_a_slow_gpu_gets_fewer_pixels_then_fewer_splats_until_it_keeps_up(tmp_pa
     assert still["chunksLeftOut"] > seen["before"]["chunksLeftOut"]
     # Who stands still sees every pixel.
     assert still["pixelRatio"] == 1
+    assert seen["hidden"] and len(seen["figures"]) == 4 and seen["figures"][1].endswith(" MB")
+    # A chosen quality is kept until it is chosen again, here and on the next visit.
+    for there in (seen["chosen"]["low"], seen["chosen"]["again"]):
+        assert there["governor"]["settings"]["resolution"] == pytest.approx(0.6)
+        assert there["budget"] == there["governor"]["settings"]["splats"] == 0.28 * BUDGET
+    assert seen["chosen"]["shown"] == "low"
+    assert seen["chosen"]["again"]["governor"]["log"] == []

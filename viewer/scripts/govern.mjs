@@ -1,12 +1,13 @@
 /**
  * Walks about on a synthetic slow GPU and writes what the governor did as JSON.
  *
- *   node viewer/scripts/govern.mjs LINK OUT.json [--slow MS] [--fps N] [--splats N] [--seconds N]
+ *   node viewer/scripts/govern.mjs LINK OUT.json [--slow MS] [--fps N] [--splats N] [--seconds N] [--screens DIR]
  *
- * MS is what a megapixel under 100 000 splats costs; `?debug` alone draws without a governor.
+ * Then looks at the figures, chooses a low quality, and comes again. MS is what a megapixel under 100 000 splats costs; `?debug` alone draws without a governor.
  */
 
 import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openBrowser, state, until, withDebug } from "./chromium.mjs";
 
@@ -17,6 +18,7 @@ const { values, positionals } = parseArgs({
     fps: { type: "string", default: "5" },
     splats: { type: "string" },
     seconds: { type: "string", default: "20" },
+    screens: { type: "string" },
   },
 });
 const [link, out] = positionals;
@@ -51,8 +53,20 @@ try {
   }
   await page.keyboard.up("ArrowLeft");
   const slow = await state(page);
+  await page.keyboard.press("KeyG");
+  const figures = await page.locator(".figures p").allTextContents();
+  if (values.screens) await page.screenshot({ path: join(values.screens, "figures.png") });
+  await page.keyboard.press("KeyG");
+  const hidden = await page.locator(".figures").isHidden();
   const still = await until(page, "a sharp picture", (now) => now.isSettled && now.pixelRatio === 1);
-  writeFileSync(out, JSON.stringify({ before, slow, still, samples, heldAfterMs, complaints }, undefined, 1));
+  await page.keyboard.press("?");
+  await page.locator("#quality").selectOption("low");
+  if (values.screens) await page.screenshot({ path: join(values.screens, "quality.png") });
+  const low = await state(page);
+  await page.reload();
+  const again = await until(page, "the scene again", (now) => now.splatsDrawn > 0);
+  const chosen = { low, again, shown: await page.locator("#quality").inputValue() };
+  writeFileSync(out, JSON.stringify({ figures, hidden, chosen, before, slow, still, samples, heldAfterMs, complaints }, undefined, 1));
 } finally {
   await browser.close();
 }

@@ -1,7 +1,7 @@
 /** The page's beginning: puts the shell up at once and opens the link while the renderer loads. */
 
 import { deviceProfile, rendererName, type DeviceProfile } from "./device/profiles";
-import { keptQuality } from "./device/quality";
+import { keepQuality, keptQuality } from "./device/quality";
 import { DeferredEvents } from "./protocol/deferredEvents";
 import { openWhenGrown, watchGrowth } from "./protocol/growth";
 import { Failure, parseLink, type Link, type SceneSummary } from "./protocol/link";
@@ -32,6 +32,13 @@ const hud = new Hud(find("#hud", HTMLElement), {
   toggleSound: () => visit?.toggleSound(),
   people: { toggle: () => visit?.togglePeople(), say: (text) => visit?.saySomething(text) },
   toggleMovement: () => visit?.toggleMovement(),
+  quality: {
+    chosen: keptQuality,
+    choose: (quality) => {
+      keepQuality(quality);
+      visit?.chooseQuality(quality);
+    },
+  },
   enterXr: (mode) => void visit?.enterXr(mode),
   retry: () => location.reload(),
   pair: () => act(async (link) => hud.say(STRINGS.pairCode(await pairingCode(link), location.host), 60_000)),

@@ -19,6 +19,7 @@ import {
 import { Failure, type SceneSummary } from "./protocol/link";
 import { People } from "./people/people";
 import type { ChunkStream, PeopleMessage, StreamEvents, ViewPose } from "./protocol/sceneStream";
+import { Figures } from "./render/figures";
 import { Stage } from "./render/stage";
 import { Soundscape } from "./sound/soundscape";
 import { SplatPicture } from "./splats/picture";
@@ -146,6 +147,7 @@ export class Visit implements StreamEvents {
       window.addEventListener(press, () => this.soundscape.wake());
     }
     document.addEventListener("visibilitychange", () => this.soundscape.show(!document.hidden));
+    new Figures(hud.root, this);
     if (isDebug) installDebug(this);
     this.stage.start();
   }

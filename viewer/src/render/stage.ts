@@ -24,6 +24,8 @@ const FAR_M = 2_000;
 /** Spark sorts in the background; the newest order shows within this time after the last change. */
 const LINGER_MS = 400;
 const OWED_FRAMES = 2;
+/** Frames whose times are kept, for who wants to look at them. */
+export const FRAME_TIMES = 120;
 
 export interface StageOptions {
   readonly profile: DeviceProfile;
@@ -51,6 +53,10 @@ export class Stage {
   readonly camera = new THREE.PerspectiveCamera(VERTICAL_FOV_DEG, 1, NEAR_M, FAR_M);
   readonly backend: SparkBackend;
   framesDrawn = 0;
+  /** Milliseconds from a frame to the next; frame n has its place at n modulo the length, those after a rest are 0. */
+  readonly frameTimes = new Float32Array(FRAME_TIMES);
+  /** Nothing changes, so nothing is drawn. */
+  isResting = false;
   /** Turns of the frame loop, drawn or not. */
   ticks = 0;
   private readonly background = new THREE.Color(0x0b0d10);
@@ -119,6 +125,11 @@ export class Stage {
   /** Device pixels for a CSS pixel that is drawn now. */
   get pixelRatio(): number {
     return this.renderer.getPixelRatio();
+  }
+
+  /** The same at its best. */
+  get fullRatio(): number {
+    return this.sharpRatio;
   }
 
   choose(quality: Quality): void {
@@ -202,6 +213,7 @@ export class Stage {
     this.pose.copy(this.camera.matrixWorld);
     const isStill = !xrFrame && this.pose.equals(this.lastPose) && this.isIdle();
     this.lastPose.copy(this.pose);
+    this.isResting = isStill && this.isSharp;
     if (isStill && this.isSharp) {
       this.lastDrawn = 0;
       return;
@@ -235,8 +247,9 @@ export class Stage {
   }
 
   private govern(time: number): void {
-    const elapsed = time - this.lastDrawn;
-    if (this.lastDrawn > 0) this.governor.frame(time, elapsed, this.options.countAlive());
+    const elapsed = this.lastDrawn > 0 ? time - this.lastDrawn : 0;
+    this.frameTimes[this.framesDrawn % FRAME_TIMES] = elapsed;
+    if (elapsed > 0) this.governor.frame(time, elapsed, this.options.countAlive());
     this.lastDrawn = time;
   }
 

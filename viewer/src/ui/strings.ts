@@ -232,6 +232,7 @@ export const STRINGS = {
     info: "About this scene",
     help: "This help",
     fullscreen: "Full screen",
+    figures: "Frame rate and splats",
   },
   controlKeys: {
     walk: ["W A S D", "↑ ↓"],
@@ -244,9 +245,23 @@ export const STRINGS = {
     info: ["I"],
     help: ["?"],
     fullscreen: ["Enter"],
+    figures: ["G"],
   },
   controlsMore:
     "Click the scene to capture the mouse; Escape lets it go. On a phone the left thumb walks and the right one looks. A gamepad walks with its left stick. In VR the left stick walks, the right one turns, and the right stick pushed forward aims a teleport.",
+  quality: "Picture or fluency",
+  qualities: { auto: "Automatic: as fluent as it must, as rich as it can", low: "Low", medium: "Medium", high: "High" },
+  figures: {
+    title: "Frame rate and splats",
+    frame: (fps: string, ms: string, target: string) => `${fps} fps · ${ms} of ${target} ms`,
+    resting: "Nothing moves: nothing is drawn",
+    splats: (drawn: string, alive: string, megabytes: string) => `${drawn} of ${alive} splats, ${megabytes} MB`,
+    resolution: (share: number) => `Resolution ${share} %`,
+    step: (dial: string, from: string, to: string, why: string) => `${dial} ${from} → ${to}: ${why}`,
+    noStep: "Nothing had to give way",
+    dials: { edges: "Rim", resolution: "Pixel ratio", splats: "Splats", maxStdDev: "Splat size", shDegree: "Colour" },
+    whys: { slow: "too slow", room: "there is room", vain: "was in vain", back: "was too much" },
+  },
 } as const;
 
 function timeLeft(seconds: number): string {
