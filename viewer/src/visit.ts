@@ -148,8 +148,14 @@ export class Visit implements StreamEvents {
     }
     document.addEventListener("visibilitychange", () => this.soundscape.show(!document.hidden));
     new Figures(hud.root, this);
+    if (query.get("view") === "sbs") this.showSideBySide(query);
     if (isDebug) installDebug(this);
     this.stage.start();
+  }
+
+  private showSideBySide(query: URLSearchParams): void {
+    const parts = { stage: this.stage, player: this.player, root: this.parts.hud.root, say: (words: string) => this.parts.hud.say(words, SAID_MS) };
+    import("./sbs/sideBySide").then(({ SideBySide }) => new SideBySide(parts, query), (error: unknown) => this.parts.fail(error));
   }
 
   get bytesReceived(): number {

@@ -41,6 +41,7 @@ export class SparkBackend implements SplatBackend {
   private readonly mesh: SplatMesh;
   private splats: ExtSplats;
   private slots = new Slots();
+  private areHalves = false;
   private shDegree = 0;
   /** The most of it that is drawn. */
   private shownDegree = 3;
@@ -65,6 +66,12 @@ export class SparkBackend implements SplatBackend {
     });
     if (options.shrinksNearEye) shrinkNearEye(this.spark);
     if (options.batchesQuads) drawInBatches(this.spark);
+    const { spark } = this;
+    const prepare = spark.onBeforeRender.bind(spark);
+    spark.onBeforeRender = (...args) => {
+      prepare(...args);
+      if (this.areHalves && !renderer.xr.isPresenting) spark.uniforms.renderSize.value.x /= 2;
+    };
     this.splats = room(FIRST_SLOTS, 0);
     this.mesh = new SplatMesh({ extSplats: this.splats, editable: false, raycastable: false });
     scene.add(this.spark, this.mesh);
@@ -88,6 +95,14 @@ export class SparkBackend implements SplatBackend {
   setHeadset(isOn: boolean): void {
     this.spark.sortRadial = isOn || this.options.sortsByDistance;
     this.spark.maxStdDev = isOn ? this.options.maxStdDevXr : this.options.maxStdDev;
+  }
+
+  /**
+   * Each eye has half of the canvas. Spark measures splats in pixels of the whole of it, which would make them half
+   * as wide as the low-pass has them.
+   */
+  setHalves(areHalves: boolean): void {
+    this.areHalves = areHalves;
   }
 
   /** Cut splats off at `maxStdDev`, and take no more of their colour that changes with the view than `shDegree`. */

@@ -44,6 +44,13 @@ export interface StageOptions {
   readonly onBudget: (splats: number) => void;
 }
 
+/** What draws the scene in place of the one camera. */
+export interface Viewers {
+  readonly camera: THREE.Camera;
+  aspect(width: number, height: number): number;
+  follow(head: THREE.PerspectiveCamera, width: number, height: number): void;
+}
+
 export type Frame = (seconds: number, xrFrame: XRFrame | undefined) => void;
 
 export class Stage {
@@ -59,6 +66,7 @@ export class Stage {
   isResting = false;
   /** Turns of the frame loop, drawn or not. */
   ticks = 0;
+  private viewers: Viewers | undefined;
   private readonly background = new THREE.Color(0x0b0d10);
   private readonly screenGovernor: Governor;
   private headsetGovernor: Governor | undefined;
@@ -147,7 +155,16 @@ export class Stage {
     this.renderer.setAnimationLoop(null);
   }
 
+  /** Look through two eyes; their glasses add light, so where nothing is stays black. */
+  setEyes(eyes: Viewers): void {
+    this.viewers = eyes;
+    this.backend.setHalves(true);
+    this.background.set(0);
+    this.resize();
+  }
+
   setBackground([red, green, blue]: readonly [number, number, number]): void {
+    if (this.viewers) return;
     this.background.setRGB(red, green, blue, THREE.SRGBColorSpace);
     this.invalidate();
   }
@@ -194,7 +211,7 @@ export class Stage {
 
   /** Draw now and return the picture as PNG bytes in a data URL. */
   capture(): string {
-    this.renderer.render(this.scene, this.camera);
+    this.render();
     return this.canvas.toDataURL("image/png");
   }
 
@@ -232,10 +249,18 @@ export class Stage {
 
   private draw(): void {
     const { slowMs } = this.options;
-    this.renderer.render(this.scene, this.camera);
+    this.render();
     if (slowMs > 0) slowDown(slowMs, this.canvas.width * this.canvas.height, this.backend.drawnCount);
     this.framesDrawn++;
     this.owedFrames--;
+  }
+
+  private render(): void {
+    const { viewers, renderer, canvas } = this;
+    if (!viewers || renderer.xr.isPresenting) return renderer.render(this.scene, this.camera);
+    this.camera.updateWorldMatrix(true, false);
+    viewers.follow(this.camera, canvas.width, canvas.height);
+    renderer.render(this.scene, viewers.camera);
   }
 
   /** A picture that stands still is drawn once more with every pixel, whatever moving ones had to give up. */
@@ -289,7 +314,7 @@ export class Stage {
     const width = Math.max(1, this.canvas.clientWidth);
     const height = Math.max(1, this.canvas.clientHeight);
     this.renderer.setSize(width, height, false);
-    this.camera.aspect = width / height;
+    this.camera.aspect = this.viewers?.aspect(width, height) ?? width / height;
     this.camera.fov = verticalFov(this.camera.aspect);
     this.camera.updateProjectionMatrix();
     if (this.heldProjection) {

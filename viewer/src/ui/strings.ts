@@ -249,6 +249,15 @@ export const STRINGS = {
   },
   controlsMore:
     "Click the scene to capture the mouse; Escape lets it go. On a phone the left thumb walks and the right one looks. A gamepad walks with its left stick. In VR the left stick walks, the right one turns, and the right stick pushed forward aims a teleport.",
+  sbs: {
+    hint: "[ ] eye distance · , . convergence · X swaps the eyes · Enter: full screen",
+    ipd: (mm: number) => `Eye distance ${mm} mm`,
+    convergence: (metres: string) => `On the display: ${metres} m away`,
+    swapped: "Eyes swapped",
+    head: "Turn with this phone",
+    headOn: "Turning the phone turns you",
+    noHead: "This phone does not tell how it is held",
+  },
   quality: "Picture or fluency",
   qualities: { auto: "Automatic: as fluent as it must, as rich as it can", low: "Low", medium: "Medium", high: "High" },
   figures: {
