@@ -2,7 +2,7 @@
 
 import * as THREE from "three";
 import type { GovernorStep, Settings } from "./render/governor";
-import type { Visit } from "./visit";
+import type { ChunkTime, Visit } from "./visit";
 
 export interface DebugState {
   readonly phase: string;
@@ -59,6 +59,8 @@ export interface DebugHandle {
   readonly stand: (position: readonly [number, number, number], yawDeg: number) => void;
   /** PNG of the canvas as a data URL. */
   readonly capture: () => string;
+  /** What each chunk took so far. */
+  readonly chunkTimes: () => readonly ChunkTime[];
 }
 
 declare global {
@@ -119,6 +121,7 @@ export function installDebug(visit: Visit): void {
     },
     stand: (position, yawDeg) => player.stand(new THREE.Vector3(...position), (yawDeg * Math.PI) / 180),
     capture: () => stage.capture(),
+    chunkTimes: () => visit.chunkTimes ?? [],
   };
 }
 

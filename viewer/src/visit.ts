@@ -2,7 +2,7 @@
 
 import * as THREE from "three";
 import { Decoder } from "./decode/decoder";
-import type { DecodeReply } from "./decode/messages";
+import type { TimedReply } from "./decode/messages";
 import { installDebug } from "./debug";
 import type { DeviceProfile } from "./device/profiles";
 import type { Quality } from "./device/quality";
@@ -61,6 +61,12 @@ const SAID_MS = 7_000;
 /** Both eyes of a wide headset, together. */
 const XR_FOV_DEG = 110;
 
+export interface ChunkTime {
+  readonly splats: number;
+  readonly workerMs: number;
+  readonly mainMs: number;
+}
+
 export type Phase = "loading" | "streaming" | "complete" | "travelling" | "reconnecting" | "failed";
 
 export class Visit implements StreamEvents {
@@ -95,6 +101,8 @@ export class Visit implements StreamEvents {
   private isBatchDone = false;
   private rescuesTold = 0;
   private hasPicture = false;
+  /** For benches: what each chunk took. */
+  chunkTimes: ChunkTime[] | undefined;
   private readonly roomMadeAt = new THREE.Vector3();
   private readonly roomMadeFor = new THREE.Vector3();
   private readonly eye = new THREE.Vector3();
@@ -113,7 +121,7 @@ export class Visit implements StreamEvents {
       {
         profile,
         hasFixedResolution: isDebug,
-        isExact: profile.name === "desktop",
+        isExact: profile.name === "desktop" && query.get("exact") !== "0",
         batchesQuads: query.get("batch") !== "0",
         shrinksNearEye: query.get("near") !== "0",
         // Tests look at whole pictures, except those of slow machines.
@@ -149,7 +157,10 @@ export class Visit implements StreamEvents {
     document.addEventListener("visibilitychange", () => this.soundscape.show(!document.hidden));
     new Figures(hud.root, this);
     if (query.get("view") === "sbs") this.showSideBySide(query);
-    if (isDebug) installDebug(this);
+    if (isDebug) {
+      this.chunkTimes = [];
+      installDebug(this);
+    }
     this.stage.start();
   }
 
@@ -278,7 +289,11 @@ export class Visit implements StreamEvents {
     this.decoder.decode({ isCollider, isHarmonics, maxShDegree, bytes, hash }, (reply) => {
       if (place !== this.place) return; // of a place that was left meanwhile
       this.pendingDecodes--;
+      const began = performance.now();
       this.take(chunk.chunk, reply);
+      if (reply.ok && reply.decoded.kind === "splats") {
+        this.chunkTimes?.push({ splats: reply.decoded.words.count, workerMs: reply.ms, mainMs: performance.now() - began });
+      }
     });
   }
 
@@ -337,7 +352,7 @@ export class Visit implements StreamEvents {
     this.hasSoundFailed = true;
   }
 
-  private take(chunk: number, reply: DecodeReply): void {
+  private take(chunk: number, reply: TimedReply): void {
     const { stream } = this;
     const { hud } = this.parts;
     this.stage.governor.busy();
