@@ -99,7 +99,12 @@ describe("the governor", () => {
 
     expect(machine.settings.resolution).toBe(1.4);
     expect(machine.settings.maxStdDev).toBe(3);
-    expect(machine.governor.log.some(({ dial, why }) => dial === "resolution" && why === "vain")).toBe(true);
+    // After half of the pixels it is plain; the last ones are not tried.
+    expect(machine.governor.log.slice(0, 3).map(({ dial, why }) => `${dial} ${why}`)).toEqual([
+      "resolution slow",
+      "resolution slow",
+      "resolution vain",
+    ]);
     expect(machine.frameMs).toBeLessThan(1.1 * 16.7);
   });
 

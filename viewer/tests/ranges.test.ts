@@ -357,8 +357,8 @@ describe("the picture", () => {
   it("goes down to a smaller budget: what is behind first, then what is ahead, never the root", () => {
     const backend = new NotingBackend();
     const picture = new SplatPicture(backend);
-    picture.add(0, words(4));
     picture.plan(LAYERED, 1_000);
+    picture.add(0, words(4));
     picture.add(1, words(8));
     picture.add(2, words(8));
     picture.shade(4, shades(8));
@@ -387,7 +387,7 @@ describe("the picture", () => {
       rangeStart: Uint32Array.from(row((chunk) => (chunk === 0 || chunk === 39 ? 0 : chunk - 1))),
       rangeStop: Uint32Array.from(row((chunk) => (chunk === 0 ? 0 : chunk === 39 ? 3 : chunk))),
       splatCount: Uint32Array.from(row((chunk) => (chunk === 0 ? 38 : chunk === 39 ? 9 : 3))),
-      center: Float32Array.from(row((chunk) => -chunk).flatMap((z) => [0, 0, z])),
+      center: Float32Array.from(row((chunk) => (chunk === 1 ? -400 : -chunk)).flatMap((z) => [0, 0, z])),
       radius: new Float32Array(count).fill(1),
       error: new Float32Array(count).fill(1),
       kind: new Uint8Array(count),
