@@ -16,7 +16,10 @@ const QUIET = [
   "--disable-breakpad",
   "--disable-features=OptimizationHints,MediaRouter,Translate,AutofillServerCommunication",
 ];
-const SOFTWARE_GL = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"];
+const SOFTWARE_GL = {
+  swiftshader: ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
+  llvmpipe: ["--use-gl=angle", "--use-angle=gl-egl", "--ignore-gpu-blocklist"],
+};
 
 /** Software frames can take seconds; so may everything that waits for one. */
 export const PATIENCE_MS = 120_000;
@@ -31,12 +34,12 @@ export function chromiumPath() {
  * Returns `{ browser, page, complaints }`; `complaints` grows with console errors, failed requests and
  * exceptions that the page let escape.
  */
-export async function openBrowser({ width, height, ...context }) {
+export async function openBrowser({ width, height, gl = "swiftshader", ...context }) {
   const isRoot = process.getuid?.() === 0;
   const browser = await chromium.launch({
     executablePath: chromiumPath(),
     headless: true,
-    args: [...(isRoot ? ["--no-sandbox"] : []), ...QUIET, ...SOFTWARE_GL],
+    args: [...(isRoot ? ["--no-sandbox"] : []), ...QUIET, ...SOFTWARE_GL[gl]],
   });
   const opened = await browser.newContext({ viewport: { width, height }, ...context });
   const page = await opened.newPage();

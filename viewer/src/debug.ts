@@ -1,7 +1,8 @@
 /** `?debug`: a handle for tests. Without the flag nothing of this exists on the page. */
 
 import * as THREE from "three";
-import type { Visit } from "./visit";
+import type { GovernorStep, Settings } from "./render/governor";
+import type { ChunkTime, Visit } from "./visit";
 
 export interface DebugState {
   readonly phase: string;
@@ -31,6 +32,14 @@ export interface DebugState {
   readonly ticks: number;
   readonly isPresenting: boolean;
   readonly isSeeThrough: boolean;
+  readonly pixelRatio: number;
+  readonly budget: number;
+  readonly governor: {
+    readonly settings: Settings;
+    readonly frameMs: number;
+    readonly targetMs: number;
+    readonly log: readonly GovernorStep[];
+  };
 }
 
 /** A pinhole camera as Python has it: OpenCV axes, row-major matrices, pixels. */
@@ -50,6 +59,8 @@ export interface DebugHandle {
   readonly stand: (position: readonly [number, number, number], yawDeg: number) => void;
   /** PNG of the canvas as a data URL. */
   readonly capture: () => string;
+  /** What each chunk took so far. */
+  readonly chunkTimes: () => readonly ChunkTime[];
 }
 
 declare global {
@@ -87,6 +98,14 @@ export function installDebug(visit: Visit): void {
       ticks: stage.ticks,
       isPresenting: stage.renderer.xr.isPresenting,
       isSeeThrough: stage.scene.background === null,
+      pixelRatio: stage.pixelRatio,
+      budget: visit.budget,
+      governor: {
+        settings: stage.governor.settings,
+        frameMs: stage.governor.frameMs,
+        targetMs: stage.governor.targetMs,
+        log: stage.governor.log,
+      },
     }),
     setPose: (pose) => {
       player.hold(true);
@@ -102,6 +121,7 @@ export function installDebug(visit: Visit): void {
     },
     stand: (position, yawDeg) => player.stand(new THREE.Vector3(...position), (yawDeg * Math.PI) / 180),
     capture: () => stage.capture(),
+    chunkTimes: () => visit.chunkTimes ?? [],
   };
 }
 

@@ -1,6 +1,7 @@
 /** The page's beginning: puts the shell up at once and opens the link while the renderer loads. */
 
 import { deviceProfile, rendererName, type DeviceProfile } from "./device/profiles";
+import { keepQuality, keptQuality } from "./device/quality";
 import { DeferredEvents } from "./protocol/deferredEvents";
 import { openWhenGrown, watchGrowth } from "./protocol/growth";
 import { Failure, parseLink, type Link, type SceneSummary } from "./protocol/link";
@@ -40,6 +41,13 @@ function start(): void {
     toggleSound: () => visit?.toggleSound(),
     people: { toggle: () => visit?.togglePeople(), say: (text) => visit?.saySomething(text) },
     toggleMovement: () => visit?.toggleMovement(),
+    quality: {
+      chosen: keptQuality,
+      choose: (quality) => {
+        keepQuality(quality);
+        visit?.chooseQuality(quality);
+      },
+    },
     enterXr: (mode) => void visit?.enterXr(mode),
     retry: () => location.reload(),
     pair: () => act(async (link) => hud.say(STRINGS.pairCode(await pairingCode(link), location.host), 60_000)),
@@ -78,7 +86,7 @@ async function begin(link: Link | undefined): Promise<void> {
   });
   const travel: Travel = (target, events) =>
     link ? new SceneStream({ ...link, scene: target }, events, streamOptions) : new StaticStream(events, profile.maxSplats);
-  visit = new Visit({ canvas, hud, stream, scene, profile, travel, fail });
+  visit = new Visit({ canvas, hud, stream, scene, profile, quality: keptQuality(), travel, fail });
   events.attach(visit);
   // That it cannot be asked for is no reason to end the visit.
   if (link && scene.is_growing) watchGrowth(link, (state, title) => hud.showGrowth(state, title)).catch(() => hud.showGrowth(undefined, ""));

@@ -2,9 +2,10 @@
 
 import * as THREE from "three";
 import { Decoder } from "./decode/decoder";
-import type { DecodeReply } from "./decode/messages";
+import type { TimedReply } from "./decode/messages";
 import { installDebug } from "./debug";
 import type { DeviceProfile } from "./device/profiles";
+import type { Quality } from "./device/quality";
 import {
   ChunkKind,
   NackReason,
@@ -18,6 +19,7 @@ import {
 import { Failure, type SceneSummary } from "./protocol/link";
 import { People } from "./people/people";
 import type { ChunkStream, PeopleMessage, StreamEvents, ViewPose } from "./protocol/sceneStream";
+import { Figures } from "./render/figures";
 import { Stage } from "./render/stage";
 import { Soundscape } from "./sound/soundscape";
 import { SplatPicture } from "./splats/picture";
@@ -41,6 +43,7 @@ export interface VisitParts {
   readonly stream: ChunkStream;
   readonly scene: SceneSummary;
   readonly profile: DeviceProfile;
+  readonly quality: Quality;
   readonly travel: Travel;
   readonly fail: (error: unknown) => void;
 }
@@ -58,6 +61,12 @@ const SAID_MS = 7_000;
 /** Both eyes of a wide headset, together. */
 const XR_FOV_DEG = 110;
 
+export interface ChunkTime {
+  readonly splats: number;
+  readonly workerMs: number;
+  readonly mainMs: number;
+}
+
 export type Phase = "loading" | "streaming" | "complete" | "travelling" | "reconnecting" | "failed";
 
 export class Visit implements StreamEvents {
@@ -74,6 +83,8 @@ export class Visit implements StreamEvents {
   portals: readonly Portal[] = [];
   private manifestPortals: readonly Portal[] = [];
   private stream: ChunkStream;
+  /** Splats that may be shown at once, as the governor has it. */
+  budget: number;
   private readonly doorways: Doorways;
   private thresholds = new Thresholds([]);
   readonly soundscape: Soundscape;
@@ -90,6 +101,8 @@ export class Visit implements StreamEvents {
   private isBatchDone = false;
   private rescuesTold = 0;
   private hasPicture = false;
+  /** For benches: what each chunk took. */
+  chunkTimes: ChunkTime[] | undefined;
   private readonly roomMadeAt = new THREE.Vector3();
   private readonly roomMadeFor = new THREE.Vector3();
   private readonly eye = new THREE.Vector3();
@@ -100,6 +113,7 @@ export class Visit implements StreamEvents {
     const { canvas, hud, scene, profile } = parts;
     this.place = scene;
     this.stream = parts.stream;
+    this.budget = profile.maxSplats;
     const query = new URLSearchParams(location.search);
     const isDebug = query.has("debug");
     this.stage = new Stage(
@@ -107,8 +121,15 @@ export class Visit implements StreamEvents {
       {
         profile,
         hasFixedResolution: isDebug,
-        isExact: profile.name === "desktop",
+        isExact: profile.name === "desktop" && query.get("exact") !== "0",
         batchesQuads: query.get("batch") !== "0",
+        shrinksNearEye: query.get("near") !== "0",
+        // Tests look at whole pictures, except those of slow machines.
+        quality: isDebug && !query.has("slow") ? "high" : parts.quality,
+        slowMs: isDebug ? Number(query.get("slow")) : 0,
+        targetMs: isDebug && query.has("fps") ? 1_000 / Number(query.get("fps")) : undefined,
+        countAlive: () => this.picture.aliveCount,
+        onBudget: (splats) => this.setBudget(splats),
       },
       (seconds, frame) => this.frame(seconds, frame),
       (failure) => this.failed(failure),
@@ -134,8 +155,18 @@ export class Visit implements StreamEvents {
       window.addEventListener(press, () => this.soundscape.wake());
     }
     document.addEventListener("visibilitychange", () => this.soundscape.show(!document.hidden));
-    if (isDebug) installDebug(this);
+    new Figures(hud.root, this);
+    if (query.get("view") === "sbs") this.showSideBySide(query);
+    if (isDebug) {
+      this.chunkTimes = [];
+      installDebug(this);
+    }
     this.stage.start();
+  }
+
+  private showSideBySide(query: URLSearchParams): void {
+    const parts = { stage: this.stage, player: this.player, root: this.parts.hud.root, say: (words: string) => this.parts.hud.say(words, SAID_MS) };
+    import("./sbs/sideBySide").then(({ SideBySide }) => new SideBySide(parts, query), (error: unknown) => this.parts.fail(error));
   }
 
   get bytesReceived(): number {
@@ -178,6 +209,10 @@ export class Visit implements StreamEvents {
   saySomething(text: string): void {
     this.others.say(text);
     this.parts.hud.say(STRINGS.saidByYou(text), SAID_MS);
+  }
+
+  chooseQuality(quality: Quality): void {
+    this.stage.choose(quality);
   }
 
   toggleMovement(): void {
@@ -236,7 +271,9 @@ export class Visit implements StreamEvents {
   tree(tree: TreeMessage): void {
     this.table = tree;
     if (this.successor) this.successor.plan(tree);
-    else this.picture.plan(tree, this.parts.profile.maxSplats);
+    else this.picture.plan(tree, this.budget);
+    // A stream of the next place begins with what the device can at best.
+    if (this.budget < this.parts.profile.maxSplats) this.stream.setBudget(this.budget);
   }
 
   chunk(chunk: ChunkMessage): void {
@@ -252,7 +289,11 @@ export class Visit implements StreamEvents {
     this.decoder.decode({ isCollider, isHarmonics, maxShDegree, bytes, hash }, (reply) => {
       if (place !== this.place) return; // of a place that was left meanwhile
       this.pendingDecodes--;
+      const began = performance.now();
       this.take(chunk.chunk, reply);
+      if (reply.ok && reply.decoded.kind === "splats") {
+        this.chunkTimes?.push({ splats: reply.decoded.words.count, workerMs: reply.ms, mainMs: performance.now() - began });
+      }
     });
   }
 
@@ -311,9 +352,10 @@ export class Visit implements StreamEvents {
     this.hasSoundFailed = true;
   }
 
-  private take(chunk: number, reply: DecodeReply): void {
+  private take(chunk: number, reply: TimedReply): void {
     const { stream } = this;
     const { hud } = this.parts;
+    this.stage.governor.busy();
     if (!reply.ok) {
       // The server sends a broken chunk once more; a second time it is left out, and said.
       if (this.refused.has(chunk)) hud.say(STRINGS.broken(++this.brokenChunks));
@@ -338,7 +380,7 @@ export class Visit implements StreamEvents {
   /** Show the newer version once that is no step back. */
   private succeed(): void {
     if (!this.successor?.isReady(this.chunksPlanned, this.isBatchDone && this.pendingDecodes === 0)) return;
-    this.successor.replace(this.picture, this.parts.profile.maxSplats);
+    this.successor.replace(this.picture, this.budget);
     this.successor = undefined;
     this.stage.invalidate();
   }
@@ -359,17 +401,31 @@ export class Visit implements StreamEvents {
     }
   }
 
+  private setBudget(splats: number): void {
+    this.budget = splats;
+    if (!this.table) return;
+    this.picture.setBudget(splats);
+    this.stream.setBudget(splats);
+    this.isBatchDone = false;
+  }
+
   /** A full budget follows the visitor: what they left goes, for what they see now. */
   private makeRoom(pose: ViewPose): void {
+    const trimmed = this.picture.trim(pose);
+    if (trimmed.length > 0) return this.drop(trimmed);
     if (this.leftOut === 0 || !this.isBatchDone || this.pendingDecodes > 0) return;
     const isNear = this.eye.distanceTo(this.roomMadeAt) < MAKE_ROOM_M;
     if (isNear && this.forward.dot(this.roomMadeFor) > MAKE_ROOM_COS) return;
     this.roomMadeAt.copy(this.eye);
     this.roomMadeFor.copy(this.forward);
     const dropped = this.picture.makeRoom(pose);
-    if (dropped.length === 0) return;
+    if (dropped.length > 0) this.drop(dropped);
+  }
+
+  private drop(chunks: readonly number[]): void {
     this.isBatchDone = false;
-    this.stream.drop(dropped);
+    this.stream.drop(chunks);
+    this.stage.governor.busy();
     this.stage.invalidate();
   }
 

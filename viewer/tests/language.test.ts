@@ -16,6 +16,8 @@ const EQUAL = new Set([
   "strings.controlKeys.say.0",
   "strings.controlKeys.info.0",
   "strings.controlKeys.help.0",
+  "strings.controlKeys.figures.0",
+  "strings.figures.step",
 ]);
 
 /** Every leaf of a table by its path; what is made from facts is made from 71, 72 and 73. */

@@ -354,6 +354,59 @@ describe("the picture", () => {
     expect(picture.makeRoom(BEHIND)).toEqual([]);
   });
 
+  it("goes down to a smaller budget: what is behind first, then what is ahead, never the root", () => {
+    const backend = new NotingBackend();
+    const picture = new SplatPicture(backend);
+    picture.plan(LAYERED, 1_000);
+    picture.add(0, words(4));
+    picture.add(1, words(8));
+    picture.add(2, words(8));
+    picture.shade(4, shades(8));
+    expect(picture.trim(AHEAD)).toEqual([]);
+    backend.said.length = 0;
+
+    picture.setBudget(12);
+    expect(picture.trim(AHEAD)).toEqual([2, 4]);
+    expect(backend.said).toEqual(["restore 2-4", "free 12-20"]);
+    expect(picture.aliveCount).toBe(10);
+    expect(picture.trim(AHEAD)).toEqual([]);
+    picture.setBudget(1);
+    expect(picture.trim(AHEAD)).toEqual([1]);
+    expect(picture.trim(AHEAD)).toEqual([]);
+    expect(picture.aliveCount).toBe(4);
+  });
+
+  it("takes a few at a time, and a parent only after its children", () => {
+    const count = 40;
+    const row = (of: (chunk: number) => number) => Array.from({ length: count }, (_, chunk) => of(chunk));
+    // A root of 38 splats; a chunk of 3 over each of them, and one of 9 over all of the first of those.
+    const broad = {
+      ...HALVES,
+      count,
+      parent: Int32Array.from(row((chunk) => (chunk === 0 ? -1 : chunk === 39 ? 1 : 0))),
+      rangeStart: Uint32Array.from(row((chunk) => (chunk === 0 || chunk === 39 ? 0 : chunk - 1))),
+      rangeStop: Uint32Array.from(row((chunk) => (chunk === 0 ? 0 : chunk === 39 ? 3 : chunk))),
+      splatCount: Uint32Array.from(row((chunk) => (chunk === 0 ? 38 : chunk === 39 ? 9 : 3))),
+      center: Float32Array.from(row((chunk) => (chunk === 1 ? -400 : -chunk)).flatMap((z) => [0, 0, z])),
+      radius: new Float32Array(count).fill(1),
+      error: new Float32Array(count).fill(1),
+      kind: new Uint8Array(count),
+    };
+    const picture = new SplatPicture(new NotingBackend());
+    picture.plan(broad, 1_000);
+    for (const chunk of row((chunk) => chunk)) picture.add(chunk, words(broad.splatCount[chunk] ?? 0));
+    picture.setBudget(0);
+
+    const batches: number[][] = [];
+    for (let last = picture.trim(AHEAD); last.length > 0; last = picture.trim(AHEAD)) batches.push(last);
+
+    const order = batches.flat();
+    expect(Math.max(...batches.map(({ length }) => length))).toBe(8);
+    expect([...order].sort((a, b) => a - b)).toEqual(row((chunk) => chunk).slice(1));
+    expect(order.indexOf(39)).toBeLessThan(order.indexOf(1));
+    expect(picture.aliveCount).toBe(38);
+  });
+
   it("drops nothing that is in view, and nothing for what is not", () => {
     const side = { ...HALVES, center: Float32Array.of(0, 0, 0, -3, 0, -10, 3, 0, -9) };
     const holding = { tree: side, held: new Set([0, 1]), aliveCount: 10, budget: 12 };

@@ -2,8 +2,8 @@ import { SparkRenderer } from "@sparkjsdev/spark";
 import * as THREE from "three";
 import { describe, expect, it, vi } from "vitest";
 import { deviceProfile } from "../src/device/profiles";
+import { shrinkNearEye } from "../src/render/nearEye";
 import { drawInBatches } from "../src/render/quadBatch";
-import { ResolutionGovernor } from "../src/render/resolution";
 
 // Node 20 has no navigator, which Spark asks for the kind of device.
 vi.stubGlobal("navigator", { platform: "Linux", maxTouchPoints: 0, userAgent: "" });
@@ -40,27 +40,20 @@ describe("drawing in batches", () => {
   });
 });
 
-describe("the resolution", () => {
-  const run = (governor: ResolutionGovernor, ms: number, frames: number) => {
-    let last: number | undefined;
-    for (let frame = 0; frame < frames; frame++) last = governor.frame(ms) ?? last;
-    return last;
-  };
+describe("splats near the eye", () => {
+  it("still fit the shader of the Spark that is installed, batched or not", () => {
+    const spark = new SparkRenderer({ renderer: fakeRenderer });
 
-  it("falls while frames are slow, to half at the least", () => {
-    expect(run(new ResolutionGovernor(0.5, 2), 200, 2_000)).toBe(0.5);
+    expect(shrinkNearEye(spark)).toBe(true);
+    expect(spark.material.vertexShader).toMatch(/nearEye < 0\.080/);
+    expect(drawInBatches(spark)).toBe(true);
   });
 
-  it("grows back slowly when frames are fast, never beyond what the screen has", () => {
-    const governor = new ResolutionGovernor(0.5, 1.5);
-    run(governor, 100, 48);
+  it("leave a shader alone that they do not know", () => {
+    const spark = new SparkRenderer({ renderer: fakeRenderer, vertexShader: "void main() {}" });
 
-    expect(run(governor, 8, 100)).toBeUndefined();
-    expect(run(governor, 8, 5_000)).toBe(1.5);
-  });
-
-  it("is not changed by a tab that slept", () => {
-    expect(run(new ResolutionGovernor(0.5, 1), 5_000, 100)).toBeUndefined();
+    expect(shrinkNearEye(spark)).toBe(false);
+    expect(spark.material.vertexShader).toBe("void main() {}");
   });
 });
 

@@ -191,6 +191,13 @@ describe("a scene of plain files", () => {
     expect(chunks.at(-1)?.chunk).toBe(2);
   });
 
+  it("brings more when there is room for more", async () => {
+    const { chunks, settled, stream } = await visit({ maxSplats: 60 });
+    stream.setBudget(1_000);
+    await vi.waitFor(() => expect(settled).toEqual([2, 0]));
+    expect(chunks.map(({ chunk }) => chunk).sort()).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
   it("asks for a broken chunk once more", async () => {
     const { chunks, settled, stream } = await visit();
     stream.drop([]);

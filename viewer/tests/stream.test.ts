@@ -226,6 +226,22 @@ describe("a stream", () => {
     expect(socket().typed(0x05).map((view) => [view.getUint32(1, true), view.getUint32(5, true)])).toEqual([[4, 258]]);
   });
 
+  it("keeps to a smaller budget, on the next connection too", async () => {
+    const { stream } = await visit();
+    socket().accept();
+    stream.setBudget(700);
+    expect(socket().typed(0x04).map((view) => view.getUint32(1, true))).toEqual([700]);
+    socket().say(chunkBytes(0, 100));
+    stream.release(0);
+
+    socket().drop(1006);
+    await vi.advanceTimersByTimeAsync(2_000);
+    socket().accept();
+
+    expect(socket().url.searchParams.get("budget")).toBe("700");
+    expect(socket().typed(HELLO)[0]?.getUint32(2, true)).toBe(700);
+  });
+
   it("sends poses at most ten times a second, and only new ones", async () => {
     const { stream } = await visit();
     socket().accept();

@@ -22,6 +22,9 @@ export type Decoded =
   | { readonly kind: "harmonics"; readonly words: ShadeWords }
   | { readonly kind: "collider"; readonly mesh: ColliderMesh };
 
+/** What a worker says, with the milliseconds that it took. */
+export type TimedReply = DecodeReply & { readonly ms: number };
+
 export type DecodeReply =
   | { readonly id: number; readonly ok: true; readonly decoded: Decoded }
   | { readonly id: number; readonly ok: false; readonly reason: "hash" | "decode"; readonly message: string };

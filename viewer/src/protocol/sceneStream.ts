@@ -101,6 +101,8 @@ export interface ChunkStream {
   refuse(chunk: number, reason: number): void;
   /** Chunks were dropped for want of room; they may come again when they are in view. */
   drop(chunks: readonly number[]): void;
+  /** Hold no more splats than this; those held beyond it are to be dropped. */
+  setBudget(maxSplats: number): void;
   /** Tell the others in the scene; not where there is no way to, and nothing is kept for later. */
   tell(message: OwnMessage): void;
   /** Close for good. Safe to call twice. */
@@ -109,6 +111,7 @@ export interface ChunkStream {
 
 export class SceneStream implements ChunkStream {
   private readonly window = new CreditWindow();
+  private maxSplats: number;
   private readonly held = new Set<number>();
   /** Bytes of chunks that this connection brought and that still wait to be taken in. */
   private readonly owed = new Map<number, number>();
@@ -140,6 +143,7 @@ export class SceneStream implements ChunkStream {
     private readonly options: StreamOptions,
   ) {
     this.kept = this.newKept();
+    this.maxSplats = options.maxSplats;
   }
 
   /** Bytes of chunks received in this visit, over all connections. */
@@ -174,6 +178,11 @@ export class SceneStream implements ChunkStream {
     for (const chunk of chunks) this.held.delete(chunk);
     this.kept.forget(chunks);
     this.send({ type: "evicted", chunks: Uint32Array.from(chunks) });
+  }
+
+  setBudget(maxSplats: number): void {
+    this.maxSplats = maxSplats;
+    this.send({ type: "budget", maxSplats });
   }
 
   tell(message: OwnMessage): void {
@@ -298,7 +307,7 @@ export class SceneStream implements ChunkStream {
       query.set("pose", [...this.pose.position, ...this.pose.forward].map((value) => value.toFixed(3)).join(","));
       query.set("fov", this.pose.fovDeg.toFixed(1));
     }
-    query.set("budget", String(this.options.maxSplats));
+    query.set("budget", String(this.maxSplats));
     query.set("sh", String(this.options.maxShDegree));
     if (!isReturning) query.set("credit", String(FIRST_WINDOW_BYTES));
     return query.toString();
@@ -309,7 +318,7 @@ export class SceneStream implements ChunkStream {
       this.send({
         type: "hello",
         version: PROTOCOL_VERSION,
-        maxSplats: this.options.maxSplats,
+        maxSplats: this.maxSplats,
         credit: this.window.bytes,
         have: this.hashes(),
       });

@@ -40,7 +40,7 @@ export class StaticStream implements ChunkStream {
 
   constructor(
     private readonly events: StreamEvents,
-    private readonly maxSplats: number,
+    private maxSplats: number,
     private readonly request: typeof fetch = (input, init) => fetch(input, init),
   ) {}
 
@@ -71,6 +71,12 @@ export class StaticStream implements ChunkStream {
 
   drop(chunks: readonly number[]): void {
     for (const chunk of chunks) this.forget(chunk);
+    this.isSettled = false;
+    this.pump();
+  }
+
+  setBudget(maxSplats: number): void {
+    this.maxSplats = maxSplats;
     this.isSettled = false;
     this.pump();
   }

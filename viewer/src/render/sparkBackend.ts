@@ -11,6 +11,7 @@ import { WORDS_PER_TEXEL, shTexels, type ShadeWords, type SplatWords } from "../
 import type { Run } from "../splats/ranges";
 import { Slots } from "../splats/slots";
 import type { SplatBackend } from "./backend";
+import { shrinkNearEye } from "./nearEye";
 import { drawInBatches } from "./quadBatch";
 
 export interface SparkOptions {
@@ -19,6 +20,7 @@ export interface SparkOptions {
   readonly maxStdDevXr: number;
   readonly sortsByDistance: boolean;
   readonly batchesQuads: boolean;
+  readonly shrinksNearEye: boolean;
   /** Float32 centres and half-float colours between Spark's passes, too: exact, at twice the texture reads. */
   readonly isExact: boolean;
   readonly onDirty: () => void;
@@ -40,6 +42,8 @@ export class SparkBackend implements SplatBackend {
   private splats: ExtSplats;
   private slots = new Slots();
   private shDegree = 0;
+  /** The most of it that is drawn. */
+  private shownDegree = 3;
   /** The mapping of the mesh when it was emptied last. */
   private clearedAt = 0;
 
@@ -59,7 +63,9 @@ export class SparkBackend implements SplatBackend {
       sortRadial: options.sortsByDistance,
       enableLod: false, // the server chooses the level of detail
     });
+    if (options.shrinksNearEye) shrinkNearEye(this.spark);
     if (options.batchesQuads) drawInBatches(this.spark);
+    measureInViewports(this.spark);
     this.splats = room(FIRST_SLOTS, 0);
     this.mesh = new SplatMesh({ extSplats: this.splats, editable: false, raycastable: false });
     scene.add(this.spark, this.mesh);
@@ -83,6 +89,15 @@ export class SparkBackend implements SplatBackend {
   setHeadset(isOn: boolean): void {
     this.spark.sortRadial = isOn || this.options.sortsByDistance;
     this.spark.maxStdDev = isOn ? this.options.maxStdDevXr : this.options.maxStdDev;
+  }
+
+  /** Cut splats off at `maxStdDev`, and take no more of their colour that changes with the view than `shDegree`. */
+  setDetail(maxStdDev = this.spark.maxStdDev, shDegree = this.shownDegree): void {
+    this.spark.maxStdDev = maxStdDev;
+    if (shDegree === this.shownDegree) return;
+    this.shownDegree = shDegree;
+    this.splats.setMaxSh(shDegree);
+    this.mesh.updateGenerator();
   }
 
   reserve(splats: number): void {
@@ -112,7 +127,7 @@ export class SparkBackend implements SplatBackend {
   }
 
   restore(words: SplatWords, base: number, from: number, to: number): void {
-    this.write(words, base, from, to);
+    this.write(words, base, from, to, true); // a layer of colour may have come since
   }
 
   free(run: Run): void {
@@ -147,13 +162,13 @@ export class SparkBackend implements SplatBackend {
     this.spark.dispose();
   }
 
-  private write(words: SplatWords, base: number, from: number, to: number): void {
+  private write(words: SplatWords, base: number, from: number, to: number, keepsColour = false): void {
     arrays(this.splats).forEach((array, texel) => {
       const at = (base + from) * WORDS_PER_TEXEL;
       const part = words.texels[texel]?.subarray(from * WORDS_PER_TEXEL, to * WORDS_PER_TEXEL);
       if (part) array.set(part, at);
       // Slots may be second-hand: splats without harmonics must not inherit any.
-      else array.fill(0, at, at + (to - from) * WORDS_PER_TEXEL);
+      else if (!keepsColour) array.fill(0, at, at + (to - from) * WORDS_PER_TEXEL);
     });
     this.splats.numSplats = Math.max(this.splats.numSplats, base + to);
     this.upload([{ start: base + from, stop: base + to }]);
@@ -169,6 +184,7 @@ export class SparkBackend implements SplatBackend {
     const from = arrays(old);
     arrays(grown).forEach((array, texel) => array.set(from[texel] ?? []));
     grown.numSplats = old.numSplats;
+    grown.setMaxSh(this.shownDegree);
     this.splats = grown;
     this.shDegree = shDegree;
     this.mesh.extSplats = grown;
@@ -203,6 +219,19 @@ export class SparkBackend implements SplatBackend {
     gl.texSubImage3D(gl.TEXTURE_2D_ARRAY, 0, 0, top, 0, TEXTURE_WIDTH, rows, 1, gl.RGBA_INTEGER, gl.UNSIGNED_INT, part);
     this.renderer.state.unbindTexture();
   }
+}
+
+/**
+ * An eye has a part of the canvas; Spark measures splats in pixels of the whole of it, so that the low-pass would be
+ * half as wide as it is high: 46 dB against the fit's picture for that eye, 49 dB with this.
+ */
+function measureInViewports(spark: SparkRenderer): void {
+  const prepare = spark.onBeforeRender.bind(spark);
+  spark.onBeforeRender = (renderer, scene, camera) => {
+    prepare(renderer, scene, camera);
+    const { viewport } = camera as { viewport?: THREE.Vector4 };
+    if (viewport) (spark.uniforms.renderSize.value as THREE.Vector2).set(viewport.z, viewport.w);
+  };
 }
 
 /** Room for `slots` splats in whole texture rows; Spark silently cuts what does not fill one. */

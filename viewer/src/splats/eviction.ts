@@ -9,6 +9,8 @@
 import { ChunkKind, type TreeMessage } from "../protocol/generated";
 import type { ViewPose } from "../protocol/sceneStream";
 
+/** What lies behind counts this much of what lies ahead. */
+const UNSEEN_WORTH = 0.02;
 /** Wider than the server's cone: what it may count as in view must not be dropped. */
 const CONE_MARGIN = 1.5;
 const NEAREST_M = 0.25;
@@ -55,6 +57,31 @@ export function chooseEvictions({ tree, held, aliveCount, budget }: Holding, pos
     if (need <= 0 || dropped.length >= MOST_DROPPED) break;
     if (keep.has(chunk)) continue;
     need -= growth(tree, chunk);
+    dropped.push(chunk);
+  }
+  return dropped;
+}
+
+/**
+ * Return at most `most` held chunks to drop towards a smaller budget, unseen and fine ones first. None has a child
+ * that is held, and roots stay: without them there is a hole.
+ */
+export function chooseTrim({ tree, held, aliveCount, budget }: Holding, pose: ViewPose, most: number): number[] {
+  const parents = new Set<number>();
+  for (const chunk of held) parents.add(tree.parent[chunk] ?? -1);
+  const leaves: { readonly chunk: number; readonly worth: number }[] = [];
+  for (const chunk of held) {
+    const parent = tree.parent[chunk] ?? -1;
+    if (parent < 0 || parents.has(chunk) || growth(tree, chunk) <= 0) continue;
+    const { isInView, distance } = look(tree, chunk, pose);
+    leaves.push({ chunk, worth: ((isInView ? 1 : UNSEEN_WORTH) * (tree.error[parent] ?? 0)) / distance ** 2 });
+  }
+  leaves.sort((a, b) => a.worth - b.worth);
+  let over = aliveCount - budget;
+  const dropped: number[] = [];
+  for (const { chunk } of leaves) {
+    if (over <= 0 || dropped.length >= most) break;
+    over -= growth(tree, chunk);
     dropped.push(chunk);
   }
   return dropped;

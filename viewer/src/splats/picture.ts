@@ -4,20 +4,26 @@ import type { ShadeWords, SplatWords } from "../decode/words";
 import { ChunkKind, type TreeMessage } from "../protocol/generated";
 import type { ViewPose } from "../protocol/sceneStream";
 import type { SplatBackend } from "../render/backend";
-import { chooseEvictions, growth } from "./eviction";
+import { chooseEvictions, chooseTrim, growth } from "./eviction";
 import { RangeReplacement, type ChunkPlace } from "./ranges";
 
 const ROOT: ChunkPlace = { parent: -1, rangeStart: 0, rangeStop: 0 };
 
+/** Chunks dropped in one frame: more would be felt. */
+const MOST_TRIMMED = 8;
+
 export class SplatPicture {
   private ranges = new RangeReplacement();
-  /** What is held, to bring back what a dropped chunk had replaced; kept only where chunks may be dropped. */
+  /** Of chunks that others may replace, to bring them back when those are dropped. */
   private readonly words = new Map<number, SplatWords>();
   /** By the chunk that they colour: layers that came before it, and layers shown. */
   private readonly early = new Map<number, { readonly layer: number; readonly words: ShadeWords }>();
   private readonly shaded = new Map<number, number>();
   private tree: TreeMessage | undefined;
   private budget = Number.POSITIVE_INFINITY;
+  /** Splats of the whole scene at its finest. */
+  private finest = 0;
+  private readonly parents = new Set<number>();
 
   constructor(private readonly backend: SplatBackend) {}
 
@@ -33,15 +39,22 @@ export class SplatPicture {
   plan(tree: TreeMessage, budget: number): void {
     this.tree = tree;
     let all = 0;
-    let finest = 0;
+    this.finest = 0;
+    this.parents.clear();
     for (let chunk = 0; chunk < tree.count; chunk++) {
       if (tree.kind[chunk] !== ChunkKind.splats) continue;
       all += tree.splatCount[chunk] ?? 0;
-      finest += growth(tree, chunk);
+      this.finest += growth(tree, chunk);
+      this.parents.add(tree.parent[chunk] ?? -1);
     }
-    this.budget = finest > budget ? budget : Number.POSITIVE_INFINITY;
-    if (this.budget === Number.POSITIVE_INFINITY) this.words.clear();
+    for (const chunk of this.words.keys()) if (!this.parents.has(chunk)) this.words.delete(chunk);
+    this.setBudget(budget);
     this.backend.reserve(Math.min(all, 2 * budget));
+  }
+
+  /** Splats to be drawn at most from now on; `trim` makes it true. */
+  setBudget(budget: number): void {
+    this.budget = this.finest > budget ? budget : Number.POSITIVE_INFINITY;
   }
 
   /** Let go of a scene; the next one begins with nothing. */
@@ -65,6 +78,8 @@ export class SplatPicture {
     this.shaded.clear();
     this.tree = undefined;
     this.budget = Number.POSITIVE_INFINITY;
+    this.finest = 0;
+    this.parents.clear();
   }
 
   has(chunk: number): boolean {
@@ -75,7 +90,7 @@ export class SplatPicture {
     if (this.ranges.has(chunk)) return;
     const base = this.backend.append(words);
     this.backend.strike(this.ranges.add(chunk, this.place(chunk), base, words.count));
-    if (!this.tree || this.budget !== Number.POSITIVE_INFINITY) this.words.set(chunk, words);
+    if (!this.tree || this.parents.has(chunk)) this.words.set(chunk, words);
     const early = this.early.get(chunk);
     this.early.delete(chunk);
     if (early) this.shade(early.layer, early.words);
@@ -96,7 +111,18 @@ export class SplatPicture {
     const { tree, ranges, budget } = this;
     if (!tree || budget === Number.POSITIVE_INFINITY) return [];
     const holding = { tree, held: ranges.chunks, aliveCount: ranges.aliveCount, budget };
-    const dropped = chooseEvictions(holding, pose);
+    return this.drop(chooseEvictions(holding, pose));
+  }
+
+  /** Drop some of what a smaller budget has no room for; returns which, as `makeRoom` does. */
+  trim(pose: ViewPose): number[] {
+    const { tree, ranges, budget } = this;
+    if (!tree || ranges.aliveCount <= budget) return [];
+    return this.drop(chooseTrim({ tree, held: ranges.chunks, aliveCount: ranges.aliveCount, budget }, pose, MOST_TRIMMED));
+  }
+
+  private drop(dropped: readonly number[]): number[] {
+    const { ranges } = this;
     for (const chunk of dropped) {
       const { freed, restored } = ranges.remove(chunk);
       const words = restored && this.words.get(restored.chunk);

@@ -11,6 +11,7 @@ import { gate, type GateOptions } from "./gate";
 import { FrameShow, growthWords } from "./growth";
 import { Panel, helpContent, sceneContent } from "./panel";
 import { PeoplePanel, type PeopleActions } from "./peoplePanel";
+import { qualityChoice, type QualityActions } from "./qualityChoice";
 import { reportContent, type SendReport } from "./reportPanel";
 import { FAILURES, STRINGS } from "./strings";
 
@@ -19,6 +20,7 @@ export interface HudActions {
   toggleSound(): void;
   people: PeopleActions;
   toggleMovement(): void;
+  quality: QualityActions;
   enterXr(mode: XRSessionMode): void;
   retry(): void;
   pair(): void;
@@ -80,7 +82,7 @@ export class Hud implements StickView {
   private hasHinted = false;
 
   constructor(
-    private readonly root: HTMLElement,
+    readonly root: HTMLElement,
     private readonly actions: HudActions,
     private readonly isServed: boolean,
   ) {
@@ -108,7 +110,7 @@ export class Hud implements StickView {
       onlyIcon(STRINGS.help, "help", () => this.help.toggle()),
       onlyIcon(STRINGS.fullscreen, "fullscreen", () => void toggleFullscreen(), "fullscreen-button"),
     );
-    this.help.fill(...helpContent(""));
+    this.fillHelp("");
     root.append(
       this.curtain,
       element(
@@ -153,6 +155,10 @@ export class Hud implements StickView {
     const report = button({ label: STRINGS.report, showsLabel: true, className: "quiet", press: () => this.openReport() });
     // Plain files on a web host have nobody to report to.
     this.info.fill(...sceneContent(scene, manifest), ...(this.isServed ? [report] : []));
+  }
+
+  private fillHelp(xrWhy: string): void {
+    this.help.fill(...helpContent(xrWhy), qualityChoice(this.actions.quality));
   }
 
   private openReport(): void {
@@ -257,7 +263,7 @@ export class Hud implements StickView {
   }
 
   offerXr(offer: XrOffer): void {
-    this.help.fill(...helpContent(offer.why));
+    this.fillHelp(offer.why);
     const enter = (label: string, mode: XRSessionMode) =>
       button({ label, icon: "headset", showsLabel: true, className: "primary xr", press: () => this.actions.enterXr(mode) });
     if (offer.vr) this.xrButtons.append(enter(STRINGS.enterVr, "immersive-vr"));

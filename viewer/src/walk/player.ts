@@ -35,7 +35,7 @@ export class Player {
 
   constructor(
     private readonly stage: Stage,
-    private readonly sources: readonly IntentSource[],
+    private readonly sources: IntentSource[],
     scene: SceneSummary,
   ) {
     this.bounds = boundsOf(scene);
@@ -98,6 +98,12 @@ export class Player {
   hold(isHeld: boolean): void {
     this.isHeld = isHeld;
     if (!isHeld) this.apply();
+  }
+
+  /** Obey one more device from now on. */
+  follow<Source extends IntentSource>(source: Source): Source {
+    this.sources.push(source);
+    return source;
   }
 
   update(seconds: number): void {

@@ -68,9 +68,9 @@ export class XrVisit {
     this.stage.camera.position.set(0, 0, 0);
     const { environmentBlendMode } = session;
     this.stage.setSeeThrough(environmentBlendMode === "alpha-blend" || environmentBlendMode === "additive");
-    this.stage.backend.setHeadset(true);
     try {
       await this.stage.renderer.xr.setSession(session);
+      this.stage.enterSession();
     } catch (error) {
       await session.end().catch(() => undefined);
       throw error;
@@ -167,7 +167,6 @@ export class XrVisit {
     this.aiming = undefined;
     this.aim.take();
     this.stage.setSeeThrough(false);
-    this.stage.backend.setHeadset(false);
     this.player.leaveHead(this.head, this.euler.y);
     this.stage.afterSession();
   }

@@ -233,6 +233,7 @@ export const DE: Words = {
       info: "Über diese Szene",
       help: "Diese Hilfe",
       fullscreen: "Vollbild",
+      figures: "Bildrate und Splats",
     },
     controlKeys: {
       walk: ["W A S D", "↑ ↓"],
@@ -245,9 +246,32 @@ export const DE: Words = {
       info: ["I"],
       help: ["?"],
       fullscreen: ["Eingabe"],
+      figures: ["G"],
     },
     controlsMore:
       "Ein Klick in die Szene fängt die Maus; Esc lässt sie los. Auf einem Telefon geht der linke Daumen, der rechte sieht sich um. Ein Gamepad geht mit dem linken Stick. In VR geht der linke Stick, der rechte dreht; nach vorn gedrückt zielt er auf einen Sprung.",
+    sbs: {
+      hint: "[ ] Augenabstand · , . Konvergenz · X tauscht die Augen · Eingabe: Vollbild",
+      ipd: (mm) => `Augenabstand ${mm} mm`,
+      convergence: (metres) => `Auf der Anzeige: ${metres} m entfernt`,
+      swapped: "Augen getauscht",
+      head: "Mit diesem Telefon umsehen",
+      headOn: "Das Telefon zu drehen, dreht den Blick",
+      noHead: "Dieses Telefon verrät nicht, wie es gehalten wird",
+    },
+    quality: "Bild oder Flüssigkeit",
+    qualities: { auto: "Automatisch: so flüssig wie nötig, so reich wie möglich", low: "Niedrig", medium: "Mittel", high: "Hoch" },
+    figures: {
+      title: "Bildrate und Splats",
+      frame: (fps, ms, target) => `${fps} Bilder/s · ${ms} von ${target} ms`,
+      resting: "Nichts bewegt sich: nichts wird gezeichnet",
+      splats: (drawn, alive, size) => `${drawn} von ${alive} Splats, ${size}`,
+      resolution: (share) => `Auflösung ${share}`,
+      step: (dial, from, to, why) => `${dial} ${from} → ${to}: ${why}`,
+      noStep: "Nichts musste weichen",
+      dials: { edges: "Rand", resolution: "Pixeldichte", splats: "Splatzahl", maxStdDev: "Splatgröße", shDegree: "Farbe" },
+      whys: { slow: "zu langsam", room: "es ist Platz", vain: "war vergeblich", back: "war zu viel" },
+    },
   },
 };
 

@@ -240,6 +240,7 @@ const strings = {
     info: "About this scene",
     help: "This help",
     fullscreen: "Full screen",
+    figures: "Frame rate and splats",
   },
   controlKeys: {
     walk: ["W A S D", "↑ ↓"],
@@ -252,9 +253,32 @@ const strings = {
     info: ["I"],
     help: ["?"],
     fullscreen: ["Enter"],
+    figures: ["G"],
   },
   controlsMore:
     "Click the scene to capture the mouse; Escape lets it go. On a phone the left thumb walks and the right one looks. A gamepad walks with its left stick. In VR the left stick walks, the right one turns, and the right stick pushed forward aims a teleport.",
+  sbs: {
+    hint: "[ ] eye distance · , . convergence · X swaps the eyes · Enter: full screen",
+    ipd: (mm: number) => `Eye distance ${mm} mm`,
+    convergence: (metres: string) => `On the display: ${metres} m away`,
+    swapped: "Eyes swapped",
+    head: "Turn with this phone",
+    headOn: "Turning the phone turns you",
+    noHead: "This phone does not tell how it is held",
+  },
+  quality: "Picture or fluency",
+  qualities: { auto: "Automatic: as fluent as it must, as rich as it can", low: "Low", medium: "Medium", high: "High" },
+  figures: {
+    title: "Frame rate and splats",
+    frame: (fps: string, ms: string, target: string) => `${fps} fps · ${ms} of ${target} ms`,
+    resting: "Nothing moves: nothing is drawn",
+    splats: (drawn: string, alive: string, size: string) => `${drawn} of ${alive} splats, ${size}`,
+    resolution: (share: string) => `Resolution ${share}`,
+    step: (dial: string, from: string, to: string, why: string) => `${dial} ${from} → ${to}: ${why}`,
+    noStep: "Nothing had to give way",
+    dials: { edges: "Rim", resolution: "Pixel ratio", splats: "Splats", maxStdDev: "Splat size", shDegree: "Colour" },
+    whys: { slow: "too slow", room: "there is room", vain: "was in vain", back: "was too much" },
+  },
 } as const;
 
 export const EN = { failures, strings };
