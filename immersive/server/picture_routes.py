@@ -31,10 +31,10 @@ from ..thin.visitor import Visitor, Wanted, Wish
 from .access import Pass
 from .failures import TooManyRequestsError
 from .guard import Guard, bearer_of
-from .limits import CLOSE_DEADLINE_S, CREDIT_DEADLINE_S
+from .limits import CREDIT_DEADLINE_S
 from .rates import TokenBucket
 from .services import Services, address_of
-from .stream import Refused, admit, farewell
+from .stream import Refused, admit, say_goodbye
 from .viewers import Goodbye, Viewer
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ async def _show(socket: WebSocket, services: Services) -> None:
         services.studio.leave_seat(seat)
     _log.info("a device that was drawn for leaves: %s, %d pictures", goodbye, count)
     if goodbye is not None:
-        await _say(socket, goodbye)
+        await say_goodbye(socket, goodbye)
 
 
 async def _converse(
@@ -269,15 +269,6 @@ async def _send(socket: WebSocket, data: bytes) -> None:
             await socket.send_bytes(data)
     except TimeoutError as error:
         raise Refused(TOO_SLOW, "nothing was read for too long") from error
-
-
-async def _say(socket: WebSocket, goodbye: Goodbye) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_DEADLINE_S):
-            await socket.send_bytes(farewell(goodbye))
-            await socket.close(goodbye.code, goodbye.text[:100])
-    except (TimeoutError, WebSocketDisconnect, RuntimeError) as error:
-        _log.debug("goodbye was not taken: %r", error)
 
 
 def _start(scene: StreamedScene, fov_deg: float) -> Pose:

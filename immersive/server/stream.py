@@ -71,7 +71,7 @@ async def stream_scene(socket: WebSocket, services: Services) -> None:
         goodbye, sent = refusal.goodbye, 0
     _log.info("viewer %s leaves: %s, %d chunk bytes", name, goodbye, sent)
     if goodbye is not None:
-        await _say(socket, goodbye)
+        await say_goodbye(socket, goodbye)
 
 
 class Refused(Exception):
@@ -305,7 +305,7 @@ def farewell(goodbye: Goodbye) -> bytes:
     return encode(Redirect(goodbye.retry_ms) if is_going_away else Error(goodbye.code, goodbye.text))
 
 
-async def _say(socket: WebSocket, goodbye: Goodbye) -> None:
+async def say_goodbye(socket: WebSocket, goodbye: Goodbye) -> None:
     """Tell why, then close; whoever does not listen is cut off by the protocol class."""
     try:
         async with asyncio.timeout(CLOSE_DEADLINE_S):

@@ -259,6 +259,9 @@ def test_a_file_that_others_hold_for_a_moment_is_waited_for(tmp_path: Path) -> N
     holder.execute("INSERT INTO held VALUES (1)")
     timer = threading.Timer(0.3, lambda: holder.execute("COMMIT"))
     timer.start()
-    Database(path).close()
+    database = Database(path)
+    assert database.read("PRAGMA journal_mode")[0][0] == "wal"
+    assert [row["x"] for row in database.read("SELECT x FROM held")] == [1]  # what the other wrote is there
+    database.close()
     timer.join()
     holder.close()

@@ -181,7 +181,10 @@ def test_the_latest_ping_is_answered_once_there_is_room_again(site: Site) -> Non
         time.sleep(0.2)
         came = b""
         while b"\x8a\x05later" not in came:
-            came += connection.recv(1 << 20)
+            part = connection.recv(1 << 20)
+            assert part, "the server closed and did not answer"
+            came += part
+        assert b"\x8a\x05first" not in came or b"\x8a\x05other" not in came  # not a queue of them
 
 
 def test_one_address_does_not_get_all_connections(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
